@@ -1,0 +1,132 @@
+"""Every setting with its default, its unit and the reason for the number.
+
+A setting is read from `<data>/sightline.toml` (a table per section below) and then from the environment
+(`SIGHTLINE_<SECTION>_<NAME>`), which wins. An unknown name or a value of the wrong type is refused by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sightline.errors import UserError
+
+DATA_VERSION = 1
+"""Version of the data directory's layout. A directory of a newer version is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenSettings:
+    """Where each listener binds: `host:port`, or `off`. Loopback by default, so that nobody gets in by accident."""
+
+    http: str = "127.0.0.1:8000"
+    otlp_http: str = "127.0.0.1:4318"
+    otlp_grpc: str = "127.0.0.1:4317"
+    hec: str = "127.0.0.1:8088"
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSettings:
+    """Bounds and pace of the way in."""
+
+    otlp_needs_token: bool = False
+    """Ask for a token also on loopback. On any other address a token is always needed."""
+    max_body_bytes: int = 64 * 1024 * 1024
+    """Largest request after decompression: the limit that OTLP 1.11 recommends."""
+    group_commit_ms: float = 4.0
+    """How long appends are gathered before one fsync; long enough to share it, short enough not to be felt."""
+    segment_max_age_s: float = 0.5
+    """A segment is closed and loaded at this age: what a person feels as "at once"."""
+    segment_max_bytes: int = 16 * 1024 * 1024
+    """A segment is closed at this size: large enough for an efficient insert, small enough to load within a second."""
+    journal_max_bytes: int = 8 * 1024 * 1024 * 1024
+    """Waiting bytes above which receivers answer "retry later": a bound on the disk an outage of the engine can take."""
+    disk_reserve_bytes: int = 256 * 1024 * 1024
+    """Free disk below which receivers answer "retry later", so that the engine can still merge and delete."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """Bounds of one search and of all together."""
+
+    max_memory_bytes: int = 4 * 1024 * 1024 * 1024
+    """Engine memory of one search; beyond it sorting and grouping spill, and then the search ends with a message."""
+    max_time_s: float = 3600.0
+    """Wall time of one search."""
+    max_concurrent: int = 8
+    """Searches that run at once; more wait in a queue."""
+    job_ttl_s: float = 600.0
+    """How long a finished job's results stay after they were last read."""
+    max_python_rows: int = 20_000_000
+    """Rows a Python step may hold at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, frozen at start."""
+
+    data: Path
+    listen: ListenSettings = field(default_factory=ListenSettings)
+    ingest: IngestSettings = field(default_factory=IngestSettings)
+    search: SearchSettings = field(default_factory=SearchSettings)
+
+
+def load_settings(data: Path, overrides: dict[str, dict[str, Any]] | None = None) -> Settings:
+    """Settings for a data directory: defaults, then its file, then the environment, then `overrides`.
+
+    Raises UserError naming the setting that is unknown or has the wrong type.
+    """
+    path = data / "sightline.toml"
+    from_file: dict[str, Any] = {}
+    if path.exists():
+        try:
+            from_file = tomllib.loads(path.read_text())
+        except tomllib.TOMLDecodeError as error:
+            raise UserError(f"{path} is not valid TOML: {error}") from error
+    sections: dict[str, Any] = {}
+    known = {f.name: f for f in dataclasses.fields(Settings) if f.name != "data"}
+    for name in from_file:
+        if name not in known:
+            raise UserError(f'{path}: unknown section "{name}", wanted one of: {", ".join(known)}')
+    for name, section_field in known.items():
+        section_type = section_field.default_factory  # type: ignore[union-attr]
+        values = dict(from_file.get(name, {}))
+        for setting in dataclasses.fields(section_type):  # type: ignore[arg-type]
+            variable = f"SIGHTLINE_{name}_{setting.name}".upper()
+            if variable in os.environ:
+                values[setting.name] = os.environ[variable]
+        values.update({k: v for k, v in (overrides or {}).get(name, {}).items() if v is not None})
+        sections[name] = _build(section_type, name, values)
+    return Settings(data=data, **sections)
+
+
+def _build(section_type: Any, section: str, values: dict[str, Any]) -> Any:
+    defaults = section_type()
+    checked: dict[str, Any] = {}
+    for name, given in values.items():
+        if not hasattr(defaults, name):
+            names = ", ".join(f.name for f in dataclasses.fields(section_type))
+            raise UserError(f'unknown setting "{section}.{name}", wanted one of: {names}')
+        checked[name] = _convert(f"{section}.{name}", given, type(getattr(defaults, name)))
+    return dataclasses.replace(defaults, **checked)
+
+
+def _convert(name: str, given: Any, wanted: type) -> Any:
+    if isinstance(given, wanted) and not (wanted is int and isinstance(given, bool)):
+        return given
+    if wanted is float and isinstance(given, int) and not isinstance(given, bool):
+        return float(given)
+    if isinstance(given, str):
+        text = given.strip()
+        if wanted is bool and text.lower() in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+            return text.lower() in ("1", "true", "yes", "on")
+        if wanted in (int, float):
+            try:
+                return wanted(text)
+            except ValueError:
+                pass
+    raise UserError(f'setting "{name}" wants {wanted.__name__}, got "{given}"')
