@@ -20,7 +20,7 @@ SessionFactory = Callable[[], Session]
 
 
 def open_database(path: Path) -> Engine:
-    """An engine on the file at `path`, which is created when absent. Raises EnvironmentTrouble when it cannot be opened."""
+    """An engine on the file at `path`, made when absent. Raises EnvironmentTrouble when it cannot be opened."""
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 15.0})
 

@@ -1,4 +1,4 @@
-"""The catalog's tables, as SQLAlchemy models. Times are seconds since the epoch in UTC; secrets are kept as hashes only.
+"""The catalog's tables, as SQLAlchemy models. Times are seconds since the epoch in UTC; secrets are hashes only.
 
 The shape that a data directory really has is made by the migrations beside this file; a test compares the two.
 """
@@ -78,7 +78,7 @@ class IndexDefinition(Base):
 
 
 class SavedSearch(Base):
-    """A search with a name, and a schedule when `cron` is not empty. `last_scheduled` is the last due time acted upon."""
+    """A search with a name, and a schedule when `cron` is set. `last_scheduled` is the last due time acted upon."""
 
     __tablename__ = "saved_searches"
     id: Mapped[int] = mapped_column(Integer, primary_key=True)

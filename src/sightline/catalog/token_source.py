@@ -6,6 +6,7 @@ from several threads. A token made, disabled or deleted elsewhere takes effect w
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sqlite3
@@ -70,19 +71,17 @@ class TokenSource:
         with self._lock:
             if time.monotonic() - self._read_at < CACHE_S:
                 return
-            try:
+            # Locked by a migration, or not there yet: what was known stays in force until the next look.
+            with contextlib.suppress(sqlite3.OperationalError):
                 self._tokens, self._datatypes = self._read()
-            except sqlite3.OperationalError:
-                # Locked by a migration, or not there yet: what was known stays in force until the next look.
-                pass
             self._read_at = time.monotonic()
 
     def _read(self) -> tuple[dict[str, TokenGrant], dict[str, str]]:
         connection = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=1.0)
         try:
             rows = connection.execute(
-                "SELECT secret_hash, id, name, kind, indexes, default_index, host, source, sourcetype, use_ack, disabled"
-                " FROM tokens"
+                "SELECT secret_hash, id, name, kind, indexes, default_index, host, source, sourcetype, use_ack,"
+                " disabled FROM tokens"
             ).fetchall()
             tokens = {
                 row[0]: TokenGrant(

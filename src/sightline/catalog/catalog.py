@@ -1,0 +1,37 @@
+"""The whole catalog of one data directory, opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sightline.catalog.accounts import Accounts
+from sightline.catalog.dashboards import Dashboards
+from sightline.catalog.database import migrate, open_database, session_factory
+from sightline.catalog.knowledge import Indexes, Lookups, Macros
+from sightline.catalog.saved import Alerts, SavedSearches
+from sightline.catalog.tokens import Tokens
+from sightline.clock import Clock, system_clock
+
+
+class Catalog:
+    """One attribute per kind of thing that is saved."""
+
+    def __init__(self, data: Path, clock: Clock = system_clock) -> None:
+        """Opens `data`/catalog.db, brings it to this version, and puts in what every installation has."""
+        self._engine = open_database(data / "catalog.db")
+        migrate(self._engine)
+        sessions = session_factory(self._engine)
+        self.accounts = Accounts(sessions, clock)
+        self.tokens = Tokens(sessions, clock)
+        self.indexes = Indexes(sessions, clock)
+        self.searches = SavedSearches(sessions, clock)
+        self.alerts = Alerts(sessions, clock)
+        self.dashboards = Dashboards(sessions, clock)
+        self.macros = Macros(sessions)
+        self.lookups = Lookups(data / "lookups")
+        self.indexes.install_defaults()
+        self.dashboards.install_bundled()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._engine.dispose()

@@ -1,0 +1,276 @@
+"""What a search may look up: indexes, macros, lookup tables; and the one object that gives them to the search."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.sqlite import insert
+
+from sightline.catalog.database import SessionFactory
+from sightline.catalog.models import IndexDefinition, Macro
+from sightline.clock import Clock
+from sightline.errors import NotFound, UserError, nearest
+
+if TYPE_CHECKING:
+    from sightline.catalog.catalog import Catalog
+
+DATATYPES = ("event", "metric", "trace")
+DEFAULT_INDEXES = {"main": "event", "metrics": "metric", "traces": "trace", "_internal": "event"}
+
+
+class Indexes:
+    """The indexes that were defined. An index may hold nothing yet."""
+
+    def __init__(self, sessions: SessionFactory, clock: Clock) -> None:
+        self._sessions = sessions
+        self._clock = clock
+
+    def install_defaults(self) -> None:
+        """Defines the indexes that every installation has."""
+        for name, datatype in DEFAULT_INDEXES.items():
+            self.ensure(name, datatype)
+
+    def list(self) -> list[IndexDefinition]:
+        """Every index, by name."""
+        with self._sessions() as session:
+            return list(session.scalars(select(IndexDefinition).order_by(IndexDefinition.name)))
+
+    def datatype(self, name: str) -> str | None:
+        """What an index holds, or None when it is not defined."""
+        with self._sessions() as session:
+            found = session.get(IndexDefinition, name)
+            return found.datatype if found else None
+
+    def create(self, name: str, datatype: str = "event") -> IndexDefinition:
+        """Defines an index. Raises UserError when it exists or the name is not one."""
+        if self.datatype(name) is not None:
+            raise UserError(f'index "{name}" exists')
+        self.ensure(name, datatype)
+        with self._sessions() as session:
+            return session.get_one(IndexDefinition, name)
+
+    def ensure(self, name: str, datatype: str) -> None:
+        """Defines an index unless it is; raises UserError when it holds something else."""
+        if not re.fullmatch(r"[a-z0-9_][a-z0-9_-]{0,99}", name):
+            raise UserError(f'an index name wants lower case letters, digits, _ and -, got "{name}"')
+        if datatype not in DATATYPES:
+            raise UserError(f'unknown datatype "{datatype}", wanted one of: {", ".join(DATATYPES)}')
+        if datatype == "trace" and name != "traces":
+            raise UserError(f'spans are kept in the index "traces", got "{name}"')
+        with self._sessions.begin() as session:
+            row = insert(IndexDefinition).values(name=name, datatype=datatype, created=self._clock())
+            session.execute(row.on_conflict_do_nothing())
+            present = session.get_one(IndexDefinition, name).datatype
+        if present != datatype:
+            raise UserError(f'index "{name}" holds {present} data, wanted {datatype}')
+
+
+class Macros:
+    """Search macros, one per name and number of arguments."""
+
+    def __init__(self, sessions: SessionFactory) -> None:
+        self._sessions = sessions
+
+    def list(self) -> list[Macro]:
+        """Every macro, by name."""
+        with self._sessions() as session:
+            return list(session.scalars(select(Macro).order_by(Macro.name, Macro.argument_count)))
+
+    def find(self, name: str, argument_count: int) -> Macro | None:
+        """The macro of this name that takes so many arguments, or None."""
+        with self._sessions() as session:
+            return session.scalar(select(Macro).where(Macro.name == name, Macro.argument_count == argument_count))
+
+    def save(self, name: str, definition: str, arguments: list[str] | None = None, is_eval: bool = False) -> Macro:
+        """Defines a macro, in place of one with the same name and number of arguments."""
+        arguments = arguments or []
+        if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,100}", name):
+            raise UserError(f'a macro name wants letters, digits and _ . : -, got "{name}"')
+        for argument in arguments:
+            if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", argument):
+                raise UserError(f'a macro argument wants letters, digits, _ and -, got "{argument}"')
+        if not definition.strip():
+            raise UserError(f'macro "{name}" wants a definition, got an empty one')
+        macro = Macro(
+            name=name, arguments=arguments, argument_count=len(arguments), definition=definition, is_eval=is_eval
+        )
+        with self._sessions.begin() as session:
+            session.execute(delete(Macro).where(Macro.name == name, Macro.argument_count == len(arguments)))
+            session.add(macro)
+        return macro
+
+    def delete(self, macro_id: int) -> None:
+        """Removes a macro. Raises NotFound."""
+        with self._sessions.begin() as session:
+            if session.execute(delete(Macro).where(Macro.id == macro_id)).rowcount == 0:
+                raise NotFound(f"no macro {macro_id}")
+
+
+class Lookups:
+    """Lookup tables: CSV files in one folder, typed when read. Nothing outside the folder can be named."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def list(self) -> list[dict]:
+        """Name, size and time of change of every lookup."""
+        if not self._folder.is_dir():
+            return []
+        found = sorted(p for p in self._folder.iterdir() if p.suffix == ".csv" and p.is_file())
+        return [{"name": p.name, "size_bytes": p.stat().st_size, "updated": p.stat().st_mtime} for p in found]
+
+    def read(self, name: str) -> pa.Table | None:
+        """The table, or None when there is none of this name. Numbers and booleans become typed; empty cells null.
+
+        A column is text when any cell does not parse, and also when a number would not print back as it is written:
+        `007` and a 20-digit id stay text.
+        """
+        path = self._path(name)
+        if not path.is_file():
+            return None
+        if path.stat().st_size == 0:
+            return pa.table({})
+        try:
+            text = arrow_csv.read_csv(
+                path,
+                parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+                convert_options=arrow_csv.ConvertOptions(
+                    column_types=dict.fromkeys(_header(path), pa.string()), strings_can_be_null=True, null_values=[""]
+                ),
+            )
+        except pa.ArrowInvalid as error:
+            raise UserError(f'lookup "{name}" is not valid CSV: {error}') from error
+        return pa.table({column: _typed(text.column(column)) for column in text.column_names})
+
+    def write(self, name: str, table: pa.Table) -> None:
+        """Keeps a table under a name, in place of what was there. A multivalue cell is joined with line feeds."""
+        path = self._path(name)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        columns = {field.name: _as_text(table.column(field.name)) for field in table.schema}
+        staged = path.with_name(f".{path.name}.{os.getpid()}")
+        arrow_csv.write_csv(pa.table(columns), staged)
+        staged.replace(path)
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Keeps an uploaded CSV file as it is, once it has been read without error."""
+        path = self._path(name)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        staged = path.with_name(f"upload-{os.getpid()}-{path.name}")
+        staged.write_bytes(content)
+        try:
+            self.read(staged.name)
+            staged.replace(path)
+        finally:
+            staged.unlink(missing_ok=True)
+
+    def delete(self, name: str) -> None:
+        """Removes a lookup. Raises NotFound."""
+        path = self._path(name)
+        if not path.is_file():
+            raise NotFound(f'no lookup "{name}"', hint=nearest(name, [p["name"] for p in self.list()]))
+        path.unlink()
+
+    def _path(self, name: str) -> Path:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,200}", name):
+            raise UserError(f'a lookup name wants letters, digits and _ . -, got "{name}"')
+        return self._folder / (name if name.endswith(".csv") else f"{name}.csv")
+
+
+@dataclass(frozen=True, slots=True)
+class MacroText:
+    """A macro as the search expands it."""
+
+    definition: str
+    arguments: list[str]
+    is_eval: bool
+
+    def __iter__(self):
+        return iter((self.definition, self.arguments, self.is_eval))
+
+
+class CatalogKnowledge:
+    """The catalog as the search sees it."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def macro(self, name: str, argument_count: int) -> MacroText | None:
+        """Definition, argument names and whether it is an eval expression; None when there is no such macro."""
+        found = self._catalog.macros.find(name, argument_count)
+        return MacroText(found.definition, found.arguments, found.is_eval) if found else None
+
+    def macros(self) -> list[str]:
+        """Names of all macros."""
+        return sorted({macro.name for macro in self._catalog.macros.list()})
+
+    def lookup(self, name: str) -> pa.Table | None:
+        """A lookup's table, by its name with or without `.csv`; None when there is none."""
+        return self._catalog.lookups.read(name)
+
+    def save_lookup(self, name: str, table: pa.Table) -> None:
+        """Keeps a table as a lookup."""
+        self._catalog.lookups.write(name, table)
+
+    def lookups(self) -> list[str]:
+        """Names of all lookups, with `.csv`."""
+        return [lookup["name"] for lookup in self._catalog.lookups.list()]
+
+    def index_datatype(self, name: str) -> str | None:
+        """What an index holds, or None when it is not defined."""
+        return self._catalog.indexes.datatype(name)
+
+    def indexes(self) -> dict[str, str]:
+        """Every defined index with what it holds."""
+        return {index.name: index.datatype for index in self._catalog.indexes.list()}
+
+    def default_indexes(self, user: str) -> list[str]:
+        """Where a search without `index=` looks: every index that holds events and does not start with `_`."""
+        return [n for n, datatype in self.indexes().items() if datatype == "event" and not n.startswith("_")]
+
+    def saved_search(self, name: str) -> str | None:
+        """The text of a saved search, or None."""
+        found = self._catalog.searches.find(name)
+        return found.search if found else None
+
+
+def _header(path: Path) -> list[str]:
+    with arrow_csv.open_csv(path, parse_options=arrow_csv.ParseOptions(newlines_in_values=True)) as reader:
+        return reader.schema.names
+
+
+def _typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    for wanted in (pa.int64(), pa.float64()):
+        try:
+            typed = column.cast(wanted)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            continue
+        if wanted == pa.int64() and not typed.cast(pa.string()).equals(column):
+            return column
+        if wanted == pa.float64() and not _plain_decimals(column):
+            return column
+        return typed
+    lowered = {value.lower() for value in column.drop_null().unique().to_pylist()}
+    if lowered and lowered <= {"true", "false"}:
+        return pa.chunked_array([[None if v is None else v.lower() == "true" for v in column.to_pylist()]])
+    return column
+
+
+def _plain_decimals(column: pa.ChunkedArray) -> bool:
+    pattern = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?([eE][-+]?\d+)?")
+    return all(pattern.fullmatch(value) for value in column.drop_null().unique().to_pylist())
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_list(column.type):
+        rows = [None if v is None else "\n".join(map(str, v)) for v in column.to_pylist()]
+        return pa.chunked_array([pa.array(rows, pa.string())])
+    if pa.types.is_null(column.type):
+        return column.cast(pa.string())
+    return column
