@@ -66,6 +66,37 @@ class SearchSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WebSettings:
+    """The HTTP API and the page."""
+
+    public_url: str = ""
+    """How people reach the page, for links in alerts; empty means the address of the main listener."""
+    session_ttl_s: float = 14 * 24 * 3600.0
+    """How long a browser stays signed in."""
+    login_attempts: int = 10
+    """Failed logins of one address or one name before it has to wait a minute."""
+    max_body_bytes: int = 8 * 1024 * 1024
+    """Largest API request; `load` streams to disk and has its own bound."""
+    max_upload_bytes: int = 16 * 1024 * 1024 * 1024
+    """Largest file given to `load`."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """Scheduled searches and alerts."""
+
+    enabled: bool = True
+    max_concurrent: int = 2
+    """Scheduled runs at once, so that people's own searches still find a place."""
+    late_s: float = 60.0
+    """A due time older than this is not run late but skipped, unless the schedule asks for every run."""
+    delivery_attempts: int = 5
+    """Tries of one notification; with doubling waits from `delivery_backoff_s` the last is about 15 s after the first."""
+    delivery_backoff_s: float = 1.0
+    delivery_timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings, frozen at start."""
 
@@ -73,6 +104,8 @@ class Settings:
     listen: ListenSettings = field(default_factory=ListenSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
     search: SearchSettings = field(default_factory=SearchSettings)
+    web: WebSettings = field(default_factory=WebSettings)
+    watch: WatchSettings = field(default_factory=WatchSettings)
 
 
 def load_settings(data: Path, overrides: dict[str, dict[str, Any]] | None = None) -> Settings:
