@@ -1,0 +1,23 @@
+"""The algorithms of `fit`, one file per idea. A new one is a declaration in its file and, for a new file, a line here."""
+
+from __future__ import annotations
+
+from sightline.errors import UserError, nearest
+from sightline.ml.algorithms import clusters, components, forests, linear, scaling
+from sightline.ml.algorithms.declaration import Algorithm
+
+ALGORITHMS: dict[str, Algorithm] = {
+    algorithm.name: algorithm
+    for ideas in (forests, linear, clusters, scaling, components)
+    for algorithm in ideas.ALGORITHMS
+}
+
+
+def find_algorithm(name: str) -> Algorithm:
+    """The algorithm of that name, in any letter case. Raises UserError with the nearest name."""
+    folded = {known.lower(): algorithm for known, algorithm in ALGORITHMS.items()}
+    if name.lower() not in folded:
+        by_folded = nearest(name, folded)
+        hint = next((f'did you mean "{folded[f].name}"?' for f in folded if f'"{f}"' in by_folded), "")
+        raise UserError(f'unknown algorithm "{name}", wanted one of: {", ".join(sorted(ALGORITHMS))}', hint)
+    return folded[name.lower()]

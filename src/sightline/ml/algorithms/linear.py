@@ -1,0 +1,83 @@
+"""Linear models: logistic regression, least squares and its penalised relatives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge
+
+from sightline.ml.algorithms.declaration import (
+    CLASSIFIER,
+    REGRESSOR,
+    Algorithm,
+    Outputs,
+    predict_classes,
+    predict_numbers,
+    summarise_class_coefficients,
+    summarise_coefficients,
+)
+from sightline.ml.model import Model
+from sightline.ml.parameters import boolean, number
+
+FIT_INTERCEPT = boolean("fit_intercept", True, "Learn a constant term too.")
+PROBABILITIES = boolean("probabilities", False, "Also give `probability(<target>=<class>)` for every class.")
+
+
+def predict_with_probabilities(model: Model, matrix: np.ndarray, written: str, options: Mapping[str, Any]) -> Outputs:
+    """The class, and where asked at fit or apply the probability of every class."""
+    columns = predict_classes(model, matrix, written, options)
+    if not options.get("probabilities", model.parameters["probabilities"]):
+        return columns
+    probabilities = model.estimator.predict_proba(matrix)
+    for index, class_number in enumerate(model.estimator.classes_):
+        label = model.classes.labels[class_number]
+        columns[f"probability({model.target}={label})"] = pa.array(probabilities[:, index].copy())
+    return columns
+
+
+def penalised(name: str, estimator: Any, summary: str, *more: Any) -> Algorithm:
+    """A least-squares relative with a penalty `alpha`."""
+    return Algorithm(
+        name=name,
+        kind=REGRESSOR,
+        summary=summary,
+        estimator=estimator,
+        parameters=(FIT_INTERCEPT, number("alpha", 1.0, "Strength of the penalty.", low=0), *more),
+        outputs=predict_numbers,
+        summarise=summarise_coefficients,
+    )
+
+
+ALGORITHMS = (
+    Algorithm(
+        name="LogisticRegression",
+        kind=CLASSIFIER,
+        summary="Predicts a class from a weighted sum of the features.",
+        estimator=LogisticRegression,
+        parameters=(FIT_INTERCEPT, PROBABILITIES),
+        apply_parameters=(PROBABILITIES,),
+        not_for_estimator=frozenset({"probabilities"}),
+        outputs=predict_with_probabilities,
+        summarise=summarise_class_coefficients,
+    ),
+    Algorithm(
+        name="LinearRegression",
+        kind=REGRESSOR,
+        summary="Predicts a number from a weighted sum of the features.",
+        estimator=LinearRegression,
+        parameters=(FIT_INTERCEPT,),
+        outputs=predict_numbers,
+        summarise=summarise_coefficients,
+    ),
+    penalised("Ridge", Ridge, "Linear regression that keeps coefficients small."),
+    penalised("Lasso", Lasso, "Linear regression that sets coefficients to zero."),
+    penalised(
+        "ElasticNet",
+        ElasticNet,
+        "Linear regression between Ridge and Lasso.",
+        number("l1_ratio", 0.5, "Share of the Lasso penalty.", low=0, high=1),
+    ),
+)
