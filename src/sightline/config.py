@@ -91,7 +91,7 @@ class WatchSettings:
     late_s: float = 60.0
     """A due time older than this is not run late but skipped, unless the schedule asks for every run."""
     delivery_attempts: int = 5
-    """Tries of one notification; with doubling waits from `delivery_backoff_s` the last is about 15 s after the first."""
+    """Tries of one notification; waits double from `delivery_backoff_s`: the last comes about 15 s after the first."""
     delivery_backoff_s: float = 1.0
     delivery_timeout_s: float = 10.0
 

@@ -1,0 +1,169 @@
+"""Sends the notices of alerts: a webhook with SPL's body, or any channel that apprise knows by its URL.
+
+Deliveries are queued and sent by a few threads, so that a slow receiver holds up neither the schedule nor the others.
+A failed try is repeated with doubling waits; a refusal that will not change (4xx other than 408, 425 and 429) is not.
+Every end of a delivery is told to `on_end`. A full queue refuses the notice and says so the same way.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from sightline import __version__
+from sightline.config import WatchSettings
+
+MAX_WAITING = 1000
+SENDERS = 2
+REPEATABLE = frozenset({408, 425, 429})
+MAX_WAIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What an alert has to say once, through one action."""
+
+    alert_id: int
+    action: Mapping[str, Any]
+    sid: str
+    search_name: str
+    app: str
+    owner: str
+    results_link: str
+    severity: str
+    detail: str
+    result: Mapping[str, Any]
+
+    def webhook_body(self) -> dict[str, Any]:
+        """The body of SPL's webhook action: the result is the first row, its values as text."""
+        return {
+            "sid": self.sid,
+            "search_name": self.search_name,
+            "app": self.app,
+            "owner": self.owner,
+            "results_link": self.results_link,
+            "result": {name: as_text(value) for name, value in self.result.items() if value is not None},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How a notice ended."""
+
+    notice: Notice
+    delivered: bool
+    detail: str
+    attempts: int
+    duration_s: float
+
+
+class Refused(Exception):
+    """The receiver said no, and will say no again."""
+
+
+class Notifier:
+    """The queue of notices and the threads that send them."""
+
+    def __init__(self, settings: WatchSettings, on_end: Callable[[Delivery], None]) -> None:
+        self._settings = settings
+        self._on_end = on_end
+        self._waiting: queue.Queue[Notice | None] = queue.Queue(MAX_WAITING)
+        self._stopping = threading.Event()
+        self._client = httpx.Client(
+            timeout=settings.delivery_timeout_s, headers={"User-Agent": f"Sightline/{__version__}"}
+        )
+        self._threads = [threading.Thread(target=self._work, name=f"notifier-{n}", daemon=True) for n in range(SENDERS)]
+        for thread in self._threads:
+            thread.start()
+
+    def send(self, notice: Notice) -> None:
+        """Queues a notice. Returns at once."""
+        try:
+            self._waiting.put_nowait(notice)
+        except queue.Full:
+            self._on_end(Delivery(notice, False, f"{MAX_WAITING} notices are waiting already", 0, 0.0))
+
+    def close(self) -> None:
+        """Lets tries that are under way end, gives up on the rest, and says which."""
+        self._stopping.set()
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join(timeout=self._settings.delivery_timeout_s + 1)
+        self._client.close()
+
+    def _work(self) -> None:
+        while (notice := self._waiting.get()) is not None:
+            self._on_end(self._deliver(notice))
+
+    def _deliver(self, notice: Notice) -> Delivery:
+        began = time.monotonic()
+        where = f"{notice.action['kind']} {_without_secrets(str(notice.action.get('url', '')))}"
+        trouble, attempt = "the server was stopped", 0
+        for attempt in range(1, self._settings.delivery_attempts + 1):
+            if attempt > 1:
+                wait_s = min(self._settings.delivery_backoff_s * 2 ** (attempt - 2), MAX_WAIT_S)
+                if self._stopping.wait(wait_s):
+                    trouble, attempt = f"{trouble}, then the server was stopped", attempt - 1
+                    break
+            try:
+                told = self._try(notice)
+                return Delivery(notice, True, f"{where}: {told}", attempt, time.monotonic() - began)
+            except Refused as error:
+                trouble = str(error)
+                break
+            except (httpx.HTTPError, OSError) as error:
+                trouble = str(error) or type(error).__name__
+        return Delivery(notice, False, f"{where}: {trouble}", attempt, time.monotonic() - began)
+
+    def _try(self, notice: Notice) -> str:
+        if notice.action["kind"] == "apprise":
+            return _send_with_apprise(notice)
+        try:
+            answer = self._client.post(str(notice.action["url"]), json=notice.webhook_body())
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise Refused(str(error)) from error
+        told = f"HTTP {answer.status_code}"
+        if answer.is_success:
+            return told
+        if answer.status_code >= 500 or answer.status_code in REPEATABLE:
+            raise OSError(told)
+        raise Refused(told)
+
+
+def as_text(value: Any) -> str:
+    """A cell as SPL writes it: whole numbers without a point, several values on lines."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, list | tuple):
+        return "\n".join(as_text(v) for v in value)
+    return str(value)
+
+
+def _send_with_apprise(notice: Notice) -> str:
+    # Takes most of a second to import, and few installations use it.
+    import apprise
+
+    channel = apprise.Apprise()
+    if not channel.add(str(notice.action["url"])):
+        raise Refused("the url is not one that apprise knows")
+    rows = "\n".join(f"{name}: {as_text(value)}" for name, value in notice.result.items() if value is not None)
+    body = f"{notice.detail}\n{rows}\n{notice.results_link}"
+    if not channel.notify(title=f"[{notice.severity}] {notice.search_name}", body=body):
+        raise OSError("the channel did not take the notice")
+    return "taken"
+
+
+def _without_secrets(url: str) -> str:
+    """A URL fit for a log: secrets are often in the path or the query, so only scheme and host stay."""
+    scheme, _, rest = url.partition("://")
+    host = rest.split("/")[0].split("?")[0].rpartition("@")[2]
+    return f"{scheme}://{host}/" + ("…" if "/" in rest and rest.split("/", 1)[1] else "")

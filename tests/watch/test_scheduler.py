@@ -1,0 +1,277 @@
+"""The scheduler with a search that is played: what runs when, what is told, what is kept."""
+
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from sightline.catalog import Catalog
+from sightline.config import WatchSettings
+from sightline.errors import SearchError, UserError
+from sightline.watch.internal_log import InternalLog, as_table
+from sightline.watch.scheduler import RunOutcome, Scheduler, alert_search
+
+START = 1_700_000_000 // 3600 * 3600.0
+
+
+class Receiver:
+    """A real HTTP server that answers with the statuses it is given, then with 200."""
+
+    def __init__(self, statuses=()):
+        self.statuses, self.requests = list(statuses), []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.requests.append((self.path, dict(self.headers), json.loads(body)))
+                self.send_response(outer.statuses.pop(0) if outer.statuses else 200)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook?key=secret"
+
+
+class World:
+    """A catalog, a clock that is moved, a search that answers what it is told, and the scheduler on them."""
+
+    def __init__(self, folder):
+        self.now = START
+        self.catalog = Catalog(folder, lambda: self.now)
+        self.asked, self.tables = [], []
+        self.answer = RunOutcome("sid-1", 0, [])
+        self.log = InternalLog(lambda index, table: self.tables.append((index, table)), lambda: self.now)
+        settings = WatchSettings(delivery_backoff_s=0.01, delivery_attempts=3)
+        self.scheduler = Scheduler(
+            self.catalog, self.run, self.log, settings, lambda: self.now, lambda sid: f"http://here/search?sid={sid}"
+        )
+
+    def run(self, request):
+        self.asked.append(request)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer(request) if callable(self.answer) else self.answer
+
+    def at(self, seconds):
+        self.now = START + seconds
+        self.scheduler.look(self.now)
+        self.settle()
+
+    def settle(self):
+        wait_until(lambda: not self.scheduler._running)
+
+    def events(self, sourcetype):
+        self.log.flush()
+        rows = [row for _, table in self.tables for row in table.to_pylist()]
+        return [json.loads(row["_raw"]) for row in rows if row["sourcetype"] == sourcetype]
+
+    def close(self):
+        self.scheduler.close()
+        self.log.close()
+        self.catalog.close()
+
+
+def wait_until(claim, timeout_s=10.0):
+    end = time.monotonic() + timeout_s
+    while not claim():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = World(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def receiver():
+    made = Receiver()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def test_a_saved_search_runs_at_its_time_and_is_recorded(world):
+    world.catalog.searches.create(name="train", search="| makeresults", earliest="-1h", cron="* * * * *", owner="ada")
+    world.answer = RunOutcome("sid-7", 3, [], run_time_s=0.25, scanned_rows=9, messages=["rows were dropped"])
+    world.at(59)
+    assert world.asked == []
+    world.at(61)
+    world.at(62)
+    request = world.asked[0]
+    assert len(world.asked) == 1 and request.now == START + 60 and request.earliest == "-1h"
+    event = world.events("sightline:scheduler")[0]
+    assert event["savedsearch_name"] == "train" and event["status"] == "success" and event["sid"] == "sid-7"
+    assert event["run_time_s"] == 0.25 and event["result_count"] == 3 and event["warnings"] == "rows were dropped"
+
+
+def test_a_failed_run_is_recorded_and_the_next_one_comes(world):
+    world.catalog.searches.create(name="train", search="| nonsense", cron="* * * * *")
+    world.answer = SearchError('unknown command "nonsense"')
+    world.at(60)
+    world.answer = RuntimeError("broken")
+    world.at(120)
+    events = world.events("sightline:scheduler")
+    assert [e["status"] for e in events] == ["failed", "failed"]
+    assert events[0]["error"] == 'unknown command "nonsense"' and events[1]["error"] == "bug: RuntimeError: broken"
+
+
+def test_a_search_never_runs_twice_at_once(world):
+    row = world.catalog.searches.create(name="slow", search="x", cron="* * * * *")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(_):
+        begun.set()
+        go_on.wait(10)
+        return RunOutcome("s")
+
+    world.answer = slow
+    world.now = START + 60
+    world.scheduler.look(world.now)
+    assert begun.wait(5)
+    world.now = START + 120
+    world.scheduler.look(world.now)
+    with pytest.raises(UserError, match='"slow" is running already'):
+        world.scheduler.run_now("search", row.id)
+    go_on.set()
+    world.settle()
+    world.at(180)
+    assert [r.now - START for r in world.asked] == [60, 180]
+    skipped = [e for e in world.events("sightline:scheduler") if e["status"] == "skipped"]
+    assert [(e["skipped_runs"], e["reason"]) for e in skipped] == [(1, "the last run was still going")]
+
+
+def test_after_a_time_down_a_continuous_schedule_catches_up_in_order(world):
+    world.catalog.searches.create(name="a", search="x", cron="* * * * *", realtime_schedule=False)
+    for _ in range(4):
+        world.at(200)
+    assert [r.now - START for r in world.asked] == [60, 120, 180]
+
+
+def test_after_a_time_down_a_realtime_schedule_says_what_it_skipped(world):
+    world.catalog.searches.create(name="a", search="x", cron="*/10 * * * *")
+    world.at(4000)
+    assert world.asked == []
+    assert world.events("sightline:scheduler")[0]["reason"] == "its time was missed"
+    world.at(4200)
+    assert [r.now - START for r in world.asked] == [4200]
+
+
+def test_disabled_and_unscheduled_searches_rest(world):
+    world.catalog.searches.create(name="a", search="x", cron="* * * * *", enabled=False)
+    world.catalog.searches.create(name="b", search="x")
+    world.at(600)
+    assert world.asked == []
+
+
+def test_an_alert_fires_a_webhook_with_the_first_row(world, receiver):
+    alert = world.catalog.alerts.create(
+        name="worse", search="index=a", cron="* * * * *", actions=[{"kind": "webhook", "url": receiver.url}]
+    )
+    world.answer = RunOutcome("sid-9", 2, [{"accuracy": 0.5, "n": 3.0, "gone": None}, {"accuracy": 0.6}])
+    world.at(60)
+    wait_until(lambda: receiver.requests and len(world.catalog.alerts.history(alert.id)) == 2)
+    path, headers, body = receiver.requests[0]
+    assert path == "/hook?key=secret" and headers["Content-Type"] == "application/json"
+    assert body == {
+        "sid": "sid-9",
+        "search_name": "worse",
+        "app": "search",
+        "owner": "admin",
+        "results_link": "http://here/search?sid=sid-9",
+        "result": {"accuracy": "0.5", "n": "3"},
+    }
+    delivery, fired = world.catalog.alerts.history(alert.id)
+    assert (fired.event, fired.result) == ("fired", {"accuracy": "0.5", "n": "3"})
+    assert delivery.event == "delivery" and "HTTP 200 after 1 attempt" in delivery.detail
+    assert "secret" not in delivery.detail
+    kept = world.catalog.alerts.get(alert.id)
+    assert (kept.state, kept.last_run) == ("firing", START + 60)
+    assert [e["event"] for e in world.events("sightline:alert")] == ["fired", "delivery"]
+    world.answer = RunOutcome("sid-10", 0, [])
+    world.at(120)
+    assert world.catalog.alerts.get(alert.id).state == "ok"
+    assert world.catalog.alerts.history(alert.id)[0].event == "cleared"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "tries", "ending"),
+    [([503, 429], 3, "delivered: "), ([500, 500, 500], 3, "not delivered: "), ([404], 1, "not delivered: ")],
+)
+def test_deliveries_are_tried_again_where_that_helps(world, receiver, statuses, tries, ending):
+    receiver.statuses = statuses
+    alert = world.catalog.alerts.create(
+        name="worse", search="x", cron="* * * * *", actions=[{"kind": "webhook", "url": receiver.url}]
+    )
+    world.answer = RunOutcome("s", 1, [{"a": 1}])
+    world.at(60)
+    wait_until(lambda: world.catalog.alerts.history(alert.id)[0].event == "delivery")
+    detail = world.catalog.alerts.history(alert.id)[0].detail
+    assert len(receiver.requests) == tries and detail.startswith(ending) and f"after {tries} attempt" in detail
+
+
+def test_a_receiver_that_is_not_there_is_told(world):
+    alert = world.catalog.alerts.create(
+        name="a", search="x", cron="* * * * *", actions=[{"kind": "webhook", "url": "http://127.0.0.1:9/"}]
+    )
+    world.answer = RunOutcome("s", 1, [{}])
+    world.at(60)
+    wait_until(lambda: world.catalog.alerts.history(alert.id)[0].event == "delivery")
+    assert "not delivered: webhook http://127.0.0.1:9/" in world.catalog.alerts.history(alert.id)[0].detail
+
+
+def test_an_alert_whose_search_fails_is_in_error_and_recovers(world):
+    alert = world.catalog.alerts.create(name="a", search="x", cron="* * * * *")
+    world.answer = SearchError("no such index")
+    world.at(60)
+    kept = world.catalog.alerts.get(alert.id)
+    assert (kept.state, kept.last_error) == ("error", "no such index")
+    world.answer = RunOutcome("s", 0)
+    world.at(120)
+    kept = world.catalog.alerts.get(alert.id)
+    assert (kept.state, kept.last_error) == ("ok", "")
+
+
+def test_a_search_condition_is_run_behind_the_search(world):
+    alert = world.catalog.alerts.create(
+        name="a",
+        search="index=x ```note```",
+        cron="* * * * *",
+        condition={"kind": "search", "search": "| where accuracy < 0.8"},
+    )
+    assert alert_search(alert) == "index=x ```note```\n| where accuracy < 0.8"
+
+
+def test_internal_events_keep_their_types_and_mixed_ones_become_text():
+    events = [
+        {"_time": 1.0, "sourcetype": "s", "fields": {"n": 1, "x": 1, "m": 1, "o": {"a": 1}}},
+        {"_time": 2.0, "sourcetype": "s", "fields": {"n": 2, "x": 0.5, "m": "t"}},
+    ]
+    table = as_table(events)
+    assert table.column("n").to_pylist() == [1, 2] and table.column("x").to_pylist() == [1.0, 0.5]
+    assert table.column("m").to_pylist() == ["1", "t"] and table.column("o").to_pylist() == ['{"a":1}', None]
+
+
+def test_the_internal_log_goes_on_when_the_store_refuses():
+    kept, fail = [], [True]
+
+    def append(index, table):
+        if fail[0]:
+            raise OSError("disk full")
+        kept.extend(table.to_pylist())
+
+    log = InternalLog(append, lambda: 1.0)
+    log.record("sightline:log", message="first")
+    log.flush()
+    fail[0] = False
+    log.record("sightline:log", message="second")
+    log.close()
+    assert [r["message"] for r in kept] == ["second", "events of the internal log were lost"] and kept[1]["count"] == 1
