@@ -189,8 +189,8 @@ def test_macros_are_told_apart_by_their_number_of_arguments(catalog):
     catalog.macros.save("m", "index=$x$", ["x"])
     catalog.macros.save("m", "index=b")
     knowledge = CatalogKnowledge(catalog)
-    assert tuple(knowledge.macro("m", 0)) == ("index=b", [], False)
-    assert tuple(knowledge.macro("m", 1)) == ("index=$x$", ["x"], False)
+    assert knowledge.macro("m", 0).definition == "index=b"
+    assert (knowledge.macro("m", 1).definition, knowledge.macro("m", 1).arguments) == ("index=$x$", ("x",))
     assert knowledge.macro("m", 2) is None
 
 

@@ -88,7 +88,7 @@ class Macros:
         with self._sessions() as session:
             return session.scalar(select(Macro).where(Macro.name == name, Macro.argument_count == argument_count))
 
-    def save(self, name: str, definition: str, arguments: list[str] | None = None, is_eval: bool = False) -> Macro:
+    def save(self, name: str, definition: str, arguments: list[str] | None = None) -> Macro:
         """Defines a macro, in place of one with the same name and number of arguments."""
         arguments = arguments or []
         if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,100}", name):
@@ -98,9 +98,7 @@ class Macros:
                 raise UserError(f'a macro argument wants letters, digits, _ and -, got "{argument}"')
         if not definition.strip():
             raise UserError(f'macro "{name}" wants a definition, got an empty one')
-        macro = Macro(
-            name=name, arguments=arguments, argument_count=len(arguments), definition=definition, is_eval=is_eval
-        )
+        macro = Macro(name=name, arguments=arguments, argument_count=len(arguments), definition=definition)
         with self._sessions.begin() as session:
             session.execute(delete(Macro).where(Macro.name == name, Macro.argument_count == len(arguments)))
             session.add(macro)
@@ -188,11 +186,7 @@ class MacroText:
     """A macro as the search expands it."""
 
     definition: str
-    arguments: list[str]
-    is_eval: bool
-
-    def __iter__(self):
-        return iter((self.definition, self.arguments, self.is_eval))
+    arguments: tuple[str, ...]
 
 
 class CatalogKnowledge:
@@ -202,9 +196,9 @@ class CatalogKnowledge:
         self._catalog = catalog
 
     def macro(self, name: str, argument_count: int) -> MacroText | None:
-        """Definition, argument names and whether it is an eval expression; None when there is no such macro."""
+        """Definition and argument names; None when there is no such macro."""
         found = self._catalog.macros.find(name, argument_count)
-        return MacroText(found.definition, found.arguments, found.is_eval) if found else None
+        return MacroText(found.definition, tuple(found.arguments)) if found else None
 
     def macros(self) -> list[str]:
         """Names of all macros."""

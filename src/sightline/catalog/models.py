@@ -163,7 +163,6 @@ class Macro(Base):
     arguments: Mapped[list[str]]
     argument_count: Mapped[int] = mapped_column(Integer)
     definition: Mapped[str] = mapped_column(Text)
-    is_eval: Mapped[bool] = mapped_column(Boolean, default=False)
     __table_args__ = (UniqueConstraint("name", "argument_count"),)
 
 

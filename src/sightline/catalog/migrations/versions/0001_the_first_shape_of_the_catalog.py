@@ -72,7 +72,6 @@ def upgrade() -> None:
         sa.Column("arguments", sa.JSON(), nullable=False),
         sa.Column("argument_count", sa.Integer(), nullable=False),
         sa.Column("definition", sa.Text(), nullable=False),
-        sa.Column("is_eval", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("name", "argument_count"),
     )
