@@ -1,6 +1,7 @@
-"""Models over tables: train, apply, score, summarise, sample, keep. Tables in, tables out; nothing here knows SPL's text.
+"""Models over tables: train, apply, score, summarise, sample, keep.
 
-Everything that callers need is named here. scikit-learn is imported nowhere else.
+Tables in, tables out; nothing here knows SPL's text. Everything that callers need is named here, and scikit-learn is
+imported nowhere else.
 """
 
 from sightline.ml.algorithms import ALGORITHMS, find_algorithm

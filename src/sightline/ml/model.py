@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,61 +55,30 @@ class Model:
         return [*self.preparation.fields, *(name for name in self.by if name not in self.preparation.fields)]
 
     def metadata(self) -> dict[str, Any]:
-        """Everything but the estimator and the scores, as plain JSON values."""
+        """Everything but the estimator, the scores and the size, as plain JSON values."""
         return {
-            "name": self.name,
-            "version": self.version,
-            "owner": self.owner,
-            "app": self.app,
-            "sharing": self.sharing,
-            "algorithm": self.algorithm,
-            "options": self.options,
-            "parameters": self.parameters,
-            "target": self.target,
-            "features": self.features,
-            "by": self.by,
+            **{name: getattr(self, name) for name in PLAIN_FIELDS},
             "columns": list(self.columns),
             "preparation": self.preparation.to_json(),
             "classes": self.classes.to_json() if self.classes else None,
-            "rows": self.rows,
-            "statistics": self.statistics,
-            "training_search": self.training_search,
-            "trained_at": self.trained_at,
-            "training_s": self.training_s,
-            "library_version": self.library_version,
         }
 
     @staticmethod
-    def from_metadata(metadata: dict[str, Any], estimator: Any, scores: list[dict[str, Any]], size_bytes: int) -> Model:
-        """The model again. Unknown keys, written by a later version, are ignored."""
-        plain = {
-            key: metadata[key]
-            for key in [
-                "name",
-                "version",
-                "owner",
-                "app",
-                "sharing",
-                "algorithm",
-                "options",
-                "parameters",
-                "target",
-                "features",
-                "by",
-                "rows",
-                "statistics",
-                "training_search",
-                "trained_at",
-                "training_s",
-                "library_version",
-            ]
-            if key in metadata
-        }
+    def from_metadata(metadata: dict[str, Any], estimator: Any, scores: list[dict[str, Any]]) -> Model:
+        """The model again. Keys that are not known here, written by a later version, are ignored."""
         return Model(
             estimator=estimator,
             preparation=Preparation.from_json(metadata["preparation"]),
             classes=Classes.from_json(metadata.get("classes")),
             scores=scores,
-            size_bytes=size_bytes,
-            **plain,
+            size_bytes=metadata.get("size_bytes", 0),
+            **{name: metadata[name] for name in PLAIN_FIELDS if name in metadata},
         )
+
+
+PLAIN_FIELDS = tuple(
+    entry.name
+    for entry in dataclasses.fields(Model)
+    if entry.name not in ("estimator", "preparation", "classes", "scores", "size_bytes")
+)
+"""The fields of a model that JSON keeps as they are."""

@@ -52,6 +52,10 @@ class ModelRegistry:
         self._cache: OrderedDict[str, tuple[Any, int]] = OrderedDict()
         self._lock = threading.Lock()
 
+    def now(self) -> float:
+        """The time by the registry's clock, in seconds since the epoch."""
+        return self._clock()
+
     def save(self, name: str, model: Model, owner: str, app: str = "search", sharing: str = USER) -> int:
         """Keeps the model as the next version of `name` and gives the version's number; it is on disk on return.
 
@@ -119,7 +123,7 @@ class ModelRegistry:
                 raise EnvironmentTrouble(f'model "{name}" is damaged: {place / ESTIMATOR} is not what was written')
             estimator = load_estimator(content, f'model "{name}"')
             self._remember(digest, estimator, len(content))
-        return Model.from_metadata(metadata, estimator, _read_scores(place), metadata.get("size_bytes", 0))
+        return Model.from_metadata(metadata, estimator, _read_scores(place))
 
     def describe(
         self, name: str, owner: str, namespace: str = "", *, app: str = "search", version: int | None = None

@@ -45,7 +45,7 @@ class Parameter:
         return self.argument or self.name
 
     def read(self, given: Any, owner: str) -> Any:
-        """The typed value of what was written. Raises UserError naming the option, what was wanted and what was given."""
+        """The typed value of what was written. Raises UserError naming the option."""
         text = given if isinstance(given, str) else _text_of(given)
         try:
             return self.read_text(text.strip())
@@ -204,10 +204,9 @@ def class_weights(name: str, default: Any, summary: str, words: Sequence[str]) -
     return Parameter(name, "weights", default, summary, wanted, read, "", tuple(words))
 
 
-def random_state(
-    summary: str = "Seed of every random choice. Left out: a seed is drawn, and kept with the model.",
-) -> Parameter:
+def random_state() -> Parameter:
     """The seed, the same for every algorithm that draws."""
+    summary = "Seed of every random choice. Left out: a seed is drawn, and kept with the model."
     return integer("random_state", None, summary, low=0, high=2**32 - 1)
 
 

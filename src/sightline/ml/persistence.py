@@ -48,7 +48,7 @@ def dump_estimator(estimator: Any) -> bytes:
 
 
 def load_estimator(content: bytes, what: str) -> Any:
-    """The estimator again. Raises UserError, naming `what` and the reason, for bytes that may not or cannot be loaded."""
+    """The estimator again. Raises UserError, naming `what` and why, for bytes that may not or cannot be loaded."""
     try:
         untrusted = [name for name in skops.io.get_untrusted_types(data=content) if name not in TRUSTED]
         if untrusted:
@@ -73,7 +73,7 @@ def _trees(estimator: Any) -> list[Tree]:
 
 
 def _check_tree(tree: Tree, what: str) -> None:
-    """Children come after their parent and exist; split features exist. Then following them ends, and stays in bounds."""
+    """Children exist and come after their parent, split features exist: following them ends, and stays in bounds."""
     count = tree.node_count
     left, right = tree.children_left, tree.children_right
     node = np.arange(count)

@@ -1,8 +1,8 @@
 """From fields to the matrix a model is trained on, and the same way again when it is applied.
 
-`learn` looks at the training rows once and decides what every field is: a number, a category (one column
-`field=value` per value), or of no use. The decision, a `Preparation`, is kept with the model. `encode` repeats it on any
-table: the matrix has the rows without nulls, and `usable` says which rows those are.
+`learn` looks at the training rows once and decides what every field is: a number, a category (one column `field=value`
+per value), or of no use. The decision, a `Preparation`, is kept with the model. `encode` repeats it on any table: the
+matrix has the rows without nulls, and `usable` says which rows those are.
 
 Numbers come first, in the order of the features, then the columns of each category, values ascending: the order that
 `pandas.get_dummies` gives, so that a seed means the same trees there and here.

@@ -132,7 +132,7 @@ def fit(
     model.options = {key: str(value) for key, value in own.items()} if earlier is None else earlier.options
     model.training_s = time.perf_counter() - started
     model.training_search = context.search
-    model.trained_at = context.now or time.time()
+    model.trained_at = context.now or registry.now()
     model.library_version = f"scikit-learn {sklearn.__version__}"
     messages = training.messages
     if request.model_name:
@@ -238,7 +238,8 @@ def _training_rows(
         )
         if len(classes.labels) < 2:
             raise UserError(
-                f'{algorithm.name}: at least two classes are wanted, but field "{target}" is always "{classes.labels[0]}"'
+                f"{algorithm.name}: at least two classes are wanted, "
+                f'but field "{target}" is always "{classes.labels[0]}"'
             )
     most = limits.max_inputs or algorithm.max_inputs
     if len(positions) > most:
@@ -294,10 +295,11 @@ def _cross_validate(
         )
     estimator = algorithm.build(parameters, encoded.matrix, training.classes)
     if algorithm.kind == CLASSIFIER:
-        smallest = int(np.bincount(training.target).max())
-        if smallest < folds:
+        largest = int(np.bincount(training.target).max())
+        if largest < folds:
             raise UserError(
-                f'{algorithm.name}: option "kfold_cv" wants a class with at least {folds} rows, the largest has {smallest}'
+                f'{algorithm.name}: option "kfold_cv" wants a class with at least {folds} rows, '
+                f"the largest has {largest}"
             )
         splitter, names = StratifiedKFold(folds, shuffle=True, random_state=seed), CLASS_SCORES
     else:

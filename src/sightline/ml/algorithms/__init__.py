@@ -1,4 +1,7 @@
-"""The algorithms of `fit`, one file per idea. A new one is a declaration in its file and, for a new file, a line here."""
+"""The algorithms of `fit`, one file per idea.
+
+A new one is a declaration in its file and, for a new file, a line here.
+"""
 
 from __future__ import annotations
 

@@ -35,8 +35,8 @@ class Algorithm:
     """One algorithm of the language.
 
     `estimator` is called with the parameters under scikit-learn's names (`finish` may adjust them to the training
-    matrix first). `saves`: may follow `into`. `updates`: takes partial_fit. `labels_at_fit`: the estimator labels its training
-    rows and cannot apply to others.
+    matrix first). `saves`: may follow `into`. `updates`: takes partial_fit. `labels_at_fit`: the estimator labels its
+    training rows and cannot apply to others.
     """
 
     name: str
@@ -184,6 +184,7 @@ def _weights_by_number(owner: str, weights: dict[str, float], classes: Any) -> d
     unknown = [label for label in weights if label not in classes.labels]
     if unknown:
         raise UserError(
-            f'{owner}: option "class_weight" names "{unknown[0]}", which is not a class, wanted: {", ".join(classes.labels)}'
+            f'{owner}: option "class_weight" names "{unknown[0]}", which is not a class, '
+            f"wanted: {', '.join(classes.labels)}"
         )
     return {classes.labels.index(label): weight for label, weight in weights.items()}

@@ -45,13 +45,11 @@ def features_per_split(default: Any, automatic: Any) -> Parameter:
     )
 
 
-def tree_size(min_samples_leaf: bool = False) -> tuple[Parameter, ...]:
-    """The bounds of one tree."""
-    return (
-        integer("max_depth", None, "Levels of a tree. Left out: as many as the data asks for.", low=1),
-        integer("min_samples_split", 2, "Rows a node needs to be split.", low=2),
-        integer("max_leaf_nodes", None, f"Leaves of a tree. Left out: {LEAF_LIMIT} unless max_depth is given.", low=2),
-    )
+TREE_SIZE = (
+    integer("max_depth", None, "Levels of a tree. Left out: as many as the data asks for.", low=1),
+    integer("min_samples_split", 2, "Rows a node needs to be split.", low=2),
+    integer("max_leaf_nodes", None, f"Leaves of a tree. Left out: {LEAF_LIMIT} unless max_depth is given.", low=2),
+)
 
 
 CLASS_CRITERION = choice("criterion", "gini", "What a split improves.", ("gini", "entropy", "log_loss"))
@@ -84,7 +82,7 @@ ALGORITHMS = (
         parameters=(
             random_state(),
             TREES,
-            *tree_size(),
+            *TREE_SIZE,
             features_per_split("sqrt", "sqrt"),
             CLASS_CRITERION,
             class_weights("class_weight", None, "Weights of the classes.", ("balanced", "balanced_subsample")),
@@ -99,7 +97,7 @@ ALGORITHMS = (
         kind=REGRESSOR,
         summary="Predicts a number by the average of many random trees.",
         estimator=RandomForestRegressor,
-        parameters=(random_state(), TREES, *tree_size(), features_per_split(1.0, 1.0), NUMBER_CRITERION),
+        parameters=(random_state(), TREES, *TREE_SIZE, features_per_split(1.0, 1.0), NUMBER_CRITERION),
         outputs=predict_numbers,
         summarise=summarise_importance,
         finish=bounded_leaves,

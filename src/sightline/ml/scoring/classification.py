@@ -6,18 +6,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sklearn import metrics
 
 from sightline.errors import UserError
+from sightline.ml.columns import as_numbers, as_texts, numpy_numbers
 from sightline.ml.parameters import boolean, choice, number, text
 from sightline.ml.scoring.declaration import (
     LabelPair,
     Scorer,
     Scoring,
     label_pair,
-    number_pair,
     pair_table,
     pairs,
+    tell_dropped,
 )
 
 AVERAGES = ("binary", "micro", "macro", "weighted")
@@ -163,35 +165,19 @@ def roc_curve(scoring: Scoring) -> pa.Table:
 
 def _binary_truth(scoring: Scoring, actual: str, predicted: str) -> tuple[np.ndarray, np.ndarray]:
     """Whether each row is positive, and its score. More than two classes: the positive one against the others."""
-    truth_side = label_pair_with_scores(scoring, actual, predicted)
-    classes, numbers, scores = truth_side
+    numbers = as_numbers(scoring.table.column(predicted))
+    if numbers is None:
+        raise UserError(f'{scoring.method}: field "{predicted}" must be numeric')
+    truth = as_texts(scoring.table.column(actual))
+    present = pc.and_(truth.is_valid(), numbers.is_valid())
+    tell_dropped(scoring, present)
+    truth, scores = truth.filter(present), numpy_numbers(numbers.filter(present))
+    classes = sorted(pc.unique(truth).to_pylist())
     label = scoring.options["pos_label"]
     if len(classes) > 2:
         _tell_once(scoring, f'field "{actual}" has {len(classes)} classes; "{label}" is taken against all others')
-    return numbers == _positive_number(scoring, classes, label), scores
-
-
-def label_pair_with_scores(scoring: Scoring, actual: str, predicted: str) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """The classes and class numbers of the actual field beside the numbers of the predicted one."""
-    number_side = number_pair(
-        Scoring(scoring.method, scoring.table, [], [], {}, scoring.limits), predicted, predicted
-    )  # Refuses a predicted field that is not numeric before rows are paired.
-    del number_side
-    from sightline.ml.columns import as_numbers, numpy_numbers
-
-    scores = numpy_numbers(as_numbers(scoring.table.column(predicted)))
-    present = np.isfinite(scores)
-    rows = scoring.table.select([actual]).filter(pa.array(present)) if not present.all() else scoring.table
-    pair = label_pair(
-        Scoring(scoring.method, rows, [actual], [actual], scoring.options, scoring.limits, scoring.messages),
-        actual,
-        actual,
-    )
-    valid = rows.column(actual)
-    from sightline.ml.columns import as_texts
-
-    kept = as_texts(valid).is_valid().to_numpy(zero_copy_only=False)
-    return pair.classes, pair.actual, scores[present][kept]
+    _positive_number(scoring, classes, label)
+    return pc.equal(truth, label).to_numpy(zero_copy_only=False), scores
 
 
 def _positive_number(scoring: Scoring, classes: list[str], label: str) -> int:

@@ -65,16 +65,6 @@ class LabelPair:
     predicted: np.ndarray
 
 
-@dataclass(frozen=True, slots=True)
-class NumberPair:
-    """Two fields as numbers, without the rows where either is null."""
-
-    actual_field: str
-    predicted_field: str
-    actual: np.ndarray
-    predicted: np.ndarray
-
-
 def resolve_fields(table: pa.Table, names: list[str], method: str) -> list[str]:
     """The fields written, globs expanded. Raises UserError for a glob that matches nothing or a missing field."""
     fields = expand_names(names, table.column_names)
@@ -91,7 +81,7 @@ def pairs(scoring: Scoring) -> list[tuple[str, str]]:
     actual, predicted = scoring.actual, scoring.predicted
     if not predicted:
         raise UserError(
-            f"{scoring.method}: fields after against are wanted", "score <method> <actual> against <predicted>"
+            f'{scoring.method}: fields after "against" are wanted', "score <method> <actual> against <predicted>"
         )
     if len(actual) == 1:
         actual = actual * len(predicted)
@@ -112,7 +102,7 @@ def label_pair(scoring: Scoring, actual_field: str, predicted_field: str) -> Lab
     """
     sides = [_labels(scoring, name) for name in (actual_field, predicted_field)]
     present = pc.and_(sides[0].is_valid(), sides[1].is_valid())
-    _tell_dropped(scoring, present)
+    tell_dropped(scoring, present)
     if present.false_count:
         sides = [side.filter(present) for side in sides]
     encoded = [side.dictionary_encode() for side in sides]
@@ -134,12 +124,6 @@ def label_pair(scoring: Scoring, actual_field: str, predicted_field: str) -> Lab
     return LabelPair(actual_field, predicted_field, classes, *numbers)
 
 
-def number_pair(scoring: Scoring, actual_field: str, predicted_field: str) -> NumberPair:
-    """The pair as numbers. Raises UserError naming a field with a value that is not numeric."""
-    actual, predicted = present_numbers(scoring, [actual_field, predicted_field])
-    return NumberPair(actual_field, predicted_field, actual, predicted)
-
-
 def present_numbers(scoring: Scoring, fields: list[str]) -> list[np.ndarray]:
     """Numeric fields, without the rows where any of them is null. Raises UserError when no row is left."""
     columns = []
@@ -149,7 +133,7 @@ def present_numbers(scoring: Scoring, fields: list[str]) -> list[np.ndarray]:
             raise UserError(f'{scoring.method}: field "{name}" must be numeric')
         columns.append(numpy_numbers(numbers))
     present = np.logical_and.reduce([np.isfinite(column) for column in columns])
-    _tell_dropped(scoring, pa.array(present))
+    tell_dropped(scoring, pa.array(present))
     return columns if present.all() else [column[present] for column in columns]
 
 
@@ -173,19 +157,17 @@ def _labels(scoring: Scoring, name: str) -> pa.Array:
     return as_texts(column)
 
 
-def _tell_dropped(scoring: Scoring, present: pa.Array) -> None:
+def tell_dropped(scoring: Scoring, present: pa.Array) -> None:
+    """Warns how many rows had a null. Raises UserError when no row is left."""
     rows = len(present)
     dropped = present.false_count
+    if rows == 0:
+        raise UserError(f"{scoring.method}: there are no rows to score")
     if dropped == rows:
-        raise UserError(
-            f"{scoring.method}: no row has a value in every scored field"
-            if rows
-            else f"{scoring.method}: there are no rows to score"
-        )
+        raise UserError(f"{scoring.method}: no row has a value in every scored field")
     if dropped:
-        scoring.messages.append(
-            f"left out {dropped} of {rows} rows ({dropped / rows:.1%}) with a null in a scored field"
-        )
+        share = dropped / rows
+        scoring.messages.append(f"left out {dropped} of {rows} rows ({share:.1%}) with a null in a scored field")
 
 
 def _tell_difference(
