@@ -1,0 +1,371 @@
+"""The engine in this process (chDB, which is ClickHouse without its ports) behind a small interface.
+
+Hides: connections, the way Arrow tables are handed to SQL, cancelling, progress, limits, DDL, and the engine's error
+texts. Enters: SQL text and Arrow tables. Leaves: Arrow tables and batches, `EngineError` and its subclasses.
+
+Facts about SQL over this store that a writer of SQL relies on:
+
+- A statement has no SETTINGS and no FORMAT clause of its own; settings are given as an argument.
+- A column of type list is never null in the engine: a null list arrives, and comes back, as an empty one.
+- Text search goes through the text index on `lowerUTF8(_raw)`; the expression must be written exactly so.
+  A bare term of letters and digits, in lower case:  `hasAllTokens(lowerUTF8(_raw), 'needle')`
+  a term or phrase with other characters in it:      `hasAllTokens(lowerUTF8(_raw), 'status=200 web-1')
+                                                       AND position(lowerUTF8(_raw), 'status=200 web-1') > 0`
+  a wildcard, escaped as LIKE wants it:              `lowerUTF8(_raw) LIKE '%needle%'`
+  The index splits at every ASCII character that is no letter and no digit, so `_` separates, and it keeps all other
+  characters. `hasAllTokens` of a text without any token (`"--"`) is never true: use `position` alone.
+- `fields` and `dims` are JSON columns: a path is read as `fields.a.b` or with backquotes per part, its type is
+  Dynamic; `json_paths` says which types it holds, and `fields.a.:Int64` reads one of them at full speed.
+
+Several threads may use one store at the same time. A stream keeps a connection for itself until it ends.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import chdb
+import pyarrow as pa
+
+from sightline.config import Settings
+from sightline.errors import EnvironmentTrouble, UserError
+from sightline.store import appending
+from sightline.store.engine_errors import EngineError, engine_error
+from sightline.store.migrations import migrate
+from sightline.store.paths import JsonPaths
+from sightline.store.sql_text import INSERT_SETTINGS, JSON_SETTINGS, quote, settings_clause
+
+TABLES = {"event": "events", "metric": "metrics", "trace": "spans"}
+"""The table that holds an index of each datatype."""
+
+_QUERY = compile("_sightline_connection.query(_sightline_sql, 'ArrowTable')", "<engine query>", "eval")
+_STREAM = compile("_sightline_connection.send_query(_sightline_sql, 'ArrowTable')", "<engine stream>", "eval")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running statement is. `total_rows` is the engine's estimate, 0 while it has none."""
+
+    read_rows: int
+    total_rows: int
+    read_bytes: int
+    memory_bytes: int
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """What an index holds; times are seconds since the epoch, None when it is empty."""
+
+    name: str
+    datatype: str
+    rows: int
+    bytes_on_disk: int
+    min_time: float | None
+    max_time: float | None
+
+
+class EmbeddedStore:
+    """The store of one data directory. Opens or creates it; `close` must be called before the process ends.
+
+    Raises EnvironmentTrouble when another process has the directory open, UserError when it is of a newer version.
+    """
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self._path = path
+        self._settings = settings
+        self._free: queue.LifoQueue[Any] = queue.LifoQueue()
+        self._all: list[Any] = []
+        self._lock = threading.Lock()
+        self._closed = False
+        path.mkdir(parents=True, exist_ok=True)
+        try:
+            self._release(self._acquire())
+            migrate(self.execute, self._schema_versions)
+        except BaseException:
+            self.close()
+            raise
+        self._paths = JsonPaths(self.query)
+
+    # Statements
+
+    def query(
+        self,
+        sql: str,
+        *,
+        tables: Mapping[str, pa.Table] | None = None,
+        sid: str = "",
+        settings: Mapping[str, Any] | None = None,
+    ) -> pa.Table:
+        """Run one statement and return its whole result.
+
+        `tables` are visible in the text as `Python(<name>)`. `sid` is the name for `cancel` and `progress`. The
+        limits of `SearchSettings` hold unless `settings` says otherwise. Raises EngineError.
+        """
+        return self._run(sql + settings_clause(self._limits(sid, settings)), tables)
+
+    def stream(
+        self,
+        sql: str,
+        *,
+        tables: Mapping[str, pa.Table] | None = None,
+        sid: str = "",
+        settings: Mapping[str, Any] | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Run one statement and yield its result in batches as the engine makes them; at least one batch, so that
+        the schema is known also when there are no rows. Closing the iterator stops the statement.
+        """
+        text = sql + settings_clause(self._limits(sid, settings))
+        connection = self._acquire()
+        clean = False
+        result = None
+        empty = True
+        try:
+            result = eval(_STREAM, self._scope(connection, text, tables))
+            for chunk in result:
+                empty = False
+                yield from chunk.to_batches()
+            clean = True
+        except Exception as error:
+            raise _mapped(error) from error
+        finally:
+            if not clean and result is not None:
+                _close_quietly(result)
+            self._release(connection, clean)
+        if empty:
+            # The engine sends no block, and so no schema, for an empty result.
+            schema = self.query(f"SELECT * FROM ({sql}) LIMIT 0", tables=tables, sid=sid, settings=settings).schema
+            yield pa.RecordBatch.from_pylist([], schema=schema)
+
+    def execute(self, sql: str, *, tables: Mapping[str, pa.Table] | None = None, sid: str = "") -> None:
+        """Run a statement that changes something, without the limits of a search."""
+        settings = {"session_timezone": "UTC", "log_comment": sid} if sid else {}
+        self._run(sql + settings_clause(settings), tables)
+
+    def insert(
+        self,
+        sql: str,
+        *,
+        token: str,
+        tables: Mapping[str, pa.Table] | None = None,
+        sid: str = "",
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Run an INSERT ... SELECT. A second one with the same `token` changes nothing. Durable when it returns."""
+        all_settings = {
+            **INSERT_SETTINGS,
+            "session_timezone": "UTC",
+            "insert_deduplication_token": token,
+            "log_comment": sid,
+            **(settings or {}),
+        }
+        self._run(sql + settings_clause(all_settings), tables)
+
+    @staticmethod
+    def table_function(name: str) -> str:
+        """What to write after FROM for a table given in `tables`."""
+        return f"Python({name})"
+
+    def cancel(self, sid: str) -> None:
+        """Ask every running statement of a search to stop; it ends with QueryCancelled, usually within 0.1 s."""
+        if sid:
+            self.execute(f"KILL QUERY WHERE Settings['log_comment'] = {quote(sid)} ASYNC")
+
+    def progress(self, sid: str) -> Progress | None:
+        """How far the running statements of a search are, summed; None when none runs."""
+        found = self.query(
+            "SELECT count() AS n, sum(read_rows) AS read_rows, sum(total_rows_approx) AS total_rows,"
+            " sum(read_bytes) AS read_bytes, sum(memory_usage) AS memory, max(elapsed) AS elapsed"
+            f" FROM system.processes WHERE Settings['log_comment'] = {quote(sid)}"
+        ).to_pylist()[0]
+        if not sid or found["n"] == 0:
+            return None
+        return Progress(
+            found["read_rows"], found["total_rows"], found["read_bytes"], max(0, found["memory"]), found["elapsed"]
+        )
+
+    # Writing tables
+
+    def append_events(self, index: str, table: pa.Table, *, token: str = "") -> int:
+        """Add rows to an event index and return their number.
+
+        Columns `_time` (epoch seconds, or a timestamp, or text; absent: now), `host`, `source`, `sourcetype`,
+        `severity`, `trace_id`, `span_id` and `_raw` (absent: the fields as JSON) are the event's own; every other
+        column becomes a field where it is not null. `token` makes a repeated append a no-op. Durable when it returns.
+        """
+        return self._append(appending.events_statement(index, table), table, token)
+
+    def append_metrics(self, index: str, table: pa.Table, *, token: str = "") -> int:
+        """Add points to a metric index and return their number.
+
+        Columns `metric_name` and `value` are needed; `_time`, `type`, `unit`, `host`, `source`, `sourcetype` are
+        optional; every other column becomes a dimension where it is not null. Rows without a name are refused.
+        """
+        return self._append(appending.metrics_statement(index, table), table, token)
+
+    def _append(self, sql: str, table: pa.Table, token: str) -> int:
+        if table.num_rows:
+            self.insert(sql, tables={appending.TABLE_NAME: table}, token=token or uuid.uuid4().hex)
+        return table.num_rows
+
+    # What is stored
+
+    def indexes(self) -> list[IndexStatus]:
+        """Every index that holds something, by name. Reads no rows: counts and time bounds come from the parts."""
+        sizes: dict[tuple[str, str], int] = {}
+        for part in self.query(
+            "SELECT table, partition, sum(bytes_on_disk) AS size FROM system.parts"
+            " WHERE database = 'sightline' AND active AND table IN ('events', 'metrics', 'spans') GROUP BY table, partition"
+        ).to_pylist():
+            index = self._paths.index_of_partition(part["partition"])
+            sizes[part["table"], index] = sizes.get((part["table"], index), 0) + part["size"]
+        found = []
+        for datatype, table in TABLES.items():
+            rows = self.query(
+                "SELECT index, count() AS n, toFloat64(min(_time)) AS earliest, toFloat64(max(_time)) AS latest"
+                f" FROM sightline.{table} GROUP BY index ORDER BY index"
+            ).to_pylist()
+            found += [
+                IndexStatus(r["index"], datatype, r["n"], sizes.get((table, r["index"]), 0), r["earliest"], r["latest"])
+                for r in rows
+            ]
+        return sorted(found, key=lambda status: (status.name, status.datatype))
+
+    def json_paths(self, table: str, indexes: Sequence[str] | None = None) -> dict[str, frozenset[str]]:
+        """Every dynamic field of `events`, `spans` or `metrics` (its dims) with the types it occurs in.
+
+        Read from the parts' metadata, not from rows; sees every insert that has returned. `indexes` None means all.
+        """
+        return self._paths.read(table, indexes)
+
+    def delete_index(self, index: str) -> None:
+        """Drop everything an index holds, in every table."""
+        for table in TABLES.values():
+            for partition_id in self._partitions(table, index):
+                self.execute(f"ALTER TABLE sightline.{table} DROP PARTITION ID {quote(partition_id)}")
+
+    def delete_before(self, index: str, time_s: float) -> int:
+        """Drop an index's partitions (months) that lie wholly before a time; returns how many."""
+        dropped = 0
+        for table in TABLES.values():
+            for partition_id in self._partitions(table, index):
+                newest = self.query(
+                    f"SELECT count() AS n, toFloat64(max(_time)) AS latest FROM sightline.{table}"
+                    f" WHERE _partition_id = {quote(partition_id)}"
+                ).to_pylist()[0]
+                if newest["n"] and newest["latest"] < time_s:
+                    self.execute(f"ALTER TABLE sightline.{table} DROP PARTITION ID {quote(partition_id)}")
+                    dropped += 1
+        return dropped
+
+    def memory_bytes(self) -> int:
+        """Memory the engine accounts for at this moment."""
+        rows = self.query("SELECT value FROM system.metrics WHERE metric = 'MemoryTracking'").to_pylist()
+        return int(rows[0]["value"]) if rows else 0
+
+    def close(self) -> None:
+        """Close every connection. Statements that still run fail."""
+        with self._lock:
+            self._closed = True
+            connections, self._all = self._all, []
+        for connection in connections:
+            _close_quietly(connection)
+
+    def __enter__(self) -> EmbeddedStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Inside
+
+    def _run(self, text: str, tables: Mapping[str, pa.Table] | None) -> pa.Table:
+        connection = self._acquire()
+        clean = False
+        try:
+            result = eval(_QUERY, self._scope(connection, text, tables))
+            clean = True
+            return result
+        except Exception as error:
+            raise _mapped(error) from error
+        finally:
+            self._release(connection, clean)
+
+    def _limits(self, sid: str, settings: Mapping[str, Any] | None) -> dict[str, Any]:
+        memory_bytes = self._settings.search.max_memory_bytes
+        return {
+            "session_timezone": "UTC",
+            "max_memory_usage": memory_bytes,
+            "max_bytes_before_external_group_by": memory_bytes // 2,
+            "max_bytes_before_external_sort": memory_bytes // 2,
+            "max_execution_time": self._settings.search.max_time_s,
+            **JSON_SETTINGS,
+            "log_comment": sid,
+            **(settings or {}),
+        }
+
+    def _scope(self, connection: Any, sql: str, tables: Mapping[str, pa.Table] | None) -> dict[str, Any]:
+        # chDB looks a `Python(name)` up among the variables of the frame that calls it. The call is therefore
+        # evaluated in a namespace of its own, where any name the caller chose is bound and no other thread writes.
+        return {**(tables or {}), "_sightline_connection": connection, "_sightline_sql": sql}
+
+    def _acquire(self) -> Any:
+        if self._closed:
+            raise EngineError("the store is closed")
+        try:
+            return self._free.get_nowait()
+        except queue.Empty:
+            pass
+        with self._lock:
+            try:
+                connection = chdb.connect(str(self._path))
+            except Exception as error:
+                text = str(error)
+                if "lock" in text.lower() or "another" in text.lower():
+                    raise EnvironmentTrouble(
+                        f'data directory "{self._path}" is open in another process, wanted it free'
+                    ) from error
+                raise _mapped(error) from error
+            self._all.append(connection)
+            return connection
+
+    def _release(self, connection: Any, clean: bool = True) -> None:
+        if not clean:
+            # After a statement that failed half way, chDB puts what it had written of the result in front of the
+            # next result of the same connection. An answer nobody reads takes that with it.
+            try:
+                connection.query("SELECT 1", "CSV")
+            except Exception:
+                _close_quietly(connection)
+                return
+        self._free.put(connection)
+
+    def _schema_versions(self) -> list[int]:
+        return self.query("SELECT version FROM sightline.schema_versions ORDER BY version")["version"].to_pylist()
+
+    def _partitions(self, table: str, index: str) -> list[str]:
+        rows = self.query(
+            "SELECT DISTINCT partition, partition_id FROM system.parts"
+            f" WHERE database = 'sightline' AND table = {quote(table)} AND active"
+        ).to_pylist()
+        return [r["partition_id"] for r in rows if self._paths.index_of_partition(r["partition"]) == index]
+
+
+def _mapped(error: Exception) -> Exception:
+    if isinstance(error, EngineError | UserError | EnvironmentTrouble):
+        return error
+    return engine_error(str(error))
+
+
+def _close_quietly(thing: Any) -> None:
+    # Called on the way out of something that already failed or is no longer wanted: its own error says nothing new.
+    try:
+        thing.close()
+    except Exception:
+        return

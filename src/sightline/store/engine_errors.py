@@ -1,0 +1,65 @@
+"""What can go wrong in the engine, as exceptions the layers above can tell apart.
+
+The engine reports everything as one text of the form `Code: 241. DB::Exception: ... (MEMORY_LIMIT_EXCEEDED)`.
+Here the number is read once and becomes a class; nothing above `store/` looks into an engine's text.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sightline.errors import EnvironmentTrouble, SightlineError
+
+_CODE = re.compile(r"Code:\s*(\d+)\.")
+_NAME = re.compile(r"\s*\(([A-Z][A-Z0-9_]+)\)\s*$")
+_NOISE = re.compile(r"^(Streaming query failed:\s*)?Code:\s*\d+\.\s*(DB::Exception:\s*)?")
+_SCOPE = re.compile(r":? In scope .*$|: while executing .*$|: While executing .*$", re.DOTALL)
+
+
+class EngineError(SightlineError):
+    """A statement failed. `code` is the engine's number (0 when it gave none), `name` its symbolic name."""
+
+    def __init__(self, message: str, code: int = 0, name: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.name = name
+
+
+class TimeLimitExceeded(EngineError):
+    """The statement ran longer than its limit."""
+
+
+class MemoryLimitExceeded(EngineError):
+    """The statement, or all statements together, needed more memory than allowed."""
+
+
+class QueryCancelled(EngineError):
+    """The statement was cancelled through `EmbeddedStore.cancel`."""
+
+
+class EngineBusy(EngineError, EnvironmentTrouble):
+    """Too many statements or parts at this moment, or no room on the disk; the same statement may succeed later."""
+
+
+_BY_CODE: dict[int, type[EngineError]] = {
+    159: TimeLimitExceeded,
+    160: TimeLimitExceeded,
+    241: MemoryLimitExceeded,
+    394: QueryCancelled,
+    202: EngineBusy,
+    243: EngineBusy,
+    252: EngineBusy,
+}
+"""159 TIMEOUT_EXCEEDED, 160 TOO_SLOW, 241 MEMORY_LIMIT_EXCEEDED, 394 QUERY_WAS_CANCELLED,
+202 TOO_MANY_SIMULTANEOUS_QUERIES, 243 NOT_ENOUGH_SPACE, 252 TOO_MANY_PARTS."""
+
+
+def engine_error(text: str) -> EngineError:
+    """The exception for an engine's error text: the class by its code, the text without the engine's decoration."""
+    code_match = _CODE.search(text)
+    code = int(code_match.group(1)) if code_match else 0
+    name_match = _NAME.search(text)
+    name = name_match.group(1) if name_match else ""
+    message = _SCOPE.sub("", _NAME.sub("", _NOISE.sub("", text.strip()))).strip()
+    return _BY_CODE.get(code, EngineError)(message or text.strip(), code, name)
