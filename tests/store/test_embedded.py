@@ -208,7 +208,7 @@ def test_json_paths_beyond_the_limit_of_the_column_are_found(store):
 def test_indexes_report_rows_and_bounds_and_can_be_deleted(store):
     store.append_events("main", pa.table({"_time": [10.0, 20.5], "_raw": ["a", "b"]}))
     store.append_metrics("m", pa.table({"metric_name": ["x"], "_time": [7.0], "value": [1.0]}))
-    main, metric = store.indexes()
+    metric, main = store.indexes()
     assert (main.name, main.datatype, main.rows, main.min_time, main.max_time) == ("main", "event", 2, 10.0, 20.5)
     assert main.bytes_on_disk > 0
     assert (metric.name, metric.datatype, metric.rows) == ("m", "metric", 1)

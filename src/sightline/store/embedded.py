@@ -221,7 +221,8 @@ class EmbeddedStore:
         sizes: dict[tuple[str, str], int] = {}
         for part in self.query(
             "SELECT table, partition, sum(bytes_on_disk) AS size FROM system.parts"
-            " WHERE database = 'sightline' AND active AND table IN ('events', 'metrics', 'spans') GROUP BY table, partition"
+            " WHERE database = 'sightline' AND active"
+            " AND table IN ('events', 'metrics', 'spans') GROUP BY table, partition"
         ).to_pylist():
             index = self._paths.index_of_partition(part["partition"])
             sizes[part["table"], index] = sizes.get((part["table"], index), 0) + part["size"]

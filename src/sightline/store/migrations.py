@@ -38,7 +38,8 @@ def migrate(execute: Execute, read_versions: ReadVersions) -> list[int]:
     """
     execute("CREATE DATABASE IF NOT EXISTS sightline")
     execute(
-        "CREATE TABLE IF NOT EXISTS sightline.schema_versions (version UInt32, name String, applied DateTime64(3, 'UTC'))"
+        "CREATE TABLE IF NOT EXISTS sightline.schema_versions "
+        "(version UInt32, name String, applied DateTime64(3, 'UTC'))"
         " ENGINE = MergeTree ORDER BY version SETTINGS fsync_after_insert = 1"
     )
     done = set(read_versions())
