@@ -1,0 +1,1 @@
+"""Eval functions and aggregates, a file per kind. Importing a module here registers its functions."""

@@ -1,0 +1,1 @@
+"""From commands to SQL: typed values, a small closed algebra of relations, named rewrites, and the one SQL writer."""

@@ -1,0 +1,145 @@
+"""`eval` and `where`: fields from expressions, and rows for which an expression is true."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from sightline.errors import SearchError
+from sightline.search.context import Context
+from sightline.search.planner import values as v
+from sightline.search.planner.lower import lower_condition, lower_expression
+from sightline.search.planner.relation import Relation
+from sightline.search.planner.values import Type
+from sightline.search.registry import Command, command
+from sightline.search.syntax.expressions import ExpressionReader, print_expression, quote_string, shown, span_of
+from sightline.search.syntax.tree import Expression, Stage
+
+_BRACED = re.compile(r"\{([^{}]+)\}")
+
+
+@command("eval")
+@dataclass
+class Eval(Command):
+    """Computes fields from expressions, one after the other.
+
+    Syntax: eval <field>=<expression> [, <field>=<expression>]...
+    Example: index=web | eval seconds=duration_ms/1000, slow=if(seconds>2, "yes", "no")
+
+    A field that an expression leaves without a value is removed from the row. `{f}` in the target is replaced by the value
+    of f. Names with dots, dashes or spaces stand in single quotes on the right; the target may stand in double quotes.
+    `"x"` is text, `'x'` a field. Arithmetic with an absent value, and division by zero, give no value.
+    """
+
+    assignments: list[tuple[str, Expression]] = field(default_factory=list)
+    reads_stage = True
+
+    @classmethod
+    def read(cls, arguments: Stage) -> Eval:  # type: ignore[override]
+        reader = ExpressionReader.over(arguments)
+        assignments: list[tuple[str, Expression]] = []
+        while True:
+            assignments.append((read_target(reader, arguments), reader.expression()))
+            token = reader.peek()
+            if token.kind == "end":
+                break
+            if not token.is_(","):
+                raise SearchError(f'wanted "," or the end, got {shown(token)}', token.span)
+            reader.next()
+            if reader.done:
+                break
+        return cls(assignments)
+
+    def print_arguments(self) -> list[str]:
+        return [", ".join(f"{quote_string(name)}={print_expression(e)}" for name, e in self.assignments)]
+
+    def lower(self, relation: Relation, context: Context) -> Relation:
+        for target, expression in self.assignments:
+            value = lower_expression(expression, relation, context)
+            if value.type is Type.BOOL:
+                raise SearchError(
+                    "a condition cannot be assigned to a field",
+                    span_of(expression),
+                    hint=f'use {target}=if(..., "true", "false")',
+                )
+            relation = assign(relation, target, value, context)
+        return relation
+
+
+def assign(relation: Relation, target: str, value: v.Value, context: Context) -> Relation:
+    """The relation with a field set; `{f}` in the target makes a field per distinct value of f."""
+    if not _BRACED.search(target):
+        return relation.with_field(target, value)
+    return assign_by_value(relation, target, value, context)
+
+
+def assign_by_value(relation: Relation, target: str, value: v.Value, context: Context) -> Relation:
+    """`eval {f}=x`: which fields there will be depends on the data, so the distinct names are looked up first."""
+    pieces = _BRACED.split(target)
+    name_value = v.call(
+        "concat",
+        *[v.text(p) if k % 2 == 0 else v.as_text(relation.field(p)) for k, p in enumerate(pieces)],
+        v.text(""),
+        type=Type.TEXT,
+    )
+    if any(relation.field(p).type is Type.NULL for p in pieces[1::2]):
+        return relation
+    relation = relation.with_field("\0name", name_value).with_field("\0value", value).settled()
+    names, found = relation.field("\0name"), relation.field("\0value")
+    distinct = relation.filtered(v.is_present(names)).aggregated([("name", names)], [])
+    fields = dict(relation.fields)
+    fields.pop("\0name", None)
+    fields.pop("\0value", None)
+    relation = relation.with_fields(fields)
+    for name in context.table_of(distinct)["name"].to_pylist() if not context.dry else []:
+        chosen = v.is_true(v.call("equals", names, v.text(name), type=Type.BOOL))
+        relation = relation.with_field(name, v.choose(chosen, found, relation.field(name)))
+    return relation
+
+
+def read_target(reader: ExpressionReader, stage: Stage) -> str:
+    """The field name left of `=`, quoted or as written, and the `=` itself."""
+    first = reader.next()
+    if first.kind in ("string", "quoted"):
+        reader.expect("=")
+        return first.text
+    if first.kind not in ("name", "number") and not first.is_("{", "@", "$", "#", "&"):
+        raise SearchError(f"a field name is expected, got {shown(first)}", first.span)
+    last = first
+    while not reader.peek().is_("=") and reader.peek().kind != "end":
+        last = reader.next()
+        if not last.glued or last.is_(",", "("):
+            raise SearchError(f'wanted "=" after the field name, got {shown(last)}', last.span)
+    reader.expect("=")
+    return stage.text[first.span.start : last.span.end]
+
+
+@command("where")
+@dataclass
+class Where(Command):
+    """Keeps the rows for which an expression is true.
+
+    Syntax: where <condition>
+    Example: index=web | where status>=500 AND like(uri, "/api/%")
+
+    Compares case-sensitively; `*` is no wildcard here. A condition over an absent value is not true, nor is its negation.
+    """
+
+    condition: Expression | None = None
+    reads_stage = True
+
+    @classmethod
+    def read(cls, arguments: Stage) -> Where:  # type: ignore[override]
+        reader = ExpressionReader.over(arguments)
+        condition = reader.expression()
+        if not reader.done:
+            raise SearchError(f"{shown(reader.peek())} is not expected here", reader.peek().span)
+        return cls(condition)
+
+    def print_arguments(self) -> list[str]:
+        assert self.condition is not None
+        return [print_expression(self.condition)]
+
+    def lower(self, relation: Relation, context: Context) -> Relation:
+        assert self.condition is not None
+        return relation.filtered(v.is_true(lower_condition(self.condition, relation, context, "where")))

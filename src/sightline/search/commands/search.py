@@ -1,0 +1,225 @@
+"""`search`: events of the store that match conditions, or rows of a pipeline that do."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from sightline.errors import SearchError, Span
+from sightline.search.commands.subsearch import format_rows
+from sightline.search.context import Context
+from sightline.search.planner import values as v
+from sightline.search.planner.lower import lower_predicate
+from sightline.search.planner.relation import Relation, wildcard_regex
+from sightline.search.planner.sources import index_condition, table_relation, time_bounds
+from sightline.search.registry import Command, command
+from sightline.search.syntax.predicates import print_predicate, read_predicate
+from sightline.search.syntax.tree import (
+    Both,
+    Comparison,
+    Either,
+    Everything,
+    Membership,
+    Negation,
+    Predicate,
+    Stage,
+    SubsearchPredicate,
+)
+from sightline.search.time import SECONDS, UNITS, parse_time
+
+_TABLE_OF = {"event": "events", "trace": "spans"}
+_BOUNDS = {
+    "earliest": ("earliest", "_time"), "_earliest": ("earliest", "_time"), "starttime": ("earliest", "_time"),
+    "latest": ("latest", "_time"), "_latest": ("latest", "_time"), "endtime": ("latest", "_time"),
+    "index_earliest": ("earliest", "_indextime"), "_index_earliest": ("earliest", "_indextime"),
+    "index_latest": ("latest", "_indextime"), "_index_latest": ("latest", "_indextime"),
+}  # fmt: skip
+_AGO = {
+    "startdaysago": ("earliest", "d"), "starthoursago": ("earliest", "h"), "startminutesago": ("earliest", "m"),
+    "startmonthsago": ("earliest", "mon"), "enddaysago": ("latest", "d"), "endhoursago": ("latest", "h"),
+    "endminutesago": ("latest", "m"), "endmonthsago": ("latest", "mon"), "daysago": ("earliest", "d"),
+    "hoursago": ("earliest", "h"), "minutesago": ("earliest", "m"), "monthsago": ("earliest", "mon"),
+}  # fmt: skip
+
+
+@command("search", kind="generating")
+@dataclass
+class Search(Command):
+    """Keeps the events, or the rows, that match all conditions.
+
+    Syntax: search <conditions>
+    Example: index=web status>=500 NOT host=test-* "time out"
+
+    First in a pipeline it reads the store: `index=` names what to read (`*` allowed; without it the default indexes),
+    `earliest=` and `latest=` bound the time and override the job's range. Conditions stand side by side (AND), or with
+    OR (which binds tighter than AND), NOT and parentheses. Values ignore case and may hold `*`; `f!=v` needs f to exist,
+    `NOT f=v` does not. Words and phrases are looked for in the raw text. A subsearch in brackets becomes conditions.
+    Multivalues match when any value does.
+    """
+
+    predicate: Predicate = field(default_factory=Everything)
+    span: Span = field(default=Span(0, 0), compare=False)
+    reads_stage = True
+
+    @classmethod
+    def read(cls, arguments: Stage) -> Search:  # type: ignore[override]
+        return cls(read_predicate(arguments), arguments.arguments)
+
+    def print_arguments(self) -> list[str]:
+        return [print_predicate(self.predicate)]
+
+    def lower(self, relation: Relation, context: Context) -> Relation:
+        predicate = expand_subsearches(self.predicate, context)
+        if relation.fields or relation.node is not None and not _is_beginning(relation):
+            bounds, rest = take_time_bounds(predicate, context, self.span)
+            condition = lower_predicate(rest, relation, context)
+            for name, side, moment in bounds:
+                condition = v.both([condition, _bound_condition(relation.field(name), side, moment)])
+            return relation.filtered(condition)
+        return read_store(predicate, context, self.span)
+
+
+def _is_beginning(relation: Relation) -> bool:
+    """Whether this is the relation without rows and fields that stands before the first command."""
+    from sightline.search.planner.relation import Rows
+
+    return isinstance(relation.node, Rows) and not relation.fields
+
+
+def read_store(predicate: Predicate, context: Context, span: Span) -> Relation:
+    """Events and spans that match, newest first."""
+    bounds, rest = take_time_bounds(predicate, context, span)
+    earliest, latest = context.earliest, context.latest
+    given = {side: moment for name, side, moment in bounds if name == "_time"}
+    if given:
+        # Bounds in the text replace the job's range; one without the other is open towards the past, or ends now.
+        earliest, latest = given.get("earliest"), given.get("latest", context.now if "earliest" in given else None)
+    context.overridden_earliest, context.overridden_latest = earliest, latest
+    if earliest is not None and latest is not None and earliest > latest:
+        raise SearchError(f"the time range ends ({latest:.0f}) before it begins ({earliest:.0f})", span)
+    indexes = wanted_indexes(rest, context, span)
+    context.scanned_indexes.extend(i for i in indexes if i not in context.scanned_indexes)
+    relations = []
+    for table in ("events", "spans"):
+        names = [i for i in indexes if _TABLE_OF.get(context.knowledge.index_datatype(i) or "event") == table]
+        if not names and (table == "spans" or indexes):
+            continue
+        paths = context.store.json_paths(table, names)
+        relation = table_relation(table, paths, context.names)
+        conditions = [index_condition(names), time_bounds(table, earliest, latest)]
+        for name, side, moment in bounds:
+            if name != "_time":
+                conditions.append(_bound_condition(relation.field(name), side, moment))
+        conditions.append(lower_predicate(rest, relation, context))
+        relations.append(relation.filtered(v.both(conditions)))
+    if not relations:
+        relation = table_relation("events", {}, context.names)
+        return relation.filtered(v.FALSE)
+    if len(relations) == 1:
+        return relations[0]
+    merged = relations[0].union(relations[1:])
+    return dataclasses.replace(merged, order=((merged.field("_time"), True),), kind="events")
+
+
+def _bound_condition(value: v.Value, side: str, moment: float) -> v.Value:
+    return v.is_true(v.compare(">=" if side == "earliest" else "<", value, v.real(moment)))
+
+
+def wanted_indexes(predicate: Predicate, context: Context, span: Span) -> list[str]:
+    """Indexes that the conditions can match: those that `index=` names, else the default ones."""
+    known = context.knowledge.indexes()
+    searchable = [name for name, datatype in known.items() if datatype in _TABLE_OF]
+    patterns = list(_index_patterns(predicate))
+    if not patterns:
+        return [name for name in context.knowledge.default_indexes(context.user) if name in searchable]
+    found: list[str] = []
+    for pattern in patterns:
+        regex = wildcard_regex(pattern.lower())
+        matching = [
+            name
+            for name in searchable
+            if regex.fullmatch(name.lower()) and (pattern.startswith("_") or not name.startswith("_"))
+        ]
+        if pattern == "*":
+            matching = [name for name in matching if known[name] == "event"]
+        if not matching and "*" not in pattern:
+            if known.get(pattern) == "metric":
+                raise SearchError(
+                    f'index "{pattern}" holds metrics', span, hint="read it with mstats, mcatalog or mpreview"
+                )
+            listed = ", ".join(sorted(n for n in searchable if not n.startswith("_"))) or "none"
+            context.warn(f'there is no index "{pattern}"; indexes: {listed}', span)
+        found.extend(name for name in matching if name not in found)
+    return found
+
+
+def _index_patterns(predicate: Predicate) -> list[str]:
+    if isinstance(predicate, Comparison) and predicate.name == "index":
+        return [predicate.value] if predicate.operator == "=" else ["*"]
+    if isinstance(predicate, Membership) and predicate.name == "index":
+        return list(predicate.values)
+    if isinstance(predicate, Both | Either):
+        return [p for operand in predicate.operands for p in _index_patterns(operand)]
+    return []
+
+
+def take_time_bounds(
+    predicate: Predicate, context: Context, span: Span
+) -> tuple[list[tuple[str, str, float]], Predicate]:
+    """Time bounds of the top level as (field, side, seconds), and the conditions without them."""
+    operands = predicate.operands if isinstance(predicate, Both) else (predicate,)
+    time_format = next(
+        (
+            o.value
+            for o in operands
+            if isinstance(o, Comparison) and o.name.lower() == "timeformat" and o.operator == "="
+        ),
+        "",
+    )
+    bounds: list[tuple[str, str, float]] = []
+    rest: list[Predicate] = []
+    for operand in operands:
+        if isinstance(operand, Comparison) and operand.operator == "=":
+            name = operand.name.lower()
+            if name == "timeformat":
+                continue
+            if name in _BOUNDS:
+                side, field_name = _BOUNDS[name]
+                try:
+                    moment = parse_time(operand.value, context.now, context.zone, time_format)
+                except SearchError as error:
+                    raise error.at(operand.span) from None
+                bounds.append((field_name, side, moment))
+                continue
+            if name in _AGO and operand.value.lstrip("+-").isdigit():
+                side, unit = _AGO[name]
+                moment = parse_time(f"-{operand.value.lstrip('+-')}{unit}", context.now, context.zone)
+                bounds.append(("_time", side, moment))
+                continue
+            if name.startswith("searchtimespan") and name[14:] in UNITS and operand.value.isdigit():
+                seconds = SECONDS.get(UNITS[name[14:]], 30 * 86400)
+                bounds.append(("_time", "earliest", context.now - int(operand.value) * seconds))
+                continue
+        rest.append(operand)
+    if not rest:
+        return bounds, Everything()
+    return bounds, rest[0] if len(rest) == 1 else Both(tuple(rest))
+
+
+def expand_subsearches(predicate: Predicate, context: Context) -> Predicate:
+    """The conditions with every subsearch run and put in its place."""
+    if isinstance(predicate, SubsearchPredicate):
+        table = context.table_of(context.subsearch(predicate.pipeline))
+        found = format_rows(table, predicate.name, predicate.operator, predicate.span)
+        if context.dry and isinstance(found, Negation):
+            return Everything()
+        return found
+    if isinstance(predicate, Both | Either):
+        operands = [expand_subsearches(o, context) for o in predicate.operands]
+        flat: list[Predicate] = []
+        for o in operands:
+            flat.extend(o.operands if isinstance(predicate, Both) and isinstance(o, Both) else [o])
+        return dataclasses.replace(predicate, operands=tuple(flat))
+    if isinstance(predicate, Negation):
+        return Negation(expand_subsearches(predicate.operand, context))
+    return predicate

@@ -1,0 +1,80 @@
+"""What a subsearch's rows mean as conditions: each row an AND of its fields, the rows joined by OR."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from sightline.errors import SearchError, Span
+from sightline.search.syntax.predicates import PredicateReader
+from sightline.search.syntax.tokens import word_tokens
+from sightline.search.syntax.tree import Both, Comparison, Either, Everything, Negation, Predicate, SubsearchPredicate
+
+ROWS_LIMIT = 100_000
+"""Rows that may become conditions; more make a statement that no engine plans in reasonable time."""
+
+
+def format_rows(table: pa.Table, name: str, operator: str, span: Span) -> Predicate:
+    """The condition that a subsearch's rows stand for. Fields `search` and `query` hold ready conditions.
+
+    With a name (`host=[...]`), the first field's values are values of that name. No rows match nothing.
+    """
+    if table.num_rows > ROWS_LIMIT:
+        raise SearchError(
+            f"the subsearch gave {table.num_rows:,} rows, at most {ROWS_LIMIT:,} can become conditions",
+            span,
+            hint="use stats to reduce them, or join or lookup instead",
+        )
+    names = [n for n in table.column_names if not n.startswith("_")]
+    alternatives: list[Predicate] = []
+    for row in table.select(names).to_pylist() if names else []:
+        conditions = _row_conditions(row, name, operator, span)
+        if conditions:
+            alternatives.append(conditions[0] if len(conditions) == 1 else Both(tuple(conditions)))
+    if not alternatives:
+        return Negation(Everything())
+    return alternatives[0] if len(alternatives) == 1 else Either(tuple(alternatives))
+
+
+def _row_conditions(row: dict[str, Any], name: str, operator: str, span: Span) -> list[Predicate]:
+    if name:
+        value = next((x for x in row.values() if x is not None), None)
+        return [] if value is None else [Comparison(name, operator, cell_text(value), span, True)]
+    conditions: list[Predicate] = []
+    for key, value in row.items():
+        if value is None or value == []:
+            continue
+        if key in ("search", "query"):
+            conditions.append(_read_condition(cell_text(value), span))
+        elif isinstance(value, list):
+            conditions.append(Either(tuple(Comparison(key, "=", str(x), span, True) for x in value)))
+        else:
+            conditions.append(Comparison(key, "=", cell_text(value), span, True))
+    return conditions
+
+
+def _read_condition(text: str, span: Span) -> Predicate:
+    try:
+        reader = PredicateReader(word_tokens(text, Span(0, len(text)), {}), len(text))
+        predicate = reader.all_of()
+        if not reader.done:
+            raise SearchError(f'"{reader.peek().text}" is not expected')
+    except SearchError as error:
+        raise SearchError(f"the subsearch gave a condition that cannot be read: {error.message}", span) from None
+    if isinstance(predicate, SubsearchPredicate):
+        raise SearchError("the subsearch gave a condition with a subsearch of its own", span)
+    return predicate
+
+
+def cell_text(value: Any) -> str:
+    """A cell as SPL shows it: whole floats without a fraction, true and false, a multivalue by lines."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, list):
+        return "\n".join(cell_text(x) for x in value)
+    return str(value)

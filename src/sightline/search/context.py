@@ -1,0 +1,289 @@
+"""One run of a search: what its commands may ask for, and where they leave warnings and counts.
+
+Commands lower themselves onto relations; when one needs rows (a Python step, a subsearch, a pivot whose columns depend on
+data), it asks the context, which writes SQL for what was gathered so far, runs it and hands over an Arrow table.
+"""
+
+from __future__ import annotations
+
+import time as wall
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from sightline.config import Settings
+from sightline.errors import SearchError, Span
+from sightline.search.planner import values as v
+from sightline.search.planner.relation import Names, Node, Relation, Rows
+from sightline.search.planner.rules import rewrite
+from sightline.search.planner.sql import Writer
+from sightline.search.planner.values import Column, Type, Value
+from sightline.search.syntax.source import MacroDefinition
+from sightline.search.syntax.tree import Pipeline
+
+ROW_COLUMN = "row_number"
+"""Column that keeps the order of rows held in memory."""
+
+
+class Knowledge(Protocol):
+    """What people keep beside the data: macros, lookups, indexes, saved searches. Implemented by the catalog."""
+
+    def macro(self, name: str, argument_count: int) -> MacroDefinition | None:
+        """A macro's definition for so many arguments."""
+
+    def lookup(self, name: str) -> pa.Table | None:
+        """A lookup's rows."""
+
+    def save_lookup(self, name: str, table: pa.Table) -> None:
+        """Replace a lookup's rows, or make it."""
+
+    def lookups(self) -> list[str]:
+        """Names of lookups."""
+
+    def macros(self) -> list[str]:
+        """Names of macros."""
+
+    def index_datatype(self, name: str) -> str | None:
+        """event, metric or trace; None for an index that does not exist."""
+
+    def indexes(self) -> dict[str, str]:
+        """All indexes with their datatype."""
+
+    def default_indexes(self, user: str) -> list[str]:
+        """Indexes that a search without `index=` reads."""
+
+    def saved_search(self, name: str) -> str | None:
+        """The text of a saved search."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """Something the person should know beside the answer. `severity` is info or warning."""
+
+    severity: str
+    text: str
+    span: Span | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """For JSON."""
+        where = {"start": self.span.start, "end": self.span.end} if self.span else {}
+        return {"severity": self.severity, "text": self.text} | where
+
+
+@dataclass
+class Step:
+    """Something that ran, or would run: for `explain`, progress and the line of truth."""
+
+    kind: str
+    """sql or python."""
+    text: str
+    elapsed_s: float = 0.0
+    rows: int | None = None
+
+
+@dataclass
+class Context:
+    """Everything a command may ask for while a search is planned and run."""
+
+    store: Any
+    knowledge: Knowledge
+    models: Any
+    settings: Settings
+    now: float
+    earliest: float | None
+    latest: float | None
+    user: str = "admin"
+    app: str = "search"
+    sid: str = ""
+    zone: tzinfo = UTC
+    rules: bool = True
+    dry: bool = False
+    """Plan without reading rows: Python steps and subsearches see no rows."""
+    search_text: str = ""
+    names: Names = field(default_factory=Names)
+    messages: list[Message] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    tables: dict[str, pa.Table] = field(default_factory=dict)
+    cancelled: Callable[[], bool] = lambda: False
+    stage_span: Span | None = None
+    run_pipeline: Callable[..., Relation] | None = None
+    depth: int = 0
+    scanned_indexes: list[str] = field(default_factory=list)
+    overridden_earliest: float | None = None
+    overridden_latest: float | None = None
+
+    # -- messages
+
+    def warn(self, text: str, span: Span | None = None) -> None:
+        """Leave a warning that travels with the answer; the same text is kept once."""
+        self._say("warning", text, span)
+
+    def inform(self, text: str) -> None:
+        """Leave a note that travels with the answer."""
+        self._say("info", text, None)
+
+    def _say(self, severity: str, text: str, span: Span | None) -> None:
+        if not any(m.text == text for m in self.messages):
+            self.messages.append(Message(severity, text, span or self.stage_span))
+
+    # -- relations and tables
+
+    def empty(self) -> Relation:
+        """No rows and no fields."""
+        return self.relation_of(pa.table({}))
+
+    def relation_of(self, table: pa.Table, *, kind: str = "table") -> Relation:
+        """An Arrow table as a relation in the table's order. Column types become INT, FLOAT, TEXT, BOOL or MULTI."""
+        key = self.names.fresh("rows")
+        columns: dict[str, pa.ChunkedArray] = {}
+        fields: dict[str, Value] = {}
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            converted = plain_column(column)
+            if converted is None:
+                continue
+            array, type = converted
+            id = self.names.fresh(name)
+            columns[id] = array
+            fields[name] = Column(type, id)
+        columns[ROW_COLUMN] = pa.chunked_array([pa.array(range(table.num_rows), pa.int64())])
+        self.tables[key] = pa.table(columns)
+        order = ((Column(Type.INT, ROW_COLUMN), False),)
+        return Relation(Rows(key, tuple(columns)), fields, order, self.names, kind)
+
+    def table_of(self, relation: Relation, fields: Sequence[str] | None = None, *, ordered: bool = True) -> pa.Table:
+        """The relation's rows as an Arrow table, all fields or the named ones, in the shown order."""
+        wanted = [name for name in (fields if fields is not None else relation.fields)]
+        statement, columns = self.statement(relation, wanted, ordered=ordered)
+        started = wall.monotonic()
+        step = Step("sql", statement)
+        self.steps.append(step)
+        if self.dry:
+            arrays = [pa.array([], arrow_type(relation.field(name).type)) for name, _ in columns]
+            return pa.Table.from_arrays(arrays, names=[name for name, _ in columns])
+        self.check_cancelled()
+        table = self.store.query(statement, tables=self._used_tables(statement), sid=self.sid)
+        step.elapsed_s, step.rows = wall.monotonic() - started, table.num_rows
+        if table.num_rows > self.settings.search.max_python_rows:
+            raise SearchError(
+                f"{table.num_rows:,} rows are more than the {self.settings.search.max_python_rows:,} that a Python step may hold",
+                self.stage_span,
+                hint="filter or aggregate first, or raise search.max_python_rows",
+            )
+        return table.rename_columns([name for name, _ in columns])
+
+    def batches_of(self, relation: Relation, limit: int | None = None) -> tuple[list[str], Iterator[pa.RecordBatch]]:
+        """The relation's rows as a stream of Arrow batches in the shown order, with the field names."""
+        if limit is not None:
+            relation = relation.head(limit)
+        statement, columns = self.statement(relation, list(relation.fields))
+        step = Step("sql", statement)
+        self.steps.append(step)
+        names = [name for name, _ in columns]
+
+        def stream() -> Iterator[pa.RecordBatch]:
+            started, rows = wall.monotonic(), 0
+            try:
+                for batch in self.store.stream(statement, tables=self._used_tables(statement), sid=self.sid):
+                    self.check_cancelled()
+                    rows += batch.num_rows
+                    yield batch.rename_columns(names)
+            finally:
+                step.elapsed_s, step.rows = wall.monotonic() - started, rows
+
+        return names, stream()
+
+    def statement(
+        self, relation: Relation, wanted: Sequence[str], *, ordered: bool = True
+    ) -> tuple[str, list[tuple[str, Value]]]:
+        """The SQL that gives these fields, and the fields it gives (those that are not NULL for every row)."""
+        columns = [(name, relation.field(name)) for name in wanted if relation.field(name).type is not Type.NULL]
+        if not columns:
+            columns = [("", v.integer(0))]
+        node = rewrite(relation.node) if self.rules else relation.node
+        listed = [(f"c{position}", value) for position, (_, value) in enumerate(columns)]
+        writer = Writer({key: self.store.table_function(key) for key in self._rows_below(node)})
+        return writer.query(node, listed, relation.order if ordered else ()), columns
+
+    def held(self, relation: Relation) -> Relation:
+        """The same relation with its rows computed once and kept in memory: for what is read more than once."""
+        if isinstance(relation.node, Rows):
+            return relation
+        return self.relation_of(self.table_of(relation), kind=relation.kind)
+
+    def _rows_below(self, node: Node) -> set[str]:
+        found = {node.key} if isinstance(node, Rows) else set()
+        for input in node.inputs:
+            found |= self._rows_below(input)
+        return found
+
+    def _used_tables(self, statement: str) -> Mapping[str, pa.Table]:
+        return {key: table for key, table in self.tables.items() if key in statement}
+
+    def python_step(self, text: str, work: Callable[[], pa.Table]) -> pa.Table:
+        """Run a Python step and record it."""
+        started = wall.monotonic()
+        step = Step("python", text)
+        self.steps.append(step)
+        if self.dry:
+            return pa.table({})
+        self.check_cancelled()
+        table = work()
+        step.elapsed_s, step.rows = wall.monotonic() - started, table.num_rows
+        return table
+
+    def check_cancelled(self) -> None:
+        """Stop here if the search was cancelled or its time is up."""
+        if self.cancelled():
+            raise SearchCancelled("the search was cancelled")
+
+    # -- subsearches
+
+    def subsearch(self, pipeline: Pipeline, relation: Relation | None = None) -> Relation:
+        """The relation of a nested pipeline, over the given rows or from its own beginning."""
+        assert self.run_pipeline is not None
+        return self.run_pipeline(pipeline, self, relation)
+
+
+class SearchCancelled(SearchError):
+    """The person, or a limit, stopped the search."""
+
+
+def arrow_type(type: Type) -> pa.DataType:
+    """The Arrow type of a field's values."""
+    return {
+        Type.INT: pa.int64(),
+        Type.FLOAT: pa.float64(),
+        Type.TEXT: pa.string(),
+        Type.BOOL: pa.bool_(),
+        Type.MULTI: pa.list_(pa.string()),
+        Type.NULL: pa.string(),
+    }[type]
+
+
+def plain_column(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, Type] | None:
+    """A column in one of the types that fields have, or None for one without any value's type."""
+    kind = column.type
+    if pa.types.is_null(kind):
+        return None
+    if pa.types.is_dictionary(kind):
+        return plain_column(column.cast(kind.value_type))
+    if pa.types.is_boolean(kind):
+        return column, Type.BOOL
+    if pa.types.is_integer(kind):
+        return (column if kind == pa.int64() else column.cast(pa.int64(), safe=False)), Type.INT
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return (column if kind == pa.float64() else column.cast(pa.float64())), Type.FLOAT
+    if pa.types.is_timestamp(kind):
+        micros = column.cast(pa.timestamp("us", kind.tz), safe=False).cast(pa.int64())
+        return pa.chunked_array(
+            [pa.array(c.to_numpy(zero_copy_only=False) / 1e6, pa.float64(), from_pandas=True) for c in micros.chunks],
+            pa.float64(),
+        ), Type.FLOAT
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return column.cast(pa.list_(pa.string())), Type.MULTI
+    if pa.types.is_string(kind):
+        return column, Type.TEXT
+    return column.cast(pa.string()), Type.TEXT

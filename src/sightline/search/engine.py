@@ -1,0 +1,289 @@
+"""Text to result: reads a search, plans it command by command, runs it, and answers questions about it.
+
+The stages are source (cleaning, macros), structure (pipeline), meaning (each command lowers itself onto a relation), rules,
+SQL. A Python step runs as soon as it is met, because what follows may depend on the columns it gives.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import time as wall
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from typing import Any
+
+import pyarrow as pa
+
+from sightline.clock import Clock, system_clock
+from sightline.config import Settings
+from sightline.errors import SearchError
+from sightline.search import registry
+from sightline.search.context import Context, Knowledge, Message, Step
+from sightline.search.planner.relation import Relation
+from sightline.search.syntax.parser import parse_pipeline
+from sightline.search.syntax.printer import print_pipeline
+from sightline.search.syntax.source import Source, read_source
+from sightline.search.syntax.tree import Pipeline
+from sightline.search.time import parse_time
+
+
+@dataclass
+class Result:
+    """A search's whole answer."""
+
+    table: pa.Table
+    kind: str
+    """events or table."""
+    messages: list[Message]
+    steps: list[Step]
+    stats: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Prepared:
+    """A search that was planned, with every Python step done, ready to give its rows."""
+
+    relation: Relation
+    context: Context
+    source: Source
+    pipeline: Pipeline
+
+    @property
+    def kind(self) -> str:
+        """events or table."""
+        return self.relation.kind
+
+    def batches(self, limit: int | None = None) -> tuple[list[str], Iterator[pa.RecordBatch]]:
+        """Field names and the rows in shown order."""
+        return self.context.batches_of(self.relation, limit)
+
+
+class SearchEngine:
+    """Runs searches over a store. Safe to use from several threads; each run has a context of its own."""
+
+    def __init__(
+        self, store: Any, knowledge: Knowledge, models: Any, settings: Settings, clock: Clock = system_clock
+    ) -> None:
+        registry.load()
+        self.store = store
+        self.knowledge = knowledge
+        self.models = models
+        self.settings = settings
+        self.clock = clock
+
+    # -- reading
+
+    def read(self, text: str) -> tuple[Source, Pipeline]:
+        """Source and structure of a search text."""
+        if any("\ud800" <= c <= "\udfff" for c in text):
+            raise SearchError("the search holds half a character (a lone surrogate)")
+        source = read_source(text, self.knowledge.macro)
+        return source, parse_pipeline(source)
+
+    def print(self, text: str) -> str:
+        """The search in its canonical spelling."""
+        source, pipeline = self.read(text)
+        with _mapped(source):
+            return print_pipeline(pipeline)
+
+    def check(self, text: str) -> list[dict[str, Any]]:
+        """What is wrong with a search, without running it: at most one diagnostic, with its place and a hint."""
+        try:
+            source, pipeline = self.read(text)
+            with _mapped(source):
+                self._check_stages(pipeline)
+        except SearchError as error:
+            start, end = (error.span.start, error.span.end) if error.span else (0, len(text))
+            return [{"message": error.message, "start": start, "end": max(end, start + 1), "hint": error.hint}]
+        return []
+
+    def _check_stages(self, pipeline: Pipeline) -> None:
+        for stage in pipeline.stages:
+            registry.read_command(stage)
+            for inner, _ in stage.subsearches.values():
+                self._check_stages(inner)
+
+    # -- running
+
+    def context(
+        self,
+        *,
+        earliest: str | float | None = None,
+        latest: str | float | None = None,
+        now: float | None = None,
+        user: str = "admin",
+        app: str = "search",
+        sid: str = "",
+        zone: tzinfo = UTC,
+        rules: bool = True,
+        dry: bool = False,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Context:
+        """A context for one run, with the job's time range resolved."""
+        moment = self.clock() if now is None else now
+
+        def bound(given: str | float | None) -> float | None:
+            if given is None or given == "":
+                return None
+            return float(given) if isinstance(given, int | float) else parse_time(given, moment, zone)
+
+        return Context(
+            self.store, self.knowledge, self.models, self.settings, moment, bound(earliest), bound(latest),
+            user=user, app=app, sid=sid, zone=zone, rules=rules, dry=dry, cancelled=cancelled,
+            run_pipeline=lower_pipeline,
+        )  # fmt: skip
+
+    def prepare(self, text: str, context: Context, *, cut: bool = False) -> Prepared:
+        """Plan a search and run its Python steps. `cut` forces rows into memory after every command (for tests)."""
+        source, pipeline = self.read(text)
+        context.search_text = text
+        with _mapped(source):
+            if not pipeline.stages:
+                raise SearchError("the search is empty: wanted a search such as index=main error | stats count")
+            relation = lower_pipeline(pipeline, context, None, cut=cut)
+        return Prepared(relation, context, source, pipeline)
+
+    def run(self, text: str, *, max_rows: int | None = None, cut: bool = False, **options: Any) -> Result:
+        """Run a search to its end and keep all rows in memory. `options` are those of `context`."""
+        started = wall.monotonic()
+        context = self.context(**options)
+        prepared = self.prepare(text, context, cut=cut)
+        relation = prepared.relation if max_rows is None else prepared.relation.head(max_rows)
+        table = drop_absent_fields(context.table_of(relation), prepared.kind)
+        stats = {"run_duration_s": wall.monotonic() - started, **step_times(context.steps)}
+        return Result(table, prepared.kind, context.messages, context.steps, stats)
+
+    def explain(self, text: str, **options: Any) -> list[dict[str, str]]:
+        """Each stage of a search, planned over the stored fields but without reading rows."""
+        source, pipeline = self.read(text)
+        stages = [{"name": "text", "text": source.text}]
+        with _mapped(source):
+            stages.append(
+                {"name": "pipeline", "text": "\n".join(str(registry.read_command(s)) for s in pipeline.stages)}
+            )
+            context = self.context(dry=True, **options)
+            context.search_text = text
+            relation = lower_pipeline(pipeline, context, None)
+        plain = dataclasses.replace(context, rules=False)
+        stages.append({"name": "relation", "text": describe_node(relation.node)})
+        for number, step in enumerate(context.steps, 1):
+            stages.append({"name": f"step {number}: {step.kind}", "text": step.text})
+        statement, columns = context.statement(relation, list(relation.fields))
+        stages.append({"name": "sql before rules", "text": plain.statement(relation, list(relation.fields))[0]})
+        stages.append({"name": "sql", "text": statement})
+        fields = "\n".join(f"{name}: {value.type.value}" for name, value in columns)
+        stages.append({"name": "fields", "text": fields})
+        return stages
+
+
+class _mapped:
+    """Errors raised inside have their spans mapped back to the typed text, once."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if isinstance(error, SearchError) and error.span is not None and not getattr(error, "mapped", False):
+            error.span = self.source.original(error.span)
+            error.mapped = True  # type: ignore[attr-defined]
+        if isinstance(error, RecursionError):
+            raise SearchError("the search nests too deeply") from None
+
+
+def lower_pipeline(
+    pipeline: Pipeline, context: Context, relation: Relation | None = None, *, cut: bool = False
+) -> Relation:
+    """The relation that a pipeline gives, over `relation` or from its own first command."""
+    if not pipeline.stages:
+        return relation if relation is not None else context.empty()
+    for position, stage in enumerate(pipeline.stages):
+        command = registry.read_command(stage)
+        previous, context.stage_span = context.stage_span, stage.name_span
+        if relation is None and position == 0 and not command.generating:
+            raise SearchError(
+                f"{command.command_name} needs rows to work on",
+                stage.name_span,
+                command=command.command_name,
+                hint="begin with a search, or with a command that makes rows such as makeresults, mstats or inputlookup",
+            )
+        try:
+            relation = command.lower(relation if relation is not None else _nothing(context), context)
+        except SearchError as error:
+            span = stage.name_span if stage.name_span.end > stage.name_span.start else stage.arguments
+            raise error.at(span, command.command_name) from None
+        finally:
+            context.stage_span = previous
+        if cut:
+            relation = context.relation_of(context.table_of(relation), kind=relation.kind)
+    assert relation is not None
+    return relation
+
+
+def _nothing(context: Context) -> Relation:
+    return context.empty()
+
+
+def drop_absent_fields(table: pa.Table, kind: str) -> pa.Table:
+    """Events without the fields that none of them has; a table keeps its columns."""
+    if kind != "events" or table.num_rows == 0:
+        return table
+    keep = [
+        name
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if name and not is_absent(column) and not name.endswith("{}")
+    ]
+    return table.select(keep)
+
+
+def is_absent(column: pa.ChunkedArray) -> bool:
+    """Whether no row has a value: all null, or all lists empty."""
+    if column.null_count == len(column):
+        return True
+    if pa.types.is_list(column.type):
+        return all(len(chunk.flatten()) == 0 for chunk in column.chunks)
+    return False
+
+
+def step_times(steps: list[Step]) -> dict[str, float]:
+    """Time spent in the engine and in Python."""
+    return {
+        "engine_s": sum(s.elapsed_s for s in steps if s.kind == "sql"),
+        "python_s": sum(s.elapsed_s for s in steps if s.kind == "python"),
+    }
+
+
+def describe_node(node: Any, depth: int = 0) -> str:
+    """A relational tree as indented text, the last operation first."""
+    pad = "  " * depth
+    name = type(node).__name__.lower()
+    details = []
+    for f in dataclasses.fields(node):
+        value = getattr(node, f.name)
+        if f.name in ("input", "left", "right", "branches", "provides"):
+            continue
+        details.append(f"{f.name}={_short(value)}")
+    lines = [f"{pad}{name}({', '.join(details)})"]
+    lines.extend(describe_node(input, depth + 1) for input in node.inputs)
+    return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    from sightline.search.planner.sql import Writer
+
+    class Identity(dict):
+        def __missing__(self, key: str) -> str:
+            return key
+
+    def shown(item: Any) -> str:
+        if isinstance(item, tuple):
+            return "(" + ", ".join(shown(x) for x in item) + ")"
+        if hasattr(item, "type") and hasattr(item, "size"):
+            return re.sub(r"\s+", " ", Writer().value(item, Identity()))
+        return str(item)
+
+    return shown(value)

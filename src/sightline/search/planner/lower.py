@@ -1,0 +1,334 @@
+"""Gives SPL expressions and search conditions their meaning as typed values over a relation."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from sightline.errors import SearchError, nearest
+from sightline.search import registry
+from sightline.search.planner import values as v
+from sightline.search.planner.relation import Relation
+from sightline.search.planner.terms import term_condition
+from sightline.search.planner.values import Type, Value
+from sightline.search.syntax import tree
+
+if TYPE_CHECKING:
+    from sightline.search.context import Context
+
+_ARITHMETIC = {"-": "minus", "*": "multiply", "/": "divide", "%": "modulo"}
+
+
+def lower_expression(node: tree.Expression, relation: Relation, context: Context) -> Value:
+    """The value of an expression for each row. Raises SearchError with a span for what has no meaning."""
+    if isinstance(node, tree.Number):
+        parsed = v.numeric_literal(node.text)
+        return v.NULL if parsed is None else v.number(parsed) if isinstance(parsed, int) else v.real(parsed)
+    if isinstance(node, tree.String):
+        return v.text(node.value)
+    if isinstance(node, tree.Field):
+        return _field(node, relation)
+    if isinstance(node, tree.FunctionCall):
+        return _function(node, relation, context)
+    if isinstance(node, tree.SubsearchValue):
+        return _subsearch_value(node, context)
+    assert isinstance(node, tree.Operation)
+    return _operation(node, relation, context)
+
+
+def lower_condition(node: tree.Expression, relation: Relation, context: Context, what: str) -> Value:
+    """An expression that must be a condition (for `where`, `head`, `if`)."""
+    value = lower_expression(node, relation, context)
+    if value.type in (Type.BOOL, Type.NULL):
+        return v.cast(value, Type.BOOL)
+    raise SearchError(f"{what} wants a condition such as x>5, got a {_type_name(value.type)}", node.span)  # type: ignore[attr-defined]
+
+
+def _type_name(type: Type) -> str:
+    return {Type.INT: "number", Type.FLOAT: "number", Type.TEXT: "text", Type.MULTI: "multivalue"}.get(type, type.value)
+
+
+def _field(node: tree.Field, relation: Relation) -> Value:
+    if node.name in relation.fields or not node.parts:
+        if not node.parts and node.name.lower() == "null" and node.name not in relation.fields:
+            return v.NULL
+        return relation.field(node.name)
+    # a.b without a field of that name: the longest dotted prefixes that are fields, concatenated.
+    pieces: list[Value] = []
+    parts = list(node.parts)
+    while parts:
+        for length in range(len(parts), 0, -1):
+            name = ".".join(parts[:length])
+            if name in relation.fields or length == 1:
+                pieces.append(relation.field(name))
+                parts = parts[length:]
+                break
+    return concatenate(pieces)
+
+
+def concatenate(pieces: list[Value]) -> Value:
+    """The pieces as one text; NULL when any of them is."""
+    if any(p.type is Type.NULL for p in pieces):
+        return v.NULL
+    return v.call("concat", *(v.as_text(p) for p in pieces), type=Type.TEXT)
+
+
+def _function(node: tree.FunctionCall, relation: Relation, context: Context) -> Value:
+    entry = registry.FUNCTIONS.get(node.name)
+    if entry is None:
+        raise SearchError(
+            f'there is no function "{node.name}"',
+            node.name_span or node.span,
+            hint=nearest(node.name, registry.FUNCTIONS),
+        )
+    count = len(node.arguments)
+    if count < entry.minimum or (entry.maximum is not None and count > entry.maximum):
+        raise SearchError(f"{node.name} takes {_argument_range(entry)}, got {count}", node.span)
+    try:
+        if entry.raw:
+            return entry.lower(node, relation, context)
+        return entry.lower([lower_expression(a, relation, context) for a in node.arguments], context)
+    except SearchError as error:
+        raise error.at(node.span) from None
+
+
+def _argument_range(entry: registry.FunctionEntry) -> str:
+    def plural(n: int) -> str:
+        return f"{n} argument" + ("" if n == 1 else "s")
+
+    if entry.maximum is None:
+        return f"{plural(entry.minimum)} or more"
+    if entry.minimum == entry.maximum:
+        return plural(entry.minimum)
+    return f"{entry.minimum} to {plural(entry.maximum)}"
+
+
+def _subsearch_value(node: tree.SubsearchValue, context: Context) -> Value:
+    table = context.table_of(context.subsearch(node.pipeline))
+    names = [n for n in table.column_names if not n.startswith("_")] or table.column_names
+    if not table.num_rows or not names:
+        return v.NULL
+    chosen = next((n for n in ("search", "query") if n in names), names[0])
+    return literal_of(table[chosen][0].as_py())
+
+
+def literal_of(value: object) -> Value:
+    """A Python value as a constant."""
+    if value is None or value == []:
+        return v.NULL
+    if isinstance(value, bool):
+        return v.Literal(Type.BOOL, value)
+    if isinstance(value, int):
+        return v.integer(value)
+    if isinstance(value, float):
+        return v.real(value)
+    if isinstance(value, list):
+        return v.multi([str(x) for x in value])
+    return v.text(str(value))
+
+
+def _operation(node: tree.Operation, relation: Relation, context: Context) -> Value:
+    operator = node.operator
+    if operator in ("and", "or", "xor"):
+        conditions = [lower_condition(o, relation, context, operator.upper()) for o in node.operands]
+        return v.call(operator, *conditions, type=Type.BOOL)
+    if operator == "not":
+        return v.negation(lower_condition(node.operands[0], relation, context, "NOT"))
+    operands = [lower_expression(o, relation, context) for o in node.operands]
+    if operator == "neg":
+        found = v.as_number(operands[0])
+        if found.type is Type.NULL:
+            return v.NULL
+        if isinstance(found, v.Literal) and found.value is not None:
+            return v.Literal(found.type, -found.value)
+        return v.call("negate", found, type=found.type)
+    if operator == ".":
+        return concatenate(operands)
+    if operator in ("=", "!=", "<", ">", "<=", ">="):
+        return v.compare(operator, *operands)
+    if operator == "like":
+        return like(operands[0], operands[1])
+    if operator == "in":
+        return membership(operands[0], operands[1:])
+    left, right = operands
+    if operator == "+":
+        return add(left, right)
+    return arithmetic(operator, left, right)
+
+
+def membership(value: Value, choices: list[Value]) -> Value:
+    """Whether the value equals any of the choices."""
+    plain = [c for c in choices if isinstance(c, v.Literal) and c.type is Type.TEXT]
+    if (
+        len(plain) == len(choices)
+        and value.type is Type.TEXT
+        and all(v.numeric_literal(c.value) is None for c in plain)
+    ):
+        return v.call("in", value, v.multi([c.value for c in plain]), type=Type.BOOL)
+    tests = [v.compare("=", value, choice) for choice in choices]
+    return v.either(tests) if tests else v.FALSE
+
+
+def like(value: Value, pattern: Value) -> Value:
+    """SQL's LIKE, case-sensitive; any value of a multivalue may match."""
+    if value.type is Type.NULL or pattern.type is Type.NULL:
+        return v.Literal(Type.BOOL, None)
+    if value.type is Type.MULTI:
+        item = v.Column(Type.TEXT, "item")
+        test = v.call("like", item, v.as_text(pattern), type=Type.BOOL)
+        found = v.call("arrayExists", v.Lambda(Type.BOOL, ("item",), test), value, type=Type.BOOL)
+        return v.call("if", v.is_present(value), found, v.Literal(Type.BOOL, None), type=Type.BOOL)
+    return v.call("like", v.as_text(value), v.as_text(pattern), type=Type.BOOL)
+
+
+def add(left: Value, right: Value) -> Value:
+    """Numbers are added; two texts that are not both numeric are joined; a mix gives NULL."""
+    if Type.NULL in (left.type, right.type):
+        return v.NULL
+    if left.type.is_number or right.type.is_number:
+        return arithmetic("+", left, right)
+    left_number, right_number = v.as_number(left), v.as_number(right)
+    joined = v.call("concat", v.as_text(left), v.as_text(right), type=Type.TEXT)
+    if v.NULL in (left_number, right_number):
+        return joined
+    total = arithmetic("+", left, right)
+    return v.call("ifNull", v.as_text(total), joined, type=Type.TEXT)
+
+
+def arithmetic(operator: str, left: Value, right: Value) -> Value:
+    """+ - * / % on numbers; NULL where either side is not one, and for division by zero."""
+    left, right = v.as_number(left), v.as_number(right)
+    if Type.NULL in (left.type, right.type):
+        return v.NULL
+    whole = left.type is Type.INT and right.type is Type.INT
+    if operator == "+":
+        return v.call("plus", left, right, type=Type.INT if whole else Type.FLOAT)
+    if operator == "-":
+        return v.call("minus", left, right, type=Type.INT if whole else Type.FLOAT)
+    if operator == "*":
+        # Products overflow 64 bits where SPL's doubles only lose digits.
+        return v.call("multiply", v.as_float(left), v.as_float(right), type=Type.FLOAT)
+    if isinstance(right, v.Literal):
+        if not right.value:
+            return v.Literal(Type.FLOAT, None)
+        divisor: Value = right
+    else:
+        divisor = v.call("nullIf", right, v.integer(0), type=right.type)
+    if operator == "/":
+        return v.call("divide", left, divisor, type=Type.FLOAT)
+    if whole:
+        return v.call("modulo", left, divisor, type=Type.INT)
+    return v.call("modulo", v.as_float(left), v.as_float(divisor), type=Type.FLOAT)
+
+
+# ---- the conditions of `search` --------------------------------------------------------------------------------------
+
+
+def lower_predicate(node: tree.Predicate, relation: Relation, context: Context) -> Value:
+    """A condition of the `search` command over a relation; never NULL."""
+    if isinstance(node, tree.Everything):
+        return v.TRUE
+    if isinstance(node, tree.Both):
+        return v.both([lower_predicate(o, relation, context) for o in node.operands])
+    if isinstance(node, tree.Either):
+        return v.either([lower_predicate(o, relation, context) for o in node.operands])
+    if isinstance(node, tree.Negation):
+        return v.negation(lower_predicate(node.operand, relation, context))
+    if isinstance(node, tree.Term):
+        return _term(node, relation)
+    if isinstance(node, tree.Membership):
+        tests = [_comparison(node.name, "=", value, relation, node) for value in node.values]
+        return v.either(tests)
+    if isinstance(node, tree.Comparison):
+        return _comparison(node.name, node.operator, node.value, relation, node)
+    assert isinstance(node, tree.SubsearchPredicate)
+    raise SearchError("a subsearch must be expanded before it is lowered", node.span)
+
+
+def _term(node: tree.Term, relation: Relation) -> Value:
+    raw = relation.field("_raw")
+    if raw.type is Type.NULL:
+        # Rows without raw text: a term may stand in any visible field.
+        tests = [
+            term_condition(
+                v.as_text(value) if value.type is not Type.MULTI else join_multi(value, " "), node, indexed=False
+            )
+            for name, value in relation.fields.items()
+            if not name.startswith("_")
+        ]
+        return v.either(tests)
+    return term_condition(v.as_text(raw), node, indexed=isinstance(raw, v.Column) and raw.id == "_raw")
+
+
+def join_multi(value: Value, delimiter: str) -> Value:
+    """A multivalue as one text."""
+    return v.call("arrayStringConcat", v.as_multi(value), v.text(delimiter), type=Type.TEXT)
+
+
+def _comparison(name: str, operator: str, given: str, relation: Relation, node: tree.Predicate) -> Value:
+    if "*" in name:
+        names = relation.matching(name)
+        return v.either([_comparison(n, operator, given, relation, node) for n in names])
+    value = relation.field(name)
+    if value.type is Type.NULL:
+        return v.FALSE
+    if value.type is Type.MULTI:
+        item = v.Column(Type.TEXT, "item")
+        positive = "=" if operator == "!=" else operator
+        test = v.Lambda(Type.BOOL, ("item",), v.is_true(scalar_comparison(item, positive, given)))
+        found = v.call("arrayExists", test, value, type=Type.BOOL)
+        return v.both([v.is_present(value), v.negation(found)]) if operator == "!=" else found
+    return v.is_true(scalar_comparison(value, operator, given))
+
+
+def scalar_comparison(value: Value, operator: str, given: str) -> Value:
+    """`field operator value` of the search command: case-insensitive, `*` matches anything, numbers compare as numbers."""
+    parsed = v.numeric_literal(given)
+    if operator in ("=", "!="):
+        test = _equality(value, given, parsed)
+        return v.both([v.is_present(value), v.negation(v.is_true(test))]) if operator == "!=" else test
+    if parsed is not None:
+        if value.type.is_number:
+            return v.compare(operator, value, v.number(parsed))
+        numeric = v.compare(operator, v.as_float(value), v.number(parsed))
+        by_text = v.call(v._COMPARE[operator], v.as_text(value), v.text(given), type=Type.BOOL)
+        return v.call("ifNull", numeric, by_text, type=Type.BOOL)
+    lowered = v.call("lowerUTF8", v.as_text(value), type=Type.TEXT)
+    return v.call(v._COMPARE[operator], lowered, v.text(given.lower()), type=Type.BOOL)
+
+
+def _equality(value: Value, given: str, parsed: int | float | None) -> Value:
+    if given == "*":
+        return v.is_present(value)
+    if "*" in given:
+        pattern = "".join("%" if c == "*" else "\\" + c if c in "\\%_" else c for c in given)
+        return v.call("ilike", v.as_text(value), v.text(pattern), type=Type.BOOL)
+    if value.type.is_number:
+        return (
+            v.Literal(Type.BOOL, False) if parsed is None else v.call("equals", value, v.number(parsed), type=Type.BOOL)
+        )
+    if value.type is Type.BOOL:
+        return v.compare("=", v.as_text(value), v.text(given.lower()))
+    if _is_network(given):
+        inside = v.call("isIPAddressInRange", v.as_text(value), v.text(given), type=Type.BOOL)
+        valid = v.call("isNotNull", v.call("toIPv4OrNull", v.as_text(value), type=Type.TEXT), type=Type.BOOL)
+        safe = v.call("if", v.is_true(valid), inside, v.FALSE, type=Type.BOOL)
+        return v.either([safe, v.call("equals", v.as_text(value), v.text(given), type=Type.BOOL)])
+    if given.lower() == given.upper():
+        by_text = v.call("equals", v.as_text(value), v.text(given), type=Type.BOOL)
+    else:
+        lowered = v.call("lowerUTF8" if not given.isascii() else "lower", v.as_text(value), type=Type.TEXT)
+        by_text = v.call("equals", lowered, v.text(given.lower()), type=Type.BOOL)
+    if parsed is None:
+        return by_text
+    return v.either([by_text, v.is_true(v.call("equals", v.as_float(value), v.number(parsed), type=Type.BOOL))])
+
+
+def _is_network(text: str) -> bool:
+    if "/" not in text:
+        return False
+    try:
+        ipaddress.IPv4Network(text, strict=False)
+    except ValueError:
+        return False
+    return True

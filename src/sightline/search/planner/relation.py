@@ -1,0 +1,337 @@
+"""The algebra that every command lowers itself onto, and the relation a command takes and gives.
+
+Nodes are immutable and say what rows there are; a `Relation` says what fields those rows have (each a value over the node's
+columns, computed only when something needs it), and in which order a person should see them. Renaming or dropping a field,
+or adding a computed one, therefore adds no node: `stats` after `eval` is one query.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sightline.search.planner import values as v
+from sightline.search.planner.values import Column, Over, Type, Value
+
+SETTLE_SIZE = 64
+"""Nodes of a field's value above which it is computed once and named, so that repeated use cannot explode."""
+
+OrderKey = tuple[Value, bool]
+"""A value and whether it descends."""
+
+
+class Names:
+    """Gives every computed column of one search an identifier of its own, so that no alias ever hides a column."""
+
+    def __init__(self) -> None:
+        self._next = 0
+
+    def fresh(self, hint: str) -> str:
+        """An identifier that no other column of this search has."""
+        self._next += 1
+        return f"{re.sub(r'[^A-Za-z0-9_]', '_', hint)[:40]}_{self._next}"
+
+
+# ---- nodes -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Node:
+    """Base of relational nodes."""
+
+    @property
+    def inputs(self) -> Sequence[Node]:
+        """The nodes below."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Scan(Node):
+    """Rows of a table of the store. `provides` gives the engine's text for each column identifier."""
+
+    table: str
+    provides: Mapping[str, str] = field(compare=False, hash=False)
+
+
+@dataclass(frozen=True)
+class Rows(Node):
+    """Rows held in memory (what a Python step gave), by the key under which the run keeps them."""
+
+    key: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Numbers(Node):
+    """Rows 0 … count-1 with one column, `number`."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Filter(Node):
+    """The rows for which the condition is true."""
+
+    input: Node
+    condition: Value
+
+    @property
+    def inputs(self) -> Sequence[Node]:
+        return (self.input,)
+
+
+@dataclass(frozen=True)
+class Project(Node):
+    """The rows with exactly these columns."""
+
+    input: Node
+    columns: tuple[tuple[str, Value], ...]
+
+    @property
+    def inputs(self) -> Sequence[Node]:
+        return (self.input,)
+
+
+@dataclass(frozen=True)
+class Aggregate(Node):
+    """A row for each distinct combination of the keys; without keys one row, also for no input."""
+
+    input: Node
+    keys: tuple[tuple[str, Value], ...]
+    aggregates: tuple[tuple[str, Value], ...]
+
+    @property
+    def inputs(self) -> Sequence[Node]:
+        return (self.input,)
+
+
+@dataclass(frozen=True)
+class Window(Node):
+    """The rows with window functions added."""
+
+    input: Node
+    columns: tuple[tuple[str, Over], ...]
+
+    @property
+    def inputs(self) -> Sequence[Node]:
+        return (self.input,)
+
+
+@dataclass(frozen=True)
+class Unnest(Node):
+    """A row for each element of an array; none for an empty one."""
+
+    input: Node
+    id: str
+    array: Value
+
+    @property
+    def inputs(self) -> Sequence[Node]:
+        return (self.input,)
+
+
+@dataclass(frozen=True)
+class Sort(Node):
+    """The first `limit` rows after `offset` in this order; `limit_by` makes that so many per distinct key."""
+
+    input: Node
+    order: tuple[OrderKey, ...]
+    limit: int | None = None
+    limit_by: tuple[Value, ...] = ()
+
+    @property
+    def inputs(self) -> Sequence[Node]:
+        return (self.input,)
+
+
+@dataclass(frozen=True)
+class Union(Node):
+    """All rows of all branches; every branch gives the same columns with the same types."""
+
+    branches: tuple[Node, ...]
+
+    @property
+    def inputs(self) -> Sequence[Node]:
+        return self.branches
+
+
+@dataclass(frozen=True)
+class Join(Node):
+    """Rows of the left with matching rows of the right; `kind` is inner or left."""
+
+    left: Node
+    right: Node
+    on: tuple[tuple[Value, Value], ...]
+    kind: str = "left"
+
+    @property
+    def inputs(self) -> Sequence[Node]:
+        return (self.left, self.right)
+
+
+# ---- relations -------------------------------------------------------------------------------------------------------
+
+INTERNAL_PREFIX = "_"
+"""Fields that start with this are not shown or transformed unless named."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Rows with named fields in a shown order.
+
+    `kind` is events until a transforming command makes it a table. Operations return a new relation.
+    """
+
+    node: Node
+    fields: dict[str, Value]
+    order: tuple[OrderKey, ...]
+    names: Names
+    kind: str = "table"
+
+    # -- fields
+
+    def field(self, name: str) -> Value:
+        """A field's value; NULL where no row has such a field."""
+        return self.fields.get(name, v.NULL)
+
+    def matching(self, pattern: str, *, internal: bool = False) -> list[str]:
+        """Field names that a pattern with `*` matches; fields with a leading underscore only when asked for."""
+        if "*" not in pattern:
+            return [pattern] if pattern in self.fields else []
+        regex = wildcard_regex(pattern)
+        return [
+            name
+            for name in self.fields
+            if regex.fullmatch(name) and (internal or not name.startswith("_") or pattern.startswith("_"))
+        ]
+
+    def with_field(self, name: str, value: Value) -> Relation:
+        """The same rows with one more, or another, field. A NULL constant removes it."""
+        fields = dict(self.fields)
+        if isinstance(value, v.Literal) and value.value is None:
+            fields.pop(name, None)
+            return dataclasses.replace(self, fields=fields)
+        fields[name] = value
+        result = dataclasses.replace(self, fields=fields)
+        return result.settled() if value.size > SETTLE_SIZE or value.volatile else result
+
+    def with_fields(self, fields: Mapping[str, Value]) -> Relation:
+        """The same rows with exactly these fields."""
+        return dataclasses.replace(self, fields=dict(fields))
+
+    def ordered(self, keys: Iterable[OrderKey]) -> Relation:
+        """The same rows shown in another order, ties keeping the former one."""
+        keys = tuple(keys)
+        return dataclasses.replace(self, order=keys + tuple(k for k in self.order if k not in keys))
+
+    def as_table(self) -> Relation:
+        """The same relation, shown as a table instead of as events."""
+        return dataclasses.replace(self, kind="table")
+
+    # -- rows
+
+    def filtered(self, condition: Value) -> Relation:
+        """The rows for which the condition is true."""
+        if condition == v.TRUE:
+            return self
+        return dataclasses.replace(self, node=Filter(self.node, condition))
+
+    def settled(self) -> Relation:
+        """The same relation with every field and order key computed into a column of its own."""
+        columns: list[tuple[str, Value]] = []
+        made: dict[Value, Column] = {}
+
+        def column(value: Value, hint: str) -> Value:
+            if isinstance(value, v.Literal):
+                return value
+            if value not in made:
+                made[value] = Column(value.type, self.names.fresh(hint))
+                columns.append((made[value].id, value))
+            return made[value]
+
+        fields = {name: column(value, name) for name, value in self.fields.items()}
+        order = tuple((column(value, "order"), descending) for value, descending in self.order)
+        if not columns:
+            columns.append((self.names.fresh("row"), v.integer(0)))
+        return dataclasses.replace(self, node=Project(self.node, tuple(columns)), fields=fields, order=order)
+
+    def aggregated(
+        self, keys: Sequence[tuple[str, Value]], aggregates: Sequence[tuple[str, Value]], *, kind: str = "table"
+    ) -> Relation:
+        """A row per distinct keys, in natural order of the keys. Rows lacking a key must be filtered out before."""
+        named_keys = [(name, self.names.fresh(name), value) for name, value in keys]
+        named = [(name, self.names.fresh(name), value) for name, value in aggregates]
+        node = Aggregate(
+            self.node,
+            tuple((id, value) for _, id, value in named_keys),
+            tuple((id, value) for _, id, value in named),
+        )
+        fields: dict[str, Value] = {name: Column(value.type, id) for name, id, value in named_keys}
+        order: list[OrderKey] = []
+        for key in fields.values():
+            order.extend(v.sort_keys(key, False)[1:] if key.type is not Type.MULTI else v.sort_keys(key, False))
+        for name, id, value in named:
+            fields[name] = Column(value.type, id)
+        return Relation(node, fields, tuple(order), self.names, kind)
+
+    def windowed(self, columns: Sequence[tuple[str, Over]]) -> tuple[Relation, list[Column]]:
+        """The same rows with window functions computed; gives the relation and the new columns, not yet fields."""
+        named = [(self.names.fresh(hint), over) for hint, over in columns]
+        node = Window(self.node, tuple(named))
+        return dataclasses.replace(self, node=node), [Column(over.type, id) for id, over in named]
+
+    def numbered(self) -> tuple[Relation, Column]:
+        """The same rows with their position (from 1) in the shown order."""
+        over = Over(Type.INT, v.call("row_number", type=Type.INT), (), self.order)
+        relation, (column,) = self.windowed([("position", over)])
+        return dataclasses.replace(relation, order=((column, False),)), column
+
+    def position_key(self) -> tuple[Relation, Value]:
+        """A relation and a single number that ascends in the shown order, as cheaply as the order allows."""
+        if len(self.order) == 1 and self.order[0][0].type.is_number:
+            value, descending = self.order[0]
+            return self, v.call("negate", value, type=value.type) if descending else value
+        if not self.order:
+            return self, v.integer(0)
+        return self.numbered()
+
+    def head(self, count: int) -> Relation:
+        """The first rows in the shown order."""
+        return dataclasses.replace(self, node=Sort(self.node, self.order, count))
+
+    def unnested(self, array: Value, hint: str, type: Type = Type.TEXT) -> tuple[Relation, Column]:
+        """A row per element of an array; gives the relation and the element's column, not yet a field."""
+        id = self.names.fresh(hint)
+        return dataclasses.replace(self, node=Unnest(self.node, id, array)), Column(type, id)
+
+    def union(self, others: Sequence[Relation]) -> Relation:
+        """The rows of this relation, then those of the others, each in its own order."""
+        branches = [self, *others]
+        names: list[str] = []
+        for branch in branches:
+            names.extend(name for name in branch.fields if name not in names)
+        types = {name: v.common_type([b.field(name).type for b in branches]) for name in names}
+        ids = {name: self.names.fresh(name) for name in names}
+        part_id, position_id = self.names.fresh("part"), self.names.fresh("position")
+        nodes = []
+        for part, branch in enumerate(branches):
+            numbered, position = branch.numbered() if branch.order else (branch, v.integer(0))
+            columns = [
+                (ids[name], v.cast(numbered.field(name), types[name])) for name in names if types[name] is not Type.NULL
+            ]
+            columns.append((part_id, v.integer(part)))
+            columns.append((position_id, position))
+            nodes.append(Project(numbered.node, tuple(columns)))
+        fields: dict[str, Value] = {
+            name: Column(types[name], ids[name]) for name in names if types[name] is not Type.NULL
+        }
+        order = ((Column(Type.INT, part_id), False), (Column(Type.INT, position_id), False))
+        kind = "events" if all(b.kind == "events" for b in branches) else "table"
+        return Relation(Union(tuple(nodes)), fields, order, self.names, kind)
+
+
+def wildcard_regex(pattern: str) -> re.Pattern[str]:
+    """A pattern with `*` as a regular expression over the whole name; each star is a group."""
+    return re.compile("".join("(.*)" if c == "*" else re.escape(c) for c in pattern), re.S)

@@ -1,0 +1,138 @@
+"""Named rewrites of the relational tree. Each keeps the answer; a test runs every search with and without them.
+
+The engine's own optimiser prunes columns and pushes simple conditions; only what it cannot know is done here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from sightline.search.planner import values as v
+from sightline.search.planner.relation import Filter, Node, Project, Scan, Sort
+from sightline.search.planner.values import Call, Column, Literal, Type, Value
+
+Rule = Callable[[Node], Node]
+
+
+def merge_filters(node: Node) -> Node:
+    """Filter(Filter(x, a), b) -> Filter(x, a and b): one condition, which the engine can order by cost.
+
+    Unsafe when a condition can raise for rows that the other excludes; none of ours can, conversions give NULL.
+    """
+    if isinstance(node, Filter) and isinstance(node.input, Filter):
+        below = node.input
+        return Filter(below.input, v.both([below.condition, node.condition]))
+    return node
+
+
+def merge_heads(node: Node) -> Node:
+    """Sort(Sort(x, o, 100), o, 10) -> Sort(x, o, 10): the smaller head of the same order.
+
+    Unsafe for different orders (`head 100 | sort x | head 10`), and for limits per key.
+    """
+    if (
+        isinstance(node, Sort)
+        and isinstance(node.input, Sort)
+        and node.order == node.input.order
+        and node.limit is not None
+        and node.input.limit is not None
+        and not node.limit_by
+        and not node.input.limit_by
+    ):
+        return Sort(node.input.input, node.order, min(node.limit, node.input.limit))
+    return node
+
+
+def filter_before_project(node: Node) -> Node:
+    """Filter(Project(x, cols), c) -> Project(Filter(x, c'), cols): a condition on plain columns moves below their naming.
+
+    Unsafe when the condition reads a computed column (`random()` would be drawn twice), so only columns that are passed
+    through unchanged move.
+    """
+    if not (isinstance(node, Filter) and isinstance(node.input, Project)):
+        return node
+    plain = {id: value for id, value in node.input.columns if isinstance(value, Column)}
+    if not all(column.id in plain for column in node.condition.columns):
+        return node
+    moved = substitute(node.condition, plain)
+    return Project(Filter(node.input.input, moved), node.input.columns)
+
+
+def time_bounds_on_stored_column(node: Node) -> Node:
+    """Filter(Scan, _time >= 1700000000) gains the same bound on the stored column, so that parts and granules are pruned.
+
+    The original condition stays: the stored column is compared a microsecond wider, never narrower.
+    """
+    if not (isinstance(node, Filter) and isinstance(node.input, Scan)):
+        return node
+    conditions = node.condition.arguments if _is_and(node.condition) else (node.condition,)
+    constructor, ticks = {
+        "sightline.events": ("fromUnixTimestamp64Micro", 1_000_000),
+        "sightline.spans": ("fromUnixTimestamp64Nano", 1_000_000_000),
+        "sightline.metrics": ("fromUnixTimestamp64Milli", 1_000),
+    }.get(node.input.table, ("", 0))
+    if not constructor:
+        return node
+    added: list[Value] = []
+    for condition in conditions:
+        if not isinstance(condition, Call) or len(condition.arguments) != 2:
+            continue
+        left, right = condition.arguments
+        if not (isinstance(left, Column) and left.id == "_time" and isinstance(right, Literal)):
+            continue
+        if not right.type.is_number or right.value is None or not 0 < right.value < 9_000_000_000:
+            continue
+        slack = {"greater": -1e-3, "greaterOrEquals": -1e-3, "less": 1e-3, "lessOrEquals": 1e-3}.get(condition.function)
+        if slack is None:
+            continue
+        tick = v.call("toInt64", v.integer(round((right.value + slack) * ticks)), type=Type.INT)
+        bound = v.call(constructor, tick, type=Type.INT)
+        function = "greaterOrEquals" if slack < 0 else "lessOrEquals"
+        new = v.call(function, Column(Type.INT, "_time:raw"), bound, type=Type.BOOL)
+        if new not in conditions:
+            added.append(new)
+    return Filter(node.input, v.both([*added, *conditions])) if added else node
+
+
+RULES: tuple[Rule, ...] = (merge_filters, merge_heads, filter_before_project, time_bounds_on_stored_column)
+"""The rules in the order they are tried; the list is repeated until none changes anything."""
+
+
+def rewrite(node: Node) -> Node:
+    """The tree after all rules, bottom up."""
+    node = _with_inputs(node, [rewrite(input) for input in node.inputs])
+    for _ in range(20):
+        changed = node
+        for rule in RULES:
+            changed = rule(changed)
+        if changed is node or changed == node:
+            return changed
+        node = _with_inputs(changed, [rewrite(input) for input in changed.inputs])
+    return node
+
+
+def _with_inputs(node: Node, inputs: list[Node]) -> Node:
+    if not inputs or all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
+        return node
+    if hasattr(node, "branches"):
+        return dataclasses.replace(node, branches=tuple(inputs))
+    if hasattr(node, "left"):
+        return dataclasses.replace(node, left=inputs[0], right=inputs[1])
+    return dataclasses.replace(node, input=inputs[0])
+
+
+def substitute(value: Value, replacements: dict[str, Value]) -> Value:
+    """The value with columns replaced by values over another relation."""
+    if isinstance(value, Column):
+        return replacements.get(value.id, value)
+    if isinstance(value, Call):
+        return dataclasses.replace(value, arguments=tuple(substitute(a, replacements) for a in value.arguments))
+    if isinstance(value, v.Lambda):
+        inner = {k: r for k, r in replacements.items() if k not in value.parameters}
+        return dataclasses.replace(value, body=substitute(value.body, inner))
+    return value
+
+
+def _is_and(value: Value) -> bool:
+    return isinstance(value, Call) and value.function == "and"

@@ -1,0 +1,464 @@
+"""Typed values: what the engine computes for a field, and how SPL's loose typing maps onto its strict one.
+
+A field is an integer, a float, text, a boolean or a multivalue (a list of text). Text that looks numeric acts as a number
+where a number is wanted: only text pays for that check. Absent is NULL; an empty multivalue is absent too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from typing import Any
+
+
+class Type(Enum):
+    """What the engine holds for a field."""
+
+    INT = "int"
+    FLOAT = "float"
+    TEXT = "text"
+    BOOL = "bool"
+    MULTI = "multi"
+    NULL = "null"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is an integer or a float."""
+        return self in (Type.INT, Type.FLOAT)
+
+
+@dataclass(frozen=True)
+class Value:
+    """Base of value nodes. Immutable; `type` is what the rendered SQL yields (NULL allowed, except in a MULTI)."""
+
+    type: Type
+
+    @property
+    def children(self) -> Sequence[Value]:
+        """The values it is computed from."""
+        return ()
+
+    @cached_property
+    def size(self) -> int:
+        """Number of nodes, which tells when a value is better computed once and named."""
+        return 1 + sum(child.size for child in self.children)
+
+    @cached_property
+    def columns(self) -> frozenset[Column]:
+        """The columns it reads."""
+        found: set[Column] = set()
+        for child in self.children:
+            found |= child.columns
+        return frozenset(found)
+
+    @cached_property
+    def volatile(self) -> bool:
+        """Whether two evaluations may differ (`random()`)."""
+        return any(child.volatile for child in self.children)
+
+
+@dataclass(frozen=True)
+class Column(Value):
+    """A column of the relation below, by its identifier there."""
+
+    id: str
+
+    @cached_property
+    def columns(self) -> frozenset[Column]:
+        return frozenset((self,))
+
+
+@dataclass(frozen=True)
+class Literal(Value):
+    """A constant: None, bool, int, float, str or a tuple of str."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Call(Value):
+    """An engine function applied to values; `parameters` are those of `quantile(0.9)(x)`."""
+
+    function: str
+    arguments: tuple[Value, ...]
+    parameters: tuple[Any, ...] = ()
+    aggregate: bool = False
+    """Whether it reads all rows of a group. A value may hold several such calls in scalar ones: `sum(x) / count()`."""
+
+    @property
+    def children(self) -> Sequence[Value]:
+        return self.arguments
+
+    @cached_property
+    def volatile(self) -> bool:
+        return self.function in ("rand", "rand32", "rand64", "generateUUIDv4") or any(
+            a.volatile for a in self.arguments
+        )
+
+
+@dataclass(frozen=True)
+class Lambda(Value):
+    """`(x, y) -> body`; inside the body a parameter is a Column with the parameter's name."""
+
+    parameters: tuple[str, ...]
+    body: Value
+
+    @property
+    def children(self) -> Sequence[Value]:
+        return (self.body,)
+
+    @cached_property
+    def columns(self) -> frozenset[Column]:
+        return frozenset(c for c in self.body.columns if c.id not in self.parameters)
+
+
+@dataclass(frozen=True)
+class Over(Value):
+    """A window function: `call OVER (PARTITION BY … ORDER BY … frame)`."""
+
+    call: Call
+    partition: tuple[Value, ...] = ()
+    order: tuple[tuple[Value, bool], ...] = ()
+    """Values with whether they descend."""
+    frame: str = ""
+    """Frame text, made only from integers and keywords by the planner."""
+
+    @property
+    def children(self) -> Sequence[Value]:
+        return (self.call, *self.partition, *(v for v, _ in self.order))
+
+
+NULL = Literal(Type.NULL, None)
+TRUE = Literal(Type.BOOL, True)
+FALSE = Literal(Type.BOOL, False)
+EMPTY_MULTI = Literal(Type.MULTI, ())
+
+
+def integer(value: int) -> Literal:
+    """An integer constant."""
+    return Literal(Type.INT, int(value))
+
+
+def real(value: float) -> Literal:
+    """A float constant."""
+    return Literal(Type.FLOAT, float(value))
+
+
+def text(value: str) -> Literal:
+    """A text constant."""
+    return Literal(Type.TEXT, value)
+
+
+def number(value: float) -> Literal:
+    """An integer constant where the number is whole and exact, else a float."""
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 2**53):
+        return integer(int(value))
+    return real(value)
+
+
+def call(function: str, *arguments: Value, type: Type, parameters: tuple[Any, ...] = ()) -> Call:
+    """An engine function call of a known result type."""
+    return Call(type, function, arguments, parameters)
+
+
+def agg(function: str, *arguments: Value, type: Type, parameters: tuple[Any, ...] = ()) -> Call:
+    """An aggregate call of the engine of a known result type."""
+    return Call(type, function, arguments, parameters, True)
+
+
+def map_aggregates(value: Value, change: Callable[[Call], Value]) -> Value:
+    """The value with each aggregate call in it replaced; used to turn a group's aggregate into a window function."""
+    if isinstance(value, Call):
+        if value.aggregate:
+            return change(value)
+        return dataclasses.replace(value, arguments=tuple(map_aggregates(a, change) for a in value.arguments))
+    if isinstance(value, Lambda):
+        return dataclasses.replace(value, body=map_aggregates(value.body, change))
+    return value
+
+
+def multi(values: Sequence[str]) -> Literal:
+    """A multivalue constant."""
+    return Literal(Type.MULTI, tuple(values))
+
+
+# ---- conversions -----------------------------------------------------------------------------------------------------
+
+
+def numeric_literal(value: str) -> int | float | None:
+    """The number that a text spells, or None: the rule for "looks numeric" where the text is known at planning."""
+    stripped = value.strip()
+    if not stripped or stripped != value or "_" in stripped:
+        return None
+    try:
+        return int(stripped)
+    except ValueError:
+        pass
+    try:
+        parsed = float(stripped)
+    except ValueError:
+        return None
+    return parsed if parsed - parsed == 0 else None
+
+
+def as_number(value: Value) -> Value:
+    """The value as a number; NULL where it does not look numeric. A multivalue counts when it has one value."""
+    if value.type.is_number:
+        return value
+    if isinstance(value, Literal):
+        if value.type is Type.TEXT:
+            parsed = numeric_literal(value.value)
+            return NULL if parsed is None else number(parsed)
+        if value.type is Type.BOOL:
+            return integer(int(value.value))
+        if value.type is Type.NULL:
+            return Literal(Type.FLOAT, None)
+    if value.type is Type.BOOL:
+        return call("toInt64", value, type=Type.INT)
+    if value.type is Type.MULTI:
+        value = as_text(value)
+    parsed = call("toFloat64OrNull", value, type=Type.FLOAT)
+    # The engine also reads "nan" and "inf", which SPL takes for words.
+    return call("if", call("isFinite", parsed, type=Type.BOOL), parsed, Literal(Type.FLOAT, None), type=Type.FLOAT)
+
+
+def as_float(value: Value) -> Value:
+    """The value as a float, NULL where it does not look numeric."""
+    found = as_number(value)
+    if found.type is Type.FLOAT:
+        return found
+    if isinstance(found, Literal):
+        return Literal(Type.FLOAT, None if found.value is None else float(found.value))
+    return call("toFloat64", found, type=Type.FLOAT)
+
+
+def as_integer(value: Value) -> Value:
+    """The value truncated to an integer, NULL where it does not look numeric."""
+    found = as_number(value)
+    if found.type is Type.INT:
+        return found
+    if isinstance(found, Literal):
+        return Literal(Type.INT, None if found.value is None else int(found.value))
+    return call("toInt64", found, type=Type.INT)
+
+
+def as_text(value: Value) -> Value:
+    """The value as text: numbers in shortest form, true and false, a multivalue only where it has exactly one value."""
+    if value.type is Type.TEXT:
+        return value
+    if isinstance(value, Literal):
+        if value.value is None:
+            return Literal(Type.TEXT, None)
+        if value.type is Type.BOOL:
+            return text("true" if value.value else "false")
+        if value.type is Type.INT:
+            return text(str(value.value))
+        if value.type is Type.MULTI and len(value.value) != 1:
+            return Literal(Type.TEXT, None)
+        if value.type is Type.MULTI:
+            return text(value.value[0])
+    if value.type is Type.BOOL:
+        none = Literal(Type.TEXT, None)
+        words = call("if", value, text("true"), text("false"), type=Type.TEXT)
+        return call("if", call("isNull", value, type=Type.BOOL), none, words, type=Type.TEXT)
+    if value.type is Type.MULTI:
+        one = call("equals", call("length", value, type=Type.INT), integer(1), type=Type.BOOL)
+        first = call("arrayElement", value, integer(1), type=Type.TEXT)
+        return call("if", one, call("toNullable", first, type=Type.TEXT), Literal(Type.TEXT, None), type=Type.TEXT)
+    return call("toString", value, type=Type.TEXT)
+
+
+def as_multi(value: Value) -> Value:
+    """The value as a list of text; empty where it is absent."""
+    if value.type is Type.MULTI:
+        return value
+    if isinstance(value, Literal):
+        return EMPTY_MULTI if value.value is None else multi([as_text(value).value])  # type: ignore[attr-defined]
+    plain = as_text(value)
+    present = call("isNotNull", plain, type=Type.BOOL)
+    sure = call("ifNull", plain, text(""), type=Type.TEXT)
+    return call("if", present, call("array", sure, type=Type.MULTI), EMPTY_MULTI, type=Type.MULTI)
+
+
+def as_bool(value: Value) -> Value:
+    """The value as a condition: numbers by being non-zero, the words true and false by meaning, other text is NULL."""
+    if value.type is Type.BOOL:
+        return value
+    if value.type.is_number:
+        return call("notEquals", value, integer(0), type=Type.BOOL)
+    if value.type is Type.NULL:
+        return Literal(Type.BOOL, None)
+    word = call("lower", as_text(value), type=Type.TEXT)
+    known = call("in", word, multi(("true", "t", "1", "false", "f", "0")), type=Type.BOOL)
+    truth = call("in", word, multi(("true", "t", "1")), type=Type.BOOL)
+    return call("if", known, truth, Literal(Type.BOOL, None), type=Type.BOOL)
+
+
+def is_present(value: Value) -> Value:
+    """Whether the field has a value."""
+    if isinstance(value, Literal):
+        return Literal(Type.BOOL, value.value is not None and value.value != ())
+    if value.type is Type.MULTI:
+        return call("notEmpty", value, type=Type.BOOL)
+    return call("isNotNull", value, type=Type.BOOL)
+
+
+def is_true(condition: Value) -> Value:
+    """The condition with NULL taken as false."""
+    if isinstance(condition, Literal):
+        return Literal(Type.BOOL, bool(condition.value))
+    return call("ifNull", condition, FALSE, type=Type.BOOL)
+
+
+def both(conditions: Sequence[Value]) -> Value:
+    """All conditions."""
+    conditions = [c for c in conditions if c != TRUE]
+    if not conditions:
+        return TRUE
+    return conditions[0] if len(conditions) == 1 else call("and", *conditions, type=Type.BOOL)
+
+
+def either(conditions: Sequence[Value]) -> Value:
+    """At least one condition."""
+    if not conditions:
+        return FALSE
+    return conditions[0] if len(conditions) == 1 else call("or", *conditions, type=Type.BOOL)
+
+
+def negation(condition: Value) -> Value:
+    """The opposite, NULL staying NULL."""
+    return call("not", condition, type=Type.BOOL)
+
+
+def common_type(types: Iterator[Type] | Sequence[Type]) -> Type:
+    """The narrowest type that holds values of all the given types without loss of meaning."""
+    found = {t for t in types if t is not Type.NULL}
+    if not found:
+        return Type.NULL
+    if len(found) == 1:
+        return found.pop()
+    if Type.MULTI in found:
+        return Type.MULTI
+    if found <= {Type.INT, Type.FLOAT}:
+        return Type.FLOAT
+    return Type.TEXT
+
+
+def cast(value: Value, wanted: Type) -> Value:
+    """The value as the wanted type."""
+    if value.type is wanted:
+        return value
+    if isinstance(value, Literal) and value.value is None:
+        return EMPTY_MULTI if wanted is Type.MULTI else Literal(wanted, None)
+    return _CASTS[wanted](value)
+
+
+_CASTS = {
+    Type.INT: as_integer,
+    Type.FLOAT: as_float,
+    Type.TEXT: as_text,
+    Type.BOOL: as_bool,
+    Type.MULTI: as_multi,
+    Type.NULL: lambda value: NULL,
+}
+
+
+def choose(condition: Value, then: Value, otherwise: Value) -> Value:
+    """`if`, with NULL taking the other branch and both branches brought to a common type."""
+    wanted = common_type([then.type, otherwise.type])
+    if wanted is Type.NULL:
+        return NULL
+    return call("if", is_true(condition), cast(then, wanted), cast(otherwise, wanted), type=wanted)
+
+
+# ---- comparison ------------------------------------------------------------------------------------------------------
+
+_COMPARE = {
+    "=": "equals",
+    "!=": "notEquals",
+    "<": "less",
+    ">": "greater",
+    "<=": "lessOrEquals",
+    ">=": "greaterOrEquals",
+}
+
+
+def compare(operator: str, left: Value, right: Value) -> Value:
+    """A comparison of `where` and `eval`: by number where both look numeric, else by text and case-sensitively.
+
+    A multivalue matches when any of its values does.
+    """
+    function = _COMPARE[operator]
+    if left.type is Type.MULTI or right.type is Type.MULTI:
+        return _compare_multi(operator, left, right)
+    if left.type is Type.NULL or right.type is Type.NULL:
+        return Literal(Type.BOOL, None)
+    if left.type.is_number and right.type.is_number:
+        return call(function, left, right, type=Type.BOOL)
+    if left.type is Type.BOOL and right.type is Type.BOOL:
+        return call(function, left, right, type=Type.BOOL)
+    left_number, right_number = as_number(left), as_number(right)
+    never_number = NULL in (left_number, right_number)
+    left_text, right_text = as_text(left), as_text(right)
+    by_text = call(function, left_text, right_text, type=Type.BOOL)
+    if never_number:
+        return by_text
+    by_number = call(function, left_number, right_number, type=Type.BOOL)
+    if isinstance(left, Literal) or isinstance(right, Literal):
+        # One side is a numeric constant: where the other side looks numeric, compare numbers.
+        return call("ifNull", by_number, by_text, type=Type.BOOL)
+    both_numbers = both(
+        [call("isNotNull", left_number, type=Type.BOOL), call("isNotNull", right_number, type=Type.BOOL)]
+    )
+    return call("if", both_numbers, by_number, by_text, type=Type.BOOL)
+
+
+def _compare_multi(operator: str, left: Value, right: Value) -> Value:
+    if right.type is Type.MULTI and left.type is not Type.MULTI:
+        swapped = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}.get(operator, operator)
+        return _compare_multi(swapped, right, left)
+    if right.type is Type.NULL:
+        return Literal(Type.BOOL, None)
+    item = Column(Type.TEXT, "item")
+    other = right if right.type is not Type.MULTI else Column(Type.TEXT, "other")
+    test = is_true(compare(operator, item, other))
+    if right.type is Type.MULTI:
+        test = call("arrayExists", Lambda(Type.BOOL, ("other",), test), right, type=Type.BOOL)
+    found = call("arrayExists", Lambda(Type.BOOL, ("item",), test), left, type=Type.BOOL)
+    return call("if", is_present(left), found, Literal(Type.BOOL, None), type=Type.BOOL)
+
+
+# ---- order -----------------------------------------------------------------------------------------------------------
+
+
+def sort_keys(value: Value, descending: bool, kind: str = "auto") -> list[tuple[Value, bool]]:
+    """Keys that order rows by a field as `sort` does: numbers by size before other text, absent values last when
+    ascending and smallest (so last too) when descending. `kind` is auto, num, str or ip.
+    """
+    absent = call("not", is_present(value), type=Type.BOOL)
+    keys: list[tuple[Value, bool]] = [(absent, False)]
+    if value.type is Type.MULTI:
+        value = call("arrayStringConcat", value, text("\n"), type=Type.TEXT)
+    if kind == "str":
+        return [*keys, (as_text(value), descending)]
+    if kind == "num" or value.type.is_number or value.type is Type.BOOL:
+        found = as_number(value)
+        if not value.type.is_number:
+            keys.append((call("isNull", found, type=Type.BOOL), False))
+        return [*keys, (found, descending)]
+    if kind == "ip":
+        return [*keys, (ip_key(value), descending), (as_text(value), descending)]
+    found = as_number(value)
+    keys.append((call("isNull", found, type=Type.BOOL), descending))
+    keys.append((found, descending))
+    keys.append((ip_key(value), descending))
+    keys.append((as_text(value), descending))
+    return keys
+
+
+def ip_key(value: Value) -> Value:
+    """Text of an IPv4 address as a number, so that 9.0.0.0 comes before 10.0.0.0; NULL for other text."""
+    return call("IPv4StringToNumOrNull", as_text(value), type=Type.INT)

@@ -1,0 +1,216 @@
+"""The one list of what the language has: commands, eval functions and aggregates.
+
+A command is a dataclass decorated with `@command`; its docstring is its reference entry (first line: summary; lines that
+start with `Syntax:` and `Example:`; then notes). Parser, printer, help, completion and the reference read this registry.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sightline.errors import SearchError, nearest
+from sightline.search.syntax.arguments import Arguments, declared_options, print_options
+from sightline.search.syntax.tree import Stage
+
+if TYPE_CHECKING:
+    from sightline.search.context import Context
+    from sightline.search.planner.relation import Relation
+    from sightline.search.planner.values import Value
+
+
+@dataclass
+class Command:
+    """What every command is: options as dataclass fields, then reading, printing and meaning.
+
+    A subclass must implement `lower`; one that takes more than options overrides `read` and `print_arguments`.
+    `lower` must not change the relation it is given, and may run earlier parts through the context.
+    """
+
+    command_name: ClassVar[str] = ""
+    kind: ClassVar[str] = "streaming"
+    """streaming, transforming, generating, dataset or orchestrating."""
+    generating: ClassVar[bool] = False
+    """Whether it may stand first and makes its own rows."""
+
+    @classmethod
+    def read(cls, arguments: Arguments) -> Command:
+        """The command from its arguments. Raises SearchError with a span."""
+        found = arguments.options(cls)
+        error = arguments.unknown_option(cls)
+        if error:
+            raise error
+        arguments.finish()
+        return cls(**found)
+
+    def print_arguments(self) -> list[str]:
+        """The arguments as they would be typed, one string a part."""
+        return print_options(self)
+
+    def lower(self, relation: Relation, context: Context) -> Relation:
+        """The relation that this command makes of another one."""
+        raise AssertionError(f"{self.command_name} has no meaning")
+
+    def __str__(self) -> str:
+        return " ".join([self.command_name, *self.print_arguments()])
+
+
+@dataclass(frozen=True)
+class CommandEntry:
+    """A command as help and completion show it."""
+
+    name: str
+    command: type[Command]
+    aliases: tuple[str, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """Summary, syntax, example and options, from the docstring and the declarations."""
+        document = describe_docstring(self.command)
+        options = [
+            {
+                "name": name,
+                "type": f.metadata["type"].__name__,
+                "default": f.default if f.default is not dataclasses.MISSING else None,
+                "choices": list(f.metadata["choices"]),
+                "help": f.metadata["help"],
+            }
+            for name, f in declared_options(self.command).items()
+        ]
+        return {
+            "name": self.name,
+            "aliases": list(self.aliases),
+            "kind": self.command.kind,
+            "options": options,
+        } | document
+
+
+@dataclass(frozen=True)
+class FunctionEntry:
+    """An eval function: `lower(arguments, context) -> Value`, with how many arguments it takes."""
+
+    name: str
+    lower: Callable[..., Value]
+    minimum: int
+    maximum: int | None
+    raw: bool
+    """Whether it gets unlowered expressions (functions that bind a name or look a value up)."""
+
+    def describe(self) -> dict[str, Any]:
+        """Name, summary and syntax from the docstring."""
+        return {"name": self.name, "kind": "eval"} | describe_docstring(self.lower)
+
+
+@dataclass(frozen=True)
+class AggregateEntry:
+    """An aggregate: `lower(argument, context) -> Value` over the rows of a group."""
+
+    name: str
+    lower: Callable[..., Value]
+    needs_field: bool
+    ordered: bool
+    """Whether the answer depends on the order of rows."""
+
+    def describe(self) -> dict[str, Any]:
+        """Name, summary and syntax from the docstring."""
+        return {"name": self.name, "kind": "aggregate"} | describe_docstring(self.lower)
+
+
+COMMANDS: dict[str, CommandEntry] = {}
+FUNCTIONS: dict[str, FunctionEntry] = {}
+AGGREGATES: dict[str, AggregateEntry] = {}
+_loaded = False
+
+
+def command(name: str, *, kind: str = "streaming", aliases: tuple[str, ...] = ()) -> Callable[[type], type]:
+    """Registers a command's dataclass under its name."""
+
+    def register(cls: type) -> type:
+        cls.command_name = name
+        cls.kind = kind
+        cls.generating = cls.generating or kind == "generating"
+        entry = CommandEntry(name, cls, aliases)
+        for key in (name, *aliases):
+            assert key not in COMMANDS, f"two commands are named {key}"
+            COMMANDS[key] = entry
+        return cls
+
+    return register
+
+
+def function(
+    *names: str, minimum: int = 1, maximum: int | None = 1, raw: bool = False
+) -> Callable[[Callable[..., Value]], Callable[..., Value]]:
+    """Registers an eval function under its names. `maximum=None` takes any number of arguments."""
+
+    def register(lower: Callable[..., Value]) -> Callable[..., Value]:
+        for name in names:
+            assert name not in FUNCTIONS, f"two functions are named {name}"
+            FUNCTIONS[name] = FunctionEntry(name, lower, minimum, maximum, raw)
+        return lower
+
+    return register
+
+
+def aggregate(
+    *names: str, needs_field: bool = True, ordered: bool = False
+) -> Callable[[Callable[..., Value]], Callable[..., Value]]:
+    """Registers an aggregate function under its names."""
+
+    def register(lower: Callable[..., Value]) -> Callable[..., Value]:
+        for name in names:
+            assert name not in AGGREGATES, f"two aggregates are named {name}"
+            AGGREGATES[name] = AggregateEntry(name, lower, needs_field, ordered)
+        return lower
+
+    return register
+
+
+def load() -> None:
+    """Import every module of commands and functions once, so that they register themselves."""
+    global _loaded
+    if _loaded:
+        return
+    import sightline.search.commands
+    import sightline.search.functions
+
+    for package in (sightline.search.commands, sightline.search.functions):
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{package.__name__}.{module.name}")
+    _loaded = True
+
+
+def read_command(stage: Stage) -> Command:
+    """The command that a stage names, with its arguments read. Raises SearchError with command and span."""
+    load()
+    entry = COMMANDS.get(stage.name)
+    if entry is None:
+        raise SearchError(f'there is no command "{stage.name}"', stage.name_span, hint=nearest(stage.name, COMMANDS))
+    try:
+        return entry.command.read(Arguments(stage) if _wants_words(entry.command) else stage)  # type: ignore[arg-type]
+    except SearchError as error:
+        raise error.at(stage.name_span if stage.name_span.end > stage.name_span.start else stage.arguments, entry.name)
+
+
+def _wants_words(command: type[Command]) -> bool:
+    return not getattr(command, "reads_stage", False)
+
+
+def describe_docstring(thing: Any) -> dict[str, str]:
+    """Summary, syntax, example and notes of a docstring."""
+    lines = (inspect.getdoc(thing) or "").split("\n")
+    found = {"summary": lines[0] if lines else "", "syntax": "", "example": "", "notes": ""}
+    notes = []
+    for line in lines[1:]:
+        for key in ("Syntax:", "Example:"):
+            if line.strip().startswith(key):
+                found[key[:-1].lower()] = line.strip()[len(key) :].strip()
+                break
+        else:
+            notes.append(line)
+    found["notes"] = "\n".join(notes).strip()
+    return found

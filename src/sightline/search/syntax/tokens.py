@@ -1,0 +1,175 @@
+"""Tokens of a command's arguments, in two readings of the same characters.
+
+Most commands read *words*: `sourcetype=access-*` is a word, an operator and a word. Expressions (`eval`, `where`) read
+*operators*: `a-b` is a subtraction. Strings, subsearches and positions are the same in both.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sightline.errors import SearchError, Span
+
+if TYPE_CHECKING:
+    from sightline.search.syntax.tree import Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """`kind` is word, string, quoted (single quotes), number, name, operator, punctuation, subsearch or end."""
+
+    kind: str
+    text: str
+    span: Span
+    glued: bool = False
+    """No white space before it."""
+    subsearch: Pipeline | None = None
+
+    def is_(self, *texts: str) -> bool:
+        """Whether it is an operator or punctuation with one of these texts."""
+        return self.kind in ("operator", "punctuation") and self.text in texts
+
+    def is_word(self, *words: str) -> bool:
+        """Whether it is an unquoted word equal to one of these, in any case."""
+        return self.kind in ("word", "name") and self.text.lower() in words
+
+
+_WORD_OPERATORS = ("==", "!=", "<=", ">=", "=", "<", ">")
+_WORD_STOP = re.compile(r"""[\s"(),=<>\[\]|]|!=""")
+_EXPRESSION_OPERATORS = ("==", "!=", "<=", ">=", "=>", "=", "<", ">", "+", "-", "*", "/", "%", ".")
+_NUMBER = re.compile(r"(?:\d+\.\d+|\.\d+|\d+\.(?![\w.\"'(])|\d+)(?:[eE][+-]?\d+)?(?![A-Za-z_])")
+_NAME = re.compile(r"[A-Za-z_\u0080-\U0010ffff][\w\u0080-\U0010ffff]*(?:\{\d*\})?")
+_HEX = re.compile(r"0[xX][0-9a-fA-F]+")
+
+
+def read_string(text: str, start: int) -> tuple[str, int]:
+    """The value of a quoted string and the offset after it. A backslash escapes a quote or itself, else it stays."""
+    quote, i, out = text[start], start + 1, []
+    while i < len(text):
+        c = text[i]
+        if c == "\\" and i + 1 < len(text) and text[i + 1] in (quote, "\\"):
+            out.append(text[i + 1])
+            i += 2
+        elif c == quote:
+            return "".join(out), i + 1
+        else:
+            out.append(c)
+            i += 1
+    raise SearchError("a string is not closed: wanted " + quote, Span(start, start + 1))
+
+
+def read_raw_string(text: str, start: int) -> tuple[str, int]:
+    """Like read_string, but keeps every backslash except one before the quote: what a regular expression needs."""
+    quote, i, out = text[start], start + 1, []
+    while i < len(text):
+        c = text[i]
+        if c == "\\" and i + 1 < len(text):
+            out.append(quote if text[i + 1] == quote else text[i : i + 2])
+            i += 2
+        elif c == quote:
+            return "".join(out), i + 1
+        else:
+            out.append(c)
+            i += 1
+    raise SearchError("a string is not closed: wanted " + quote, Span(start, start + 1))
+
+
+def word_tokens(text: str, span: Span, subsearches: dict[int, tuple[Pipeline, int]]) -> list[Token]:
+    """Tokens of text[span] for commands that read words. `subsearches` maps an opening bracket to its pipeline and end."""
+    out: list[Token] = []
+    i, end, glued = span.start, span.end, False
+    while i < end:
+        c = text[i]
+        if c.isspace():
+            i, glued = i + 1, False
+            continue
+        start = i
+        if c == "[" and i in subsearches:
+            pipeline, i = subsearches[i]
+            out.append(Token("subsearch", text[start:i], Span(start, i), glued, pipeline))
+        elif c == '"':
+            value, i = read_string(text, i)
+            out.append(Token("string", value, Span(start, i), glued))
+        elif (
+            c == "'"
+            and _closing_quote(text, i, end) > 0
+            and not glued
+            or (c == "'" and glued and out and out[-1].kind == "operator" and _closing_quote(text, i, end) > 0)
+            or (c == "'" and glued and out and out[-1].kind == "punctuation" and _closing_quote(text, i, end) > 0)
+        ):
+            value, i = read_string(text, i)
+            out.append(Token("quoted", value, Span(start, i), glued))
+        elif c in "(),":
+            i += 1
+            out.append(Token("punctuation", c, Span(start, i), glued))
+        elif operator := next((o for o in _WORD_OPERATORS if text.startswith(o, i)), None):
+            i += len(operator)
+            out.append(Token("operator", operator, Span(start, i), glued))
+        elif c in "[]|":
+            raise SearchError(f'"{c}" is not expected here', Span(i, i + 1))
+        else:
+            stop = _WORD_STOP.search(text, i, end)
+            i = stop.start() if stop else end
+            if i == start:
+                i += 1
+            out.append(Token("word", text[start:i], Span(start, i), glued))
+        glued = True
+    return out
+
+
+def _closing_quote(text: str, start: int, end: int) -> int:
+    i = start + 1
+    while i < end:
+        if text[i] == "\\":
+            i += 2
+            continue
+        if text[i] == "'":
+            return i
+        i += 1
+    return -1
+
+
+def expression_tokens(text: str, span: Span, subsearches: dict[int, tuple[Pipeline, int]]) -> list[Token]:
+    """Tokens of text[span] for commands that read expressions."""
+    out: list[Token] = []
+    i, end, glued = span.start, span.end, False
+    while i < end:
+        c = text[i]
+        if c.isspace():
+            i, glued = i + 1, False
+            continue
+        start = i
+        if c == "[" and i in subsearches:
+            pipeline, i = subsearches[i]
+            out.append(Token("subsearch", text[start:i], Span(start, i), glued, pipeline))
+        elif c == '"':
+            value, i = read_string(text, i)
+            out.append(Token("string", value, Span(start, i), glued))
+        elif c == "'":
+            value, i = read_string(text, i)
+            out.append(Token("quoted", value, Span(start, i), glued))
+        elif match := _HEX.match(text, i, end):
+            i = match.end()
+            out.append(Token("number", str(int(match.group(), 16)), Span(start, i), glued))
+        elif (match := _NUMBER.match(text, i, end)) and match.end() > i:
+            i = match.end()
+            out.append(Token("number", match.group(), Span(start, i), glued))
+        elif match := _NAME.match(text, i, end):
+            i = match.end()
+            out.append(Token("name", match.group(), Span(start, i), glued))
+        elif c in "(),:;{}$@#~^&?\\!" and not text.startswith("!=", i):
+            i += 1
+            out.append(Token("punctuation", c, Span(start, i), glued))
+        elif operator := next((o for o in _EXPRESSION_OPERATORS if text.startswith(o, i)), None):
+            i += len(operator)
+            out.append(Token("operator", operator, Span(start, i), glued))
+        elif c.isdigit():
+            stop = _WORD_STOP.search(text, i, end)
+            i = max(i + 1, stop.start() if stop else end)
+            out.append(Token("name", text[start:i], Span(start, i), glued))
+        else:
+            raise SearchError(f'"{c}" is not expected in an expression', Span(i, i + 1))
+        glued = True
+    return out
