@@ -57,8 +57,8 @@ NUMBER_CRITERION = choice(
     "criterion",
     "squared_error",
     "What a split improves.",
-    ("squared_error", "absolute_error", "friedman_mse", "poisson"),
-    aliases={"mse": "squared_error", "mae": "absolute_error"},
+    ("squared_error", "absolute_error", "poisson"),
+    aliases={"mse": "squared_error", "mae": "absolute_error", "friedman_mse": "squared_error"},
 )
 TREES = integer("n_estimators", 100, "Number of trees.", low=1, high=10_000)
 BOOSTING = (
