@@ -64,6 +64,7 @@ class Demo:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._seconds: float | None = arguments.seconds
+        self._until_done: bool = arguments.until_done
         self._rate: float = arguments.rate
         self._folder: Path = arguments.data.resolve()
         self._console = Console(highlight=False, soft_wrap=True)
@@ -120,6 +121,8 @@ class Demo:
                 if not self._console.is_terminal and time.monotonic() >= next_progress:
                     next_progress += PROGRESS_EVERY_S
                     self._say(progress)
+                if self._until_done and not missing:
+                    return
                 time.sleep(min(LOOK_EVERY_S, max(0.0, end - time.time())))
 
     def _look(self) -> None:
@@ -228,9 +231,7 @@ class Demo:
         ).rows[0]
         if found["train"] < TRAINING_ROWS or found["users"] < 3:
             return ""
-        return (
-            f"labelled outcomes arrive: {found['count']:,} in index={OUTCOMES_INDEX}, {found['train']:,} for training"
-        )
+        return f"labelled outcomes arrive: {found['count']:,} in index={OUTCOMES_INDEX}, {found['train']:,} for training"
 
     def _train(self) -> str:
         self._server.call("POST", f"/saved-searches/{self._training['id']}/run")
@@ -286,8 +287,7 @@ class Demo:
 
     def _failing(self) -> str:
         rows = self._server.search(
-            "index=traces service=model name=model.predict status=error"
-            " | stats count latest(status_message) AS message",
+            "index=traces service=model name=model.predict status=error | stats count latest(status_message) AS message",
             str(self._began),
         ).rows
         if not rows or not rows[0]["count"]:
@@ -350,9 +350,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, help="end by itself after this time; the story is told faster")
     parser.add_argument("--length", type=float, help="seconds the whole story takes; default: --seconds, or 600")
     parser.add_argument("--rate", type=float, default=12.0, help="bottles per second")
-    parser.add_argument(
-        "--data", type=Path, default=EXAMPLES.parent / ".demo", help="folder for everything the demo keeps"
-    )
+    parser.add_argument("--data", type=Path, default=EXAMPLES.parent / ".demo", help="folder for everything the demo keeps")
+    parser.add_argument("--until-done", action="store_true", help="end as soon as everything has happened")
     parser.add_argument("--fresh", action="store_true", help="forget what earlier runs kept")
     parser.add_argument("--free-ports", action="store_true", help="listen on free ports instead of the usual ones")
     arguments = parser.parse_args()
@@ -379,7 +378,7 @@ def main() -> int:
         demo.close()
     if failed:
         return 1
-    if interrupted:
+    if interrupted and arguments.seconds is None:
         console.print(f"stopped; the data stays in {arguments.data}")
         return 0
     missing = demo.missing()

@@ -27,7 +27,7 @@ fi
 
 cd ui
 if ! cmp -s package-lock.json node_modules/.installed-lock; then
-    npm ci --no-audit --no-fund --loglevel=error
+    npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
     cp package-lock.json node_modules/.installed-lock
 fi
 npm run --silent build

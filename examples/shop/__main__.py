@@ -128,9 +128,7 @@ def main() -> None:
         prog="python -m shop",
         description="Run the wine shop until interrupted. The HEC token is read from SHOP_HEC_TOKEN.",
     )
-    parser.add_argument(
-        "--otlp-http", default="http://127.0.0.1:4318", help="OTLP over HTTP, where most telemetry goes"
-    )
+    parser.add_argument("--otlp-http", default="http://127.0.0.1:4318", help="OTLP over HTTP, where most telemetry goes")
     parser.add_argument("--otlp-grpc", default="http://127.0.0.1:4317", help="OTLP over gRPC, where the model's goes")
     parser.add_argument("--hec", default="", help="HEC endpoint for the labelled outcomes; without it none are written")
     parser.add_argument("--index", default="my_latest_data", help="index of the outcomes")
@@ -139,9 +137,7 @@ def main() -> None:
     parser.add_argument("--length", type=float, default=DEFAULT_LENGTH_S, help="seconds the whole story takes")
     parser.add_argument("--data", type=Path, default=Path(".shop"), help="folder for the shop's own files")
     parser.add_argument("--logs", type=Path, help="folder for what the processes print; default: the data folder")
-    parser.add_argument(
-        "--ports", type=int, nargs=3, metavar=("GATEWAY", "FEATURES", "MODEL"), help="default: free ones"
-    )
+    parser.add_argument("--ports", type=int, nargs=3, metavar=("GATEWAY", "FEATURES", "MODEL"), help="default: free ones")
     arguments = parser.parse_args()
     if arguments.hec and not os.environ.get("SHOP_HEC_TOKEN"):
         parser.error("--hec wants a token in the environment variable SHOP_HEC_TOKEN")

@@ -76,11 +76,7 @@ class Archive:
                 connection.execute("BEGIN")
                 connection.executemany(
                     "INSERT INTO bottles VALUES (?, ?, 0)",
-                    [
-                        (b, measure(b, 0.0, random)["alcohol"])
-                        for b in range(bottle_count())
-                        if warehouse_of(b) == warehouse
-                    ],
+                    [(b, measure(b, 0.0, random)["alcohol"]) for b in range(bottle_count()) if warehouse_of(b) == warehouse],
                 )
                 connection.execute("COMMIT")
 

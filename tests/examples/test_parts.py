@@ -20,9 +20,7 @@ def test_the_story_keeps_its_order_at_any_length() -> None:
         scenario = Scenario(started_at=1000.0, length_s=length_s)
         assert scenario.wear(999.0) == 0.0
         assert scenario.wear(scenario.moment(scenario.drift_share)) == 0.0
-        assert scenario.wear(scenario.moment((scenario.drift_share + scenario.worn_out_share) / 2)) == pytest.approx(
-            0.5
-        )
+        assert scenario.wear(scenario.moment((scenario.drift_share + scenario.worn_out_share) / 2)) == pytest.approx(0.5)
         assert scenario.wear(1e9) == 1.0
         assert not scenario.stocktaking(1000.0) and scenario.stocktaking(1000.0 + 0.16 * length_s)
         assert not scenario.gaps(1000.0) and scenario.gaps(1000.0 + 0.21 * length_s)
