@@ -107,13 +107,15 @@ class FunctionEntry:
 
 @dataclass(frozen=True)
 class AggregateEntry:
-    """An aggregate: `lower(argument, context) -> Value` over the rows of a group."""
+    """An aggregate: `lower(argument, given: AggregateInput) -> Value` over the rows of a group."""
 
     name: str
     lower: Callable[..., Value]
     needs_field: bool
     ordered: bool
     """Whether the answer depends on the order of rows."""
+    parameterised: bool = False
+    """Whether its name ends in a number (`perc95`)."""
 
     def describe(self) -> dict[str, Any]:
         """Name, summary and syntax from the docstring."""
@@ -157,14 +159,14 @@ def function(
 
 
 def aggregate(
-    *names: str, needs_field: bool = True, ordered: bool = False
+    *names: str, needs_field: bool = True, ordered: bool = False, parameterised: bool = False
 ) -> Callable[[Callable[..., Value]], Callable[..., Value]]:
     """Registers an aggregate function under its names."""
 
     def register(lower: Callable[..., Value]) -> Callable[..., Value]:
         for name in names:
             assert name not in AGGREGATES, f"two aggregates are named {name}"
-            AGGREGATES[name] = AggregateEntry(name, lower, needs_field, ordered)
+            AGGREGATES[name] = AggregateEntry(name, lower, needs_field, ordered, parameterised)
         return lower
 
     return register
