@@ -62,8 +62,6 @@ class Indexes:
             raise UserError(f'an index name wants lower case letters, digits, _ and -, got "{name}"')
         if datatype not in DATATYPES:
             raise UserError(f'unknown datatype "{datatype}", wanted one of: {", ".join(DATATYPES)}')
-        if datatype == "trace" and name != "traces":
-            raise UserError(f'spans are kept in the index "traces", got "{name}"')
         with self._sessions.begin() as session:
             row = insert(IndexDefinition).values(name=name, datatype=datatype, created=self._clock())
             session.execute(row.on_conflict_do_nothing())

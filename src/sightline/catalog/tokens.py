@@ -90,6 +90,15 @@ class Tokens:
             session.delete(token)
             return token
 
+    def revoke_id(self, token_id: int) -> Token:
+        """Removes the token with this number. Raises NotFound."""
+        with self._sessions.begin() as session:
+            token = session.get(Token, token_id)
+            if token is None:
+                raise NotFound(f'no token "{token_id}"')
+            session.delete(token)
+            return token
+
     def set_disabled(self, token_id: int, disabled: bool) -> Token:
         """Turns a token off or on again. Raises NotFound."""
         with self._sessions.begin() as session:

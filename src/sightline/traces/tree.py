@@ -49,9 +49,7 @@ def first_of_each(span_ids: Sequence[str]) -> np.ndarray:
     return np.array(kept, dtype=np.int64)
 
 
-def build_tree(
-    span_ids: Sequence[str], parent_ids: Sequence[str], start_ns: np.ndarray, duration_ns: np.ndarray
-) -> Tree:
+def build_tree(span_ids: Sequence[str], parent_ids: Sequence[str], start_ns: np.ndarray, duration_ns: np.ndarray) -> Tree:
     """The tree of at least one span. `span_ids` must be distinct; an empty parent id says the span is a root."""
     count = len(span_ids)
     if count == 0:
