@@ -1,0 +1,192 @@
+"""What a search script runs in: a store, a catalog held in memory, a model registry and a search engine with a fixed clock.
+
+Enters a script's steps and a variant; leaves an Answer. The variants run the same text in ways that must not change
+its meaning: printed and reparsed, without planner rules, cut at each pipe, and with the loaded rows in random batches.
+"""
+
+from __future__ import annotations
+
+import datetime
+import random
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from script import Answer, Clear, Load, Rows, Search, Step
+from sightline.ml.registry import ModelRegistry
+
+from sightline.config import Settings
+from sightline.errors import SearchError, UserError
+from sightline.search.engine import SearchEngine
+
+NOW = 1_700_000_000.0
+"""2023-11-14 22:13:20 UTC, a Tuesday: the moment at which every search of a script starts."""
+
+VARIANTS = ("plain", "printed", "rules_off", "cut", "shuffled")
+
+
+@dataclass
+class MemoryKnowledge:
+    """The part of the catalog that searches read and write, as dictionaries."""
+
+    datatypes: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, pa.Table] = field(default_factory=dict)
+    definitions: dict[tuple[str, int], tuple[str, list[str], bool]] = field(default_factory=dict)
+
+    def macro(self, name: str, n_args: int) -> tuple[str, list[str], bool] | None:
+        return self.definitions.get((name, n_args))
+
+    def macros(self) -> list[str]:
+        return sorted({name for name, _ in self.definitions})
+
+    def lookup(self, name: str) -> pa.Table | None:
+        return self.tables.get(name)
+
+    def lookups(self) -> list[str]:
+        return sorted(self.tables)
+
+    def save_lookup(self, name: str, table: pa.Table) -> None:
+        self.tables[name] = table
+
+    def index_datatype(self, name: str) -> str | None:
+        return self.datatypes.get(name)
+
+    def indexes(self) -> list[str]:
+        return sorted(self.datatypes)
+
+    def default_indexes(self, user: str) -> list[str]:
+        return [name for name, kind in self.datatypes.items() if kind == "event" and not name.startswith("_")]
+
+    def saved_search(self, name: str) -> str | None:
+        return None
+
+    def clear(self) -> None:
+        self.tables.clear()
+        self.definitions.clear()
+        self.datatypes.clear()
+        self.datatypes.update(main="event", metrics="metric", traces="trace", _internal="event", summary="event")
+
+
+class World:
+    """One store for all scripts of a process; `clear` between them. Not for use by several threads."""
+
+    def __init__(self, store: Any, data: Path) -> None:
+        self.store = store
+        self.data = data
+        self.knowledge = MemoryKnowledge()
+        self.models = ModelRegistry(data / "models", lambda: NOW)
+        self.engine = SearchEngine(store, self.knowledge, self.models, Settings(data=data), lambda: NOW)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget every event, point, lookup, macro and model."""
+        for table in ("events", "metrics", "spans"):
+            self.store.query(f"TRUNCATE TABLE sightline.{table}")
+        self.knowledge.clear()
+        shutil.rmtree(self.data / "models", ignore_errors=True)
+        (self.data / "models").mkdir(parents=True)
+
+    def run_script(self, steps: Sequence[Step], variant: str, seed: str) -> list[tuple[Search, Answer]]:
+        """Each search of a script with its answer, from a clean start."""
+        self.clear()
+        shuffle = random.Random(seed) if variant == "shuffled" else None
+        answers = []
+        for step in steps:
+            if isinstance(step, Clear):
+                self.clear()
+            elif isinstance(step, Load):
+                self.load(step, shuffle)
+            else:
+                answers.append((step, self.answer(step.text, variant)))
+        return answers
+
+    def answer(self, text: str, variant: str = "plain") -> Answer:
+        """What a search gives. Only a mistake of the person who wrote it becomes an error of the answer."""
+        asked = text
+        if variant == "printed":
+            try:
+                asked = self.engine.print(text)
+            except UserError:
+                asked = text
+            else:
+                again = self.engine.print(asked)
+                assert again == asked, f"printing is not stable:\n{asked}\n{again}"
+        try:
+            result = self.engine.run(asked, now=NOW, rules=variant != "rules_off", cut=variant == "cut")
+        except UserError as error:
+            place = None
+            if isinstance(error, SearchError) and error.span is not None:
+                place = error.span.line_and_column(asked)
+            return Answer(error=str(error), error_position=place)
+        return Answer(
+            columns=result.table.column_names,
+            rows=python_rows(result.table),
+            warnings=[m.text for m in result.messages if m.severity in ("warning", "warn")],
+        )
+
+    def load(self, step: Load, shuffle: random.Random | None = None) -> None:
+        """Put a script's rows where searches find them; with `shuffle`, in random batches."""
+        rows = [dict(zip(step.table.columns, row, strict=True)) for row in step.table.rows]
+        if step.kind == "macros":
+            for row in rows:
+                arguments = [a.strip() for a in (row["arguments"].python() or "").split(",") if a.strip()]
+                iseval = bool(row["iseval"].python()) if "iseval" in row else False
+                key = (row["name"].text, len(arguments))
+                self.knowledge.definitions[key] = (row["definition"].text, arguments, iseval)
+            return
+        if step.kind == "lookup":
+            columns = step.table.columns
+            texts = {c: pa.array([None if r[c].kind == "null" else r[c].text for r in rows], pa.string()) for c in columns}
+            self.knowledge.tables[step.name] = pa.table(texts)
+            return
+        values = [{name: cell.python() for name, cell in row.items()} for row in rows]
+        for position, row in enumerate(values):
+            if row.get("_time") is None:
+                row["_time"] = NOW - 1 - position
+            row["_time"] = float(row["_time"])
+        self.add_events(step.name, values, metrics=step.kind == "metrics", shuffle=shuffle)
+
+    def add_events(
+        self, index: str, rows: list[dict[str, Any]], metrics: bool = False, shuffle: random.Random | None = None
+    ) -> None:
+        """Store rows of an index. A missing or None value is a field the event does not have."""
+        self.knowledge.datatypes[index] = "metric" if metrics else "event"
+        rows = [{k: v for k, v in row.items() if v is not None} for row in rows]
+        batches = [rows]
+        if shuffle is not None:
+            rows = shuffle.sample(rows, len(rows))
+            cuts = sorted(shuffle.randint(0, len(rows)) for _ in range(2))
+            batches = [rows[: cuts[0]], rows[cuts[0] : cuts[1]], rows[cuts[1] :]]
+        append = self.store.append_metrics if metrics else self.store.append_events
+        for batch in batches:
+            # A column of an Arrow table has one type, a field of an event has any: rows of one shape go together.
+            shapes: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+            for row in batch:
+                shapes.setdefault(tuple((k, _shape(v)) for k, v in sorted(row.items())), []).append(row)
+            for same in shapes.values():
+                append(index, pa.Table.from_pylist(same))
+
+
+def python_rows(table: pa.Table) -> list[list[Any]]:
+    """The rows of a table as Python values; times as seconds since the epoch."""
+    columns = []
+    for column in table.columns:
+        values = column.to_pylist()
+        if pa.types.is_timestamp(column.type):
+            values = [None if v is None else _epoch(v) for v in values]
+        columns.append(values)
+    return [list(row) for row in zip(*columns, strict=True)] if columns else []
+
+
+def _epoch(moment: datetime.datetime) -> float:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp()
+
+
+def _shape(value: Any) -> Any:
+    return ("list", *(type(v).__name__ for v in value[:1])) if isinstance(value, list) else type(value).__name__
+
+
+__all__ = ["NOW", "VARIANTS", "MemoryKnowledge", "Rows", "World", "python_rows"]
