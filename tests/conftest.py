@@ -1,4 +1,4 @@
-"""What many tests share: one store for the whole run (a process can open one), and one running server."""
+"""What many tests share: a store for each module, and one running server for the whole run."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ START_S = 60.0
 """Longest time a server may take to start on a busy machine."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """An opened store in a directory of its own. Tests share it: each uses indexes of its own."""
+    """An opened store in a directory of its own, for one module: the engine opens one directory at a time."""
     from sightline.config import Settings
     from sightline.store.embedded import EmbeddedStore
 

@@ -14,7 +14,7 @@ START = 1_750_000_000.0
 def put(store, trace, span, parent, service, name, start_ms, duration_ms, **more):
     fields = more.pop("fields", {})
     values = {"kind": "internal", "status": "unset", "status_message": "", "events": "[]", "links": "[]"} | more
-    at = int(START * 1e9 + start_ms * 1e6)
+    at = int(START) * 10**9 + start_ms * 10**6
     store.execute(
         "INSERT INTO sightline.spans (`index`, _time, trace_id, span_id, parent_span_id, service, name, duration_ns,"
         " kind, status, status_message, events, links, fields) SELECT 'traces',"
