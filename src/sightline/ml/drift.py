@@ -22,10 +22,14 @@ SMALLEST_SHARE = 1e-4
 """Stands in for an empty bin, whose logarithm does not exist."""
 
 
-def describe_fields(table: pa.Table, preparation: Preparation) -> dict[str, Any]:
-    """The reference of every used field, as plain JSON values."""
+def describe_fields(
+    table: pa.Table, preparation: Preparation, target: str | None = None, has_classes: bool = False
+) -> dict[str, Any]:
+    """The reference of every used field and of the target, as plain JSON values."""
     described: dict[str, Any] = {field: describe_numbers(table.column(field)) for field in preparation.numbers}
     described.update({field: describe_category(table.column(field)) for field in preparation.categories})
+    if target is not None:
+        described[target] = (describe_category if has_classes else describe_numbers)(table.column(target))
     return described
 
 

@@ -101,9 +101,7 @@ class ModelRegistry:
         self._prune(folder)
         return model.version
 
-    def load(
-        self, name: str, owner: str, namespace: str = "", *, app: str = "search", version: int | None = None
-    ) -> Model:
+    def load(self, name: str, owner: str, namespace: str = "", *, app: str = "search", version: int | None = None) -> Model:
         """The named model with its estimator. Raises NotFound, or UserError when its files may not be loaded."""
         place = self._find(name, owner, namespace, app, version)
         metadata = _read_metadata(place)
@@ -192,8 +190,7 @@ class ModelRegistry:
         place = self._find(name, owner, namespace, app, version)
         now = self._clock() if time is None else time
         lines = b"".join(
-            orjson.dumps({"time": now, "metric": metric, "value": float(value)}) + b"\n"
-            for metric, value in scores.items()
+            orjson.dumps({"time": now, "metric": metric, "value": float(value)}) + b"\n" for metric, value in scores.items()
         )
         try:
             handle = os.open(place / SCORES, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

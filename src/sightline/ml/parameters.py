@@ -129,9 +129,7 @@ def integer_range(name: str, default: tuple[int, int] | None, summary: str, *, a
     return Parameter(name, "range", default, summary, "a range such as 1-5", read, argument)
 
 
-def integer_list(
-    name: str, default: tuple[int, ...] | None, summary: str, *, low: int, argument: str = ""
-) -> Parameter:
+def integer_list(name: str, default: tuple[int, ...] | None, summary: str, *, low: int, argument: str = "") -> Parameter:
     """Whole numbers joined by dashes: `100-80-60`."""
 
     def read(text: str) -> tuple[int, ...]:

@@ -94,8 +94,6 @@ def _proportional(table: pa.Table, name: str, inverse: bool, random: np.random.G
     outside = np.isnan(chance) | (chance < 0) | (chance > 1)
     messages = []
     if outside.any():
-        messages.append(
-            f'left out {int(outside.sum())} of {len(chance)} rows whose "{name}" is not a number from 0 to 1'
-        )
+        messages.append(f'left out {int(outside.sum())} of {len(chance)} rows whose "{name}" is not a number from 0 to 1')
     kept = random.random(len(chance)) < (1 - chance if inverse else chance)
     return table.filter(pa.array(kept & ~outside)), messages

@@ -72,9 +72,7 @@ def learn_classes(field: str, column: pa.ChunkedArray | pa.Array, limit: int) ->
                 "use a regressor, or make classes of it with bin or eval",
             )
     if len(labels) > limit:
-        raise UserError(
-            f'a classifier takes at most {limit} classes, but field "{field}" has {len(labels)} distinct values'
-        )
+        raise UserError(f'a classifier takes at most {limit} classes, but field "{field}" has {len(labels)} distinct values')
     return Classes(kind, tuple(sorted(labels, key=int) if kind == "integer" else sorted(labels)))
 
 

@@ -11,6 +11,7 @@ import dataclasses
 import os
 import secrets
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sklearn
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
 
 from sightline.errors import UserError
@@ -34,6 +36,9 @@ from sightline.ml.parameters import boolean, integer, read_options
 from sightline.ml.preparation import Limits, learn, sample_rows
 from sightline.ml.requests import Context, FitRequest, check_model_name
 from sightline.ml.targets import ABSENT, Classes, has_value, learn_classes, learn_numbers
+
+# Told as a message of the search instead. Set once: changing filters around a call is not safe between threads.
+warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 KFOLD_CV = integer("kfold_cv", None, "Cross-validate with this many folds instead of training one model.", low=2)
 PARTIAL_FIT = boolean("partial_fit", False, "Go on training the saved model of that name.")
@@ -137,7 +142,7 @@ def fit(
     messages = training.messages
     if request.model_name:
         sharing = APP if request.namespace == "app" else USER
-        model.statistics = drift.describe_fields(table, model.preparation)
+        model.statistics = drift.describe_fields(table, model.preparation, request.target, model.classes is not None)
         registry.save(request.model_name, model, context.owner, context.app, sharing)
     result = table
     if predict:
@@ -219,9 +224,7 @@ def _train_further(table: pa.Table, earlier: Model, algorithm: Algorithm, unseen
     estimator = copy.deepcopy(earlier.estimator)  # The one in the registry's cache must not change.
     arguments = [matrix] if values is None else [matrix, values[usable]]
     _call(algorithm, estimator.partial_fit, *arguments)
-    model = dataclasses.replace(
-        earlier, estimator=estimator, rows=earlier.rows + len(matrix), scores=[], name="", version=0
-    )
+    model = dataclasses.replace(earlier, estimator=estimator, rows=earlier.rows + len(matrix), scores=[], name="", version=0)
     positions = np.flatnonzero(usable)
     return model, _Training(positions, table, values, earlier.classes, None if usable.all() else usable)
 
@@ -238,8 +241,7 @@ def _training_rows(
         )
         if len(classes.labels) < 2:
             raise UserError(
-                f"{algorithm.name}: at least two classes are wanted, "
-                f'but field "{target}" is always "{classes.labels[0]}"'
+                f'{algorithm.name}: at least two classes are wanted, but field "{target}" is always "{classes.labels[0]}"'
             )
     most = limits.max_inputs or algorithm.max_inputs
     if len(positions) > most:
@@ -298,8 +300,7 @@ def _cross_validate(
         largest = int(np.bincount(training.target).max())
         if largest < folds:
             raise UserError(
-                f'{algorithm.name}: option "kfold_cv" wants a class with at least {folds} rows, '
-                f"the largest has {largest}"
+                f'{algorithm.name}: option "kfold_cv" wants a class with at least {folds} rows, the largest has {largest}'
             )
         splitter, names = StratifiedKFold(folds, shuffle=True, random_state=seed), CLASS_SCORES
     else:
@@ -315,14 +316,10 @@ def _cross_validate(
         error_score="raise",
         threads=limits.threads,
     )
-    return FitResult(
-        pa.table({name: scores[f"test_{name}"] for name in names}), learned.messages + training.messages, None
-    )
+    return FitResult(pa.table({name: scores[f"test_{name}"] for name in names}), learned.messages + training.messages, None)
 
 
-def _earlier_model(
-    request: FitRequest, registry: ModelRegistry, context: Context, algorithm: Algorithm
-) -> Model | None:
+def _earlier_model(request: FitRequest, registry: ModelRegistry, context: Context, algorithm: Algorithm) -> Model | None:
     """The saved model that partial_fit goes on with, None when there is none yet."""
     if not request.model_name:
         return None

@@ -10,9 +10,7 @@ from sightline.ml.algorithms import clusters, components, forests, linear, scali
 from sightline.ml.algorithms.declaration import Algorithm
 
 ALGORITHMS: dict[str, Algorithm] = {
-    algorithm.name: algorithm
-    for ideas in (forests, linear, clusters, scaling, components)
-    for algorithm in ideas.ALGORITHMS
+    algorithm.name: algorithm for ideas in (forests, linear, clusters, scaling, components) for algorithm in ideas.ALGORITHMS
 }
 
 

@@ -77,9 +77,7 @@ ALGORITHMS = (
             groups(8),
             random_state(),
             number("gamma", 1.0, "Reach of a row's influence.", above=0),
-            choice(
-                "affinity", "rbf", "How alikeness is measured.", ("rbf", "nearest_neighbors", "laplacian", "sigmoid")
-            ),
+            choice("affinity", "rbf", "How alikeness is measured.", ("rbf", "nearest_neighbors", "laplacian", "sigmoid")),
         ),
         saves=False,
         labels_at_fit=True,

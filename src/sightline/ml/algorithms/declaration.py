@@ -107,9 +107,7 @@ def predict_classes(model: Model, matrix: np.ndarray, written: str, options: Map
 
 def predict_numbers(model: Model, matrix: np.ndarray, written: str, options: Mapping[str, Any]) -> Outputs:
     """A regressor's prediction."""
-    return {
-        predicted_name(model, written): pa.array(np.asarray(model.estimator.predict(matrix), dtype=np.float64).ravel())
-    }
+    return {predicted_name(model, written): pa.array(np.asarray(model.estimator.predict(matrix), dtype=np.float64).ravel())}
 
 
 def predict_clusters(model: Model, matrix: np.ndarray, written: str, options: Mapping[str, Any]) -> Outputs:
@@ -184,7 +182,6 @@ def _weights_by_number(owner: str, weights: dict[str, float], classes: Any) -> d
     unknown = [label for label in weights if label not in classes.labels]
     if unknown:
         raise UserError(
-            f'{owner}: option "class_weight" names "{unknown[0]}", which is not a class, '
-            f"wanted: {', '.join(classes.labels)}"
+            f'{owner}: option "class_weight" names "{unknown[0]}", which is not a class, wanted: {", ".join(classes.labels)}'
         )
     return {classes.labels.index(label): weight for label, weight in weights.items()}

@@ -40,9 +40,7 @@ def bounded_leaves(arguments: dict[str, Any], matrix: np.ndarray) -> dict[str, A
 def features_per_split(default: Any, automatic: Any) -> Parameter:
     """How many features a split looks at; `auto` is the word older versions used for the algorithm's own choice."""
     words = {"sqrt": "sqrt", "log2": "log2", "auto": automatic, "none": None}
-    return share_or_count(
-        "max_features", default, "Features looked at for a split: a count, a share, or a rule.", words
-    )
+    return share_or_count("max_features", default, "Features looked at for a split: a count, a share, or a rule.", words)
 
 
 TREE_SIZE = (
@@ -110,9 +108,7 @@ ALGORITHMS = (
         estimator=GradientBoostingClassifier,
         parameters=(
             *BOOSTING,
-            choice(
-                "loss", "log_loss", "What is made small.", ("log_loss", "exponential"), aliases={"deviance": "log_loss"}
-            ),
+            choice("loss", "log_loss", "What is made small.", ("log_loss", "exponential"), aliases={"deviance": "log_loss"}),
         ),
         outputs=predict_classes,
         summarise=summarise_importance,

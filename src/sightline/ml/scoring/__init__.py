@@ -11,9 +11,7 @@ from sightline.ml.requests import ScoreRequest
 from sightline.ml.scoring import classification, regression
 from sightline.ml.scoring.declaration import Scorer, Scoring, resolve_fields
 
-SCORERS: dict[str, Scorer] = {
-    scorer.name: scorer for family in (classification, regression) for scorer in family.SCORERS
-}
+SCORERS: dict[str, Scorer] = {scorer.name: scorer for family in (classification, regression) for scorer in family.SCORERS}
 
 
 def find_scorer(name: str) -> Scorer:

@@ -170,9 +170,7 @@ def tell_dropped(scoring: Scoring, present: pa.Array) -> None:
         scoring.messages.append(f"left out {dropped} of {rows} rows ({share:.1%}) with a null in a scored field")
 
 
-def _tell_difference(
-    scoring: Scoring, actual: str, predicted: str, in_actual: set[str], in_predicted: set[str]
-) -> None:
+def _tell_difference(scoring: Scoring, actual: str, predicted: str, in_actual: set[str], in_predicted: set[str]) -> None:
     parts = []
     for name, values in ((actual, in_actual - in_predicted), (predicted, in_predicted - in_actual)):
         if values:
