@@ -16,7 +16,7 @@ from pathlib import Path
 from shop.scenario import DEFAULT_LENGTH_S, Scenario
 
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 8.0
+STOP_TIMEOUT_S = 6.0
 EXAMPLES = Path(__file__).resolve().parent.parent
 
 
@@ -59,16 +59,18 @@ class Shop:
         return next((name for name, process in self._processes.items() if process.poll() is not None), None)
 
     def stop(self) -> None:
-        """End the processes, the load first, so that what is under way is answered and what is told is sent."""
-        for name in reversed(self._processes):
-            self._processes[name].send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        for process in self._processes.values():
-            try:
-                process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        """End the load, then the batch job, then the services, so that what is under way is answered and sent."""
+        for names in (("traffic",), ("outcomes",), tuple(self._ports)):
+            processes = [self._processes[name] for name in names if name in self._processes]
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+            deadline = time.monotonic() + STOP_TIMEOUT_S
+            for process in processes:
+                try:
+                    process.wait(max(0.1, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
 
     def _spawn(self, name: str, command: list[str], protocol: str = "http/protobuf") -> None:
         arguments = self._arguments

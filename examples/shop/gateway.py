@@ -63,8 +63,11 @@ async def ask(method: str, url: str, body: dict[str, Any] | None = None) -> dict
         response.raise_for_status()
     except httpx.TimeoutException as error:
         raise HTTPException(504, f"{url} did not answer within {TIMEOUT_S} s") from error
+    except httpx.HTTPStatusError as error:
+        logger.error("%s %s answered %d", method, url, error.response.status_code)
+        raise HTTPException(502, f"{url} answered {error.response.status_code}") from error
     except httpx.HTTPError as error:
-        logger.error("%s %s failed: %s", method, url, error)
+        logger.error("%s %s failed: %s", method, url, str(error) or type(error).__name__)
         raise HTTPException(502, f"{url} failed") from error
     return response.json()
 

@@ -23,12 +23,12 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sink]:
     folder = tmp_path_factory.mktemp("shop")
     sink = Sink()
     command = [sys.executable, "-m", "shop", "--otlp-http", sink.http_url, "--otlp-grpc", sink.grpc_url]
-    command += ["--hec", sink.http_url, "--data", str(folder), "--rate", "15", "--length", "12", "--every", "1"]
+    command += ["--hec", sink.http_url, "--data", str(folder), "--rate", "15", "--length", "20", "--every", "1"]
     environment = {**os.environ, "SHOP_HEC_TOKEN": "secret", "PYTHONPATH": str(EXAMPLES)}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout.readline().startswith("gateway http://127.0.0.1:")
-        wait_until(lambda: len(sink.hec_events) > 250 and failed_predictions(sink) and slow_reads(sink), 90)
+        wait_until(lambda: len(sink.hec_events) > 300 and failed_predictions(sink) and slow_reads(sink), 90)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
         yield sink
