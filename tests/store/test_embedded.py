@@ -49,7 +49,7 @@ def test_dictionary_and_large_strings_and_null_columns_are_read(store):
 
 def test_sliced_and_chunked_tables_keep_their_rows(store):
     given = pa.concat_tables([pa.table({"i": [1, 2, 3], "s": ["a", None, "c"]})] * 3).slice(2, 5)
-    got = store.query("SELECT i, s FROM Python(given)", tables={"given": given})
+    got = store.query("SELECT i, s FROM Python(given)", tables={"given": given}, settings={"max_threads": 1})
     assert got.to_pylist() == given.to_pylist()
 
 

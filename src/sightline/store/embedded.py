@@ -7,6 +7,7 @@ Facts about SQL over this store that a writer of SQL relies on:
 
 - A statement has no SETTINGS and no FORMAT clause of its own; settings are given as an argument.
 - A column of type list is never null in the engine: a null list arrives, and comes back, as an empty one.
+- Rows of a table given in `tables` arrive in any order unless the statement runs with `{"max_threads": 1}`.
 - Text search goes through the text index on `lowerUTF8(_raw)`; the expression must be written exactly so.
   A bare term of letters and digits, in lower case:  `hasAllTokens(lowerUTF8(_raw), 'needle')`
   a term or phrase with other characters in it:      `hasAllTokens(lowerUTF8(_raw), 'status=200 web-1')

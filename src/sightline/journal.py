@@ -1,0 +1,470 @@
+"""The journal: what was received, on disk before it is acknowledged, in a form the engine reads by itself.
+
+Hides: segment files, sharing one fsync among many requests, rotation, recovery after a crash, and bounds.
+Enters: a request's bytes with who sent it. Leaves: closed segment files for the loader, oldest first.
+
+A writer (one per receiving process) owns a folder and holds a lock on it, so writers share nothing and a dead one is
+known by its free lock. A segment holds frames of one kind; each is a varint length and a protobuf message `Frame`
+(store/decode/*.proto), so that the engine's `Protobuf` format reads a whole segment as it lies there:
+
+    Frame { string token = 1; string index = 2; uint64 received_ms = 3; uint64 records = 4; fixed32 crc = 5; body = 15 }
+
+`<ms>-<number>-<kind>.open` is being written, `.seg` is complete. Only complete frames that were followed by an fsync
+were acknowledged, so what recovery cuts off (a torn tail) nobody was promised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+from sightline.clock import Clock, system_clock
+from sightline.config import IngestSettings
+from sightline.errors import EnvironmentTrouble
+
+KINDS = ("traces", "logs", "metrics", "hec")
+OPEN, CLOSED = ".open", ".seg"
+_LOCK_NAME = "lock"
+_BODY_TAG = (15 << 3) | 2
+_USAGE_INTERVAL_S = 0.5
+
+
+class JournalFull(EnvironmentTrouble):
+    """Nothing was accepted: the disk, the journal or the queue is full. The same request may succeed later."""
+
+    def __init__(self, message: str, retry_after_s: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame's header and where it lies in its segment: `offset` of the length prefix, `end` after the body."""
+
+    offset: int
+    end: int
+    token: str
+    index: str
+    received_ms: int
+    records: int
+    crc: int
+    body_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A closed segment. `name` is unique for ever and names the segment's inserts."""
+
+    path: Path
+    writer: str
+    kind: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.writer}/{self.path.stem}"
+
+
+def encode_frame(body: bytes, *, token: str = "", index: str = "", received_ms: int = 0, records: int = 0) -> bytes:
+    """Length prefix and header of a frame, without the body, which follows."""
+    token_bytes, index_bytes = token.encode(), index.encode()
+    header = b"".join(
+        (
+            b"\x0a" + _varint(len(token_bytes)) + token_bytes if token_bytes else b"",
+            b"\x12" + _varint(len(index_bytes)) + index_bytes if index_bytes else b"",
+            b"\x18" + _varint(received_ms),
+            b"\x20" + _varint(records),
+            b"\x2d" + zlib.crc32(body).to_bytes(4, "little"),
+            b"\x7a" + _varint(len(body)),
+        )
+    )
+    return _varint(len(header) + len(body)) + header
+
+
+def read_frames(path: Path, *, check: bool = False) -> Iterator[Frame]:
+    """The headers of a segment's complete frames; stops at the first that is torn or, with `check`, damaged."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        offset = 0
+        while offset < size:
+            file.seek(offset)
+            frame = _parse_frame(file.read(4096), offset, size)
+            if frame is None:
+                return
+            if check and _crc_of(file, frame.body_offset, frame.end) != frame.crc:
+                return
+            yield frame
+            offset = frame.end
+
+
+def closed_segments(root: Path) -> list[Segment]:
+    """Every closed segment under the journal's folder, oldest first."""
+    found = []
+    for folder in _writer_folders(root):
+        for path in folder.glob("*" + CLOSED):
+            found.append(Segment(path, folder.name, path.stem.rsplit("-", 1)[-1]))
+    return sorted(found, key=lambda segment: segment.path.name)
+
+
+def recover(root: Path) -> int:
+    """Close what dead writers left open, cutting torn tails, and remove their empty folders.
+
+    Returns how many segments were closed. A writer that lives keeps its lock and is left alone.
+    """
+    recovered = 0
+    for folder in _writer_folders(root):
+        with contextlib.ExitStack() as stack:
+            try:
+                lock = stack.enter_context((folder / _LOCK_NAME).open("r+b"))
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except FileNotFoundError:
+                continue
+            except BlockingIOError:
+                continue
+            for path in sorted(folder.glob("*" + OPEN)):
+                good = 0
+                for frame in read_frames(path, check=True):
+                    good = frame.end
+                if good == 0:
+                    path.unlink()
+                    continue
+                with path.open("r+b") as file:
+                    file.truncate(good)
+                    os.fsync(file.fileno())
+                path.rename(path.with_suffix(CLOSED))
+                recovered += 1
+            if not any(p.name != _LOCK_NAME for p in folder.iterdir()):
+                (folder / _LOCK_NAME).unlink()
+                folder.rmdir()
+    return recovered
+
+
+def journal_bytes(root: Path) -> int:
+    """Bytes that wait in all writers' segments."""
+    total = 0
+    for folder in _writer_folders(root):
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith((OPEN, CLOSED)):
+                    with contextlib.suppress(FileNotFoundError):
+                        total += entry.stat().st_size
+    return total
+
+
+class JournalWriter:
+    """Appends for one process. `append` may be called from any event loop or thread; `close` once, at the end.
+
+    All writing is done by one thread: it gathers what arrives within `group_commit_ms`, writes it, and answers
+    everybody after one fsync per kind. Nothing is acknowledged that could be lost by losing power.
+    """
+
+    def __init__(self, root: Path, settings: IngestSettings, clock: Clock = system_clock) -> None:
+        self._root = root
+        self._settings = settings
+        self._clock = clock
+        self._folder, self._lock_file = _new_writer_folder(root)
+        self._condition = threading.Condition()
+        self._queue: list[_Item] = []
+        self._queued_bytes = 0
+        self._open: dict[str, _OpenSegment] = {}
+        self._number = 0
+        self._stopping = False
+        self._waiting_bytes = journal_bytes(root)
+        self._usage_read_at = time.monotonic()
+        self._refusal = self._room()
+        self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
+        self._thread.start()
+
+    @property
+    def writer(self) -> str:
+        """The name of this writer's folder."""
+        return self._folder.name
+
+    def refusal(self) -> str:
+        """Why an append would be refused at this moment; empty when it would be accepted."""
+        if time.monotonic() - self._usage_read_at > _USAGE_INTERVAL_S:
+            self._refusal = self._room()
+        return self._refusal
+
+    def submit(self, kind: str, body: bytes, *, token: str = "", index: str = "", records: int = 0) -> Future[None]:
+        """Hand a request over; the future is done when it is on disk, or holds JournalFull or OSError.
+
+        Raises JournalFull at once when there is no room for it.
+        """
+        refusal = self.refusal()
+        if refusal:
+            raise JournalFull(refusal)
+        head = encode_frame(body, token=token, index=index, received_ms=int(self._clock() * 1000), records=records)
+        item = _Item(kind, head, body, Future())
+        with self._condition:
+            if self._stopping:
+                raise JournalFull("the journal is closing", 1)
+            if self._queued_bytes and self._queued_bytes + len(body) > 4 * self._settings.max_body_bytes:
+                raise JournalFull("too many requests wait to be written to disk", 1)
+            self._queue.append(item)
+            self._queued_bytes += len(body)
+            self._condition.notify()
+        return item.done
+
+    async def append(self, kind: str, body: bytes, *, token: str = "", index: str = "", records: int = 0) -> None:
+        """Append a request and return when it is durable. Raises JournalFull, or OSError when the disk failed."""
+        await asyncio.wrap_future(self.submit(kind, body, token=token, index=index, records=records))
+
+    def rotate(self) -> None:
+        """Close the open segments as soon as possible instead of at their age."""
+        with self._condition:
+            for segment in self._open.values():
+                segment.deadline = 0.0
+            self._condition.notify()
+
+    def close(self) -> None:
+        """Write what waits, close the segments and let the folder go."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify()
+        self._thread.join()
+        self._lock_file.close()
+
+    # The writing thread
+
+    def _work(self) -> None:
+        while True:
+            with self._condition:
+                while not self._queue and not self._stopping:
+                    deadline = min((s.deadline for s in self._open.values()), default=None)
+                    timeout = None if deadline is None else deadline - time.monotonic()
+                    if timeout is not None and timeout <= 0:
+                        break
+                    self._condition.wait(timeout)
+                first = bool(self._queue)
+            if first and not self._stopping:
+                time.sleep(self._settings.group_commit_ms / 1000)
+            with self._condition:
+                batch, self._queue = self._queue, []
+                self._queued_bytes = 0
+                stopping = self._stopping
+            self._commit(batch)
+            now = time.monotonic()
+            for kind, segment in list(self._open.items()):
+                if stopping or segment.deadline <= now or segment.size >= self._settings.segment_max_bytes:
+                    self._close_segment(kind)
+            if stopping and not batch:
+                return
+
+    def _commit(self, batch: list[_Item]) -> None:
+        by_kind: dict[str, list[_Item]] = {}
+        for item in batch:
+            by_kind.setdefault(item.kind, []).append(item)
+        for kind, items in by_kind.items():
+            start = 0
+            while start < len(items):
+                # A commit is cut where the segment is full, so that one burst does not make one huge segment.
+                segment = self._open.get(kind)
+                room = self._settings.segment_max_bytes - (segment.size if segment else 0)
+                end, size = start, 0
+                while end < len(items) and (end == start or size < room):
+                    size += len(items[end].head) + len(items[end].body)
+                    end += 1
+                self._commit_items(kind, items[start:end])
+                start = end
+                segment = self._open.get(kind)
+                if segment and segment.size >= self._settings.segment_max_bytes:
+                    self._close_segment(kind)
+
+    def _commit_items(self, kind: str, items: list[_Item]) -> None:
+        segment = None
+        try:
+            segment = self._open.get(kind) or self._open_segment(kind)
+            pieces = [piece for item in items for piece in (item.head, item.body)]
+            written = _write_all(segment.descriptor, pieces)
+            os.fdatasync(segment.descriptor)
+            segment.size += written
+            self._waiting_bytes += written
+        except OSError as error:
+            if segment is not None:
+                self._give_up_tail(kind, segment)
+            failure: Exception = error
+            if error.errno in (28, 122):
+                failure = JournalFull(f"no room on the disk of the journal: {error.strerror}")
+            for item in items:
+                item.done.set_exception(failure)
+            return
+        for item in items:
+            item.done.set_result(None)
+
+    def _open_segment(self, kind: str) -> _OpenSegment:
+        self._number += 1
+        path = self._folder / f"{int(self._clock() * 1000):013d}-{self._number:06d}-{kind}{OPEN}"
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        _sync_folder(self._folder)
+        segment = _OpenSegment(path, descriptor, time.monotonic() + self._settings.segment_max_age_s)
+        self._open[kind] = segment
+        return segment
+
+    def _close_segment(self, kind: str) -> None:
+        segment = self._open.pop(kind)
+        os.close(segment.descriptor)
+        if segment.size == 0:
+            segment.path.unlink(missing_ok=True)
+        else:
+            # No fsync of the folder: a rename lost with the power leaves a name that recovery understands.
+            segment.path.rename(segment.path.with_suffix(CLOSED))
+
+    def _give_up_tail(self, kind: str, segment: _OpenSegment) -> None:
+        # What was written of the failed commit must not be loaded: its senders are told to send it again. After a
+        # failed fsync the pages of this file cannot be trusted, so the next commit starts a new one.
+        with contextlib.suppress(OSError):
+            os.ftruncate(segment.descriptor, segment.size)
+        with contextlib.suppress(OSError):
+            self._close_segment(kind)
+
+    def _room(self) -> str:
+        self._usage_read_at = time.monotonic()
+        self._waiting_bytes = journal_bytes(self._root)
+        if self._waiting_bytes >= self._settings.journal_max_bytes:
+            return (
+                f"the journal holds {self._waiting_bytes} bytes that wait to be loaded,"
+                f" wanted less than {self._settings.journal_max_bytes}"
+            )
+        disk = os.statvfs(self._root)
+        free = disk.f_bavail * disk.f_frsize
+        if free < self._settings.disk_reserve_bytes:
+            return f"the disk has {free} bytes free, wanted at least {self._settings.disk_reserve_bytes}"
+        return ""
+
+
+@dataclass(slots=True)
+class _Item:
+    kind: str
+    head: bytes
+    body: bytes
+    done: Future[None]
+
+
+@dataclass(slots=True)
+class _OpenSegment:
+    path: Path
+    descriptor: int
+    deadline: float
+    size: int = 0
+
+
+def _new_writer_folder(root: Path) -> tuple[Path, object]:
+    # The lock is taken before the folder has its name, so that no loader ever sees a living writer unlocked.
+    name = f"{time.time_ns():x}-{os.getpid()}"
+    hidden = root / f".{name}"
+    hidden.mkdir(parents=True)
+    lock_file = (hidden / _LOCK_NAME).open("w+b")
+    fcntl.flock(lock_file, fcntl.LOCK_EX)
+    hidden.rename(root / name)
+    _sync_folder(root)
+    for stale in root.glob(".*-*"):
+        # A process that died between the two steps above. It never had a segment.
+        if time.time() - stale.stat().st_mtime > 60:
+            shutil.rmtree(stale, ignore_errors=True)
+    return root / name, lock_file
+
+
+def _writer_folders(root: Path) -> list[Path]:
+    try:
+        return [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    except FileNotFoundError:
+        return []
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, pieces: list[bytes]) -> int:
+    total = 0
+    for start in range(0, len(pieces), 512):
+        views = [memoryview(piece) for piece in pieces[start : start + 512] if piece]
+        while views:
+            written = os.writev(descriptor, views)
+            total += written
+            while views and written >= len(views[0]):
+                written -= len(views.pop(0))
+            if views and written:
+                views[0] = views[0][written:]
+    return total
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append((value & 0x7F) | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _read_varint(data: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7
+        if shift > 63:
+            raise ValueError("varint too long")
+
+
+def _parse_frame(data: bytes, offset: int, size: int) -> Frame | None:
+    token = index = ""
+    received_ms = records = crc = 0
+    try:
+        length, position = _read_varint(data, 0)
+        end = offset + position + length
+        if length == 0 or end > size:
+            return None
+        while True:
+            tag, position = _read_varint(data, position)
+            if tag in (0x0A, 0x12):
+                n, position = _read_varint(data, position)
+                text = data[position : position + n].decode()
+                position += n
+                token, index = (text, index) if tag == 0x0A else (token, text)
+            elif tag == 0x18:
+                received_ms, position = _read_varint(data, position)
+            elif tag == 0x20:
+                records, position = _read_varint(data, position)
+            elif tag == 0x2D:
+                crc = int.from_bytes(data[position : position + 4], "little")
+                position += 4
+            elif tag == _BODY_TAG:
+                n, position = _read_varint(data, position)
+                if offset + position + n != end:
+                    return None
+                return Frame(offset, end, token, index, received_ms, records, crc, offset + position)
+            else:
+                return None
+    except (IndexError, ValueError):
+        return None
+
+
+def _crc_of(file: object, start: int, end: int) -> int:
+    file.seek(start)  # type: ignore[attr-defined]
+    crc, left = 0, end - start
+    while left:
+        piece = file.read(min(left, 1 << 20))  # type: ignore[attr-defined]
+        if not piece:
+            return -1
+        crc = zlib.crc32(piece, crc)
+        left -= len(piece)
+    return crc

@@ -1,0 +1,171 @@
+"""The journal: durable before acknowledged, framed for the engine, recovered after a crash, bounded."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from sightline.config import IngestSettings
+from sightline.journal import (
+    JournalFull,
+    JournalWriter,
+    closed_segments,
+    encode_frame,
+    journal_bytes,
+    read_frames,
+    recover,
+)
+
+
+def bodies(path: Path) -> list[bytes]:
+    data = path.read_bytes()
+    return [data[frame.body_offset : frame.end] for frame in read_frames(path, check=True)]
+
+
+def all_bodies(root: Path, kind: str) -> list[bytes]:
+    return [body for segment in closed_segments(root) if segment.kind == kind for body in bodies(segment.path)]
+
+
+def test_appends_come_back_in_order_with_their_headers(tmp_path):
+    writer = JournalWriter(tmp_path, IngestSettings(), clock=lambda: 1763900000.5)
+
+    async def send():
+        await asyncio.gather(
+            *(writer.append("traces", b"body %d" % i, token="tök", index="i", records=i) for i in range(300))
+        )
+
+    asyncio.run(send())
+    writer.close()
+    (segment,) = closed_segments(tmp_path)
+    frames = list(read_frames(segment.path, check=True))
+    assert segment.kind == "traces"
+    assert [frame.records for frame in frames] == list(range(300))
+    assert {(frame.token, frame.index, frame.received_ms) for frame in frames} == {("tök", "i", 1763900000500)}
+    assert bodies(segment.path) == [b"body %d" % i for i in range(300)]
+
+
+def test_many_requests_share_an_fsync(tmp_path, monkeypatch):
+    calls = []
+    real = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda fd: (calls.append(fd), real(fd)))
+    writer = JournalWriter(tmp_path, IngestSettings(group_commit_ms=20))
+    futures = [writer.submit("logs", b"x") for _ in range(100)]
+    for future in futures:
+        future.result(5)
+    writer.close()
+    assert 1 <= len(calls) < 10
+
+
+def test_segments_close_by_age_and_by_size(tmp_path):
+    writer = JournalWriter(tmp_path, IngestSettings(segment_max_age_s=0.05, segment_max_bytes=1000))
+    writer.submit("logs", b"small").result(5)
+    deadline = time.monotonic() + 5
+    while not closed_segments(tmp_path):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    for future in [writer.submit("metrics", b"m" * 400) for _ in range(10)]:
+        future.result(5)
+    writer.close()
+    metric_segments = [segment for segment in closed_segments(tmp_path) if segment.kind == "metrics"]
+    assert len(metric_segments) >= 3
+    assert len(all_bodies(tmp_path, "metrics")) == 10
+
+
+@pytest.mark.parametrize("cut", range(1, 40))
+def test_a_torn_tail_is_cut_and_what_precedes_it_stays(tmp_path, cut):
+    folder = tmp_path / "dead-1"
+    folder.mkdir()
+    (folder / "lock").touch()
+    whole = encode_frame(b"first", records=1) + b"first"
+    torn = encode_frame(b"second" * 10, token="t", records=1) + b"second" * 10
+    (folder / "0000000000001-000001-logs.open").write_bytes(whole + torn[:-cut])
+    assert recover(tmp_path) == 1
+    assert all_bodies(tmp_path, "logs") == [b"first"]
+
+
+def test_damage_inside_the_last_frame_is_cut_too(tmp_path):
+    folder = tmp_path / "dead-1"
+    folder.mkdir()
+    (folder / "lock").touch()
+    frames = b"".join(encode_frame(body) + body for body in (b"first", b"\0\0\0\0"))
+    (folder / "0000000000001-000001-logs.open").write_bytes(frames[:-4] + b"\0\0\1\0")
+    assert recover(tmp_path) == 1
+    assert all_bodies(tmp_path, "logs") == [b"first"]
+
+
+def test_recovery_leaves_a_living_writer_alone_and_removes_dead_folders(tmp_path):
+    writer = JournalWriter(tmp_path, IngestSettings(segment_max_age_s=60))
+    writer.submit("logs", b"alive").result(5)
+    assert recover(tmp_path) == 0
+    assert closed_segments(tmp_path) == []
+    writer.close()
+    (segment,) = closed_segments(tmp_path)
+    segment.path.unlink()
+    recover(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_acknowledged_append_survives_kill_9(tmp_path):
+    program = textwrap.dedent(
+        """
+        import sys
+        from pathlib import Path
+        from sightline.config import IngestSettings
+        from sightline.journal import JournalWriter
+        writer = JournalWriter(Path(sys.argv[1]), IngestSettings(segment_max_age_s=0.05))
+        for i in range(1_000_000):
+            writer.submit("hec", str(i).encode()).result()
+            print(i, flush=True)
+        """
+    )
+    process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    acknowledged = []
+    threading.Timer(1.5, lambda: process.send_signal(signal.SIGKILL)).start()
+    for line in process.stdout:
+        if line.endswith("\n"):
+            acknowledged.append(int(line))
+    process.wait()
+    recover(tmp_path)
+    found = [int(body) for body in all_bodies(tmp_path, "hec")]
+    assert len(acknowledged) > 10
+    assert found[: len(acknowledged)] == acknowledged
+    assert len(found) <= len(acknowledged) + 1
+
+
+def test_a_full_journal_and_a_full_disk_refuse_with_a_reason(tmp_path):
+    writer = JournalWriter(tmp_path / "a", IngestSettings(journal_max_bytes=100))
+    writer.submit("logs", b"x" * 200).result(5)
+    time.sleep(0.6)
+    with pytest.raises(JournalFull, match="wanted less than 100"):
+        writer.submit("logs", b"y")
+    writer.close()
+    assert journal_bytes(tmp_path / "a") > 200
+    writer = JournalWriter(tmp_path / "b", IngestSettings(disk_reserve_bytes=1 << 60))
+    with pytest.raises(JournalFull, match="bytes free"):
+        writer.submit("logs", b"y")
+    writer.close()
+
+
+def test_a_write_that_fails_half_way_leaves_no_half_frame(tmp_path, monkeypatch):
+    writer = JournalWriter(tmp_path, IngestSettings(segment_max_age_s=60))
+    writer.submit("logs", b"kept").result(5)
+    real = os.writev
+
+    def full(descriptor, views):
+        real(descriptor, [bytes(views[0])])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "writev", full)
+    with pytest.raises(JournalFull, match="No space left"):
+        writer.submit("logs", b"lost").result(5)
+    monkeypatch.setattr(os, "writev", real)
+    writer.submit("logs", b"later").result(5)
+    writer.close()
+    assert all_bodies(tmp_path, "logs") == [b"kept", b"later"]
