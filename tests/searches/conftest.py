@@ -8,6 +8,10 @@ import pytest
 from world import World
 
 
-@pytest.fixture(scope="session")
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite", action="store_true", help="write the plain answers into the search scripts")
+
+
+@pytest.fixture(scope="module")
 def world(store: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(store, tmp_path_factory.mktemp("searches"))

@@ -5,7 +5,7 @@ A script is read line by line. A comment (`#`) states a rule; below it stand one
     load NAME                an index of events; rows below, indented, first row newest unless there is a `_time` column
     load metrics NAME        an index of metric points: metric_name, _value, _time (optional), dimensions
     load lookup NAME         a lookup table
-    load macros              macros: name, arguments (comma separated, or null), definition, and iseval (optional)
+    load macros              macros: name, arguments (comma separated, or null), definition
     clear                    forgets everything that was loaded or stored
     search TEXT              a search; lines right below it that begin with `|` belong to it
     expect ordered           the rows below come in this order (otherwise they are a bag)
@@ -132,13 +132,14 @@ class Search:
 
 @dataclass(slots=True)
 class Answer:
-    """What a search gave: columns and rows, or a refusal. `error_position` is (line, column)."""
+    """What a search gave: columns and rows, or a refusal at (line, column), or a bug, which is never what was expected."""
 
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[Any]] = ()
     warnings: Sequence[str] = ()
     error: str | None = None
     error_position: tuple[int, int] | None = None
+    bug: str | None = None
 
 
 Step = Load | Clear | Search
@@ -151,6 +152,8 @@ def parse(text: str, name: str = "script") -> list[Step]:
 
 def compare(expectation: Expectation, answer: Answer, check_position: bool = True) -> str:
     """An empty string when the answer is the expected one, else what differs, as a table where rows differ."""
+    if answer.bug is not None:
+        return f"a bug: {answer.bug}"
     if answer.error is not None:
         if expectation.error is None:
             return f"unexpected error: {answer.error}"
@@ -428,9 +431,7 @@ def _expectation_lines(expectation: Expectation, answer: Answer) -> list[str]:
         lines.append("expect ordered")
     keep = _visible(expectation.table, answer)
     header = [write_value(answer.columns[i]) for i in keep]
-    known = {
-        cell for row in (expectation.table.rows if expectation.table else ()) for cell in row if cell.kind == "near"
-    }
+    known = {cell for row in (expectation.table.rows if expectation.table else ()) for cell in row if cell.kind == "near"}
     body = []
     for row in answer.rows:
         cells = []

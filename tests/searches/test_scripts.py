@@ -22,7 +22,7 @@ def test_script(path: Path, variant: str, world: World, request: pytest.FixtureR
         difference = compare(search.expectation, answer, check_position=variant != "printed")
         if difference:
             wrong.append((search, answer, difference))
-    if wrong and variant == "plain" and request.config.getoption("--rewrite"):
+    if wrong and variant == "plain" and request.config.getoption("--rewrite", default=False):
         path.write_text(rewrite(text, [(search, answer) for search, answer, _ in wrong]))
         pytest.skip(f"{len(wrong)} expectations rewritten; review the diff")
     if wrong:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import random
 import shutil
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,14 +17,18 @@ from typing import Any
 
 import pyarrow as pa
 from script import Answer, Clear, Load, Rows, Search, Step
-from sightline.ml.registry import ModelRegistry
 
 from sightline.config import Settings
 from sightline.errors import SearchError, UserError
+from sightline.ml import ModelRegistry
 from sightline.search.engine import SearchEngine
+from sightline.search.syntax.source import MacroDefinition
 
 NOW = 1_700_000_000.0
 """2023-11-14 22:13:20 UTC, a Tuesday: the moment at which every search of a script starts."""
+
+BUG_CHARACTERS = 1500
+"""How much of the end of a traceback a failure shows."""
 
 VARIANTS = ("plain", "printed", "rules_off", "cut", "shuffled")
 
@@ -34,10 +39,10 @@ class MemoryKnowledge:
 
     datatypes: dict[str, str] = field(default_factory=dict)
     tables: dict[str, pa.Table] = field(default_factory=dict)
-    definitions: dict[tuple[str, int], tuple[str, list[str], bool]] = field(default_factory=dict)
+    definitions: dict[tuple[str, int], MacroDefinition] = field(default_factory=dict)
 
-    def macro(self, name: str, n_args: int) -> tuple[str, list[str], bool] | None:
-        return self.definitions.get((name, n_args))
+    def macro(self, name: str, argument_count: int) -> MacroDefinition | None:
+        return self.definitions.get((name, argument_count))
 
     def macros(self) -> list[str]:
         return sorted({name for name, _ in self.definitions})
@@ -54,8 +59,8 @@ class MemoryKnowledge:
     def index_datatype(self, name: str) -> str | None:
         return self.datatypes.get(name)
 
-    def indexes(self) -> list[str]:
-        return sorted(self.datatypes)
+    def indexes(self) -> dict[str, str]:
+        return dict(self.datatypes)
 
     def default_indexes(self, user: str) -> list[str]:
         return [name for name, kind in self.datatypes.items() if kind == "event" and not name.startswith("_")]
@@ -84,7 +89,7 @@ class World:
     def clear(self) -> None:
         """Forget every event, point, lookup, macro and model."""
         for table in ("events", "metrics", "spans"):
-            self.store.query(f"TRUNCATE TABLE sightline.{table}")
+            self.store.execute(f"TRUNCATE TABLE sightline.{table}")
         self.knowledge.clear()
         shutil.rmtree(self.data / "models", ignore_errors=True)
         (self.data / "models").mkdir(parents=True)
@@ -109,11 +114,15 @@ class World:
         if variant == "printed":
             try:
                 asked = self.engine.print(text)
-            except UserError:
+            except Exception:  # What cannot be read is for the plain run to tell.
                 asked = text
             else:
-                again = self.engine.print(asked)
-                assert again == asked, f"printing is not stable:\n{asked}\n{again}"
+                try:
+                    again = self.engine.print(asked)
+                except Exception as error:
+                    return Answer(bug=f"what was printed cannot be read: {asked}\n{error!r}")
+                if again != asked:
+                    return Answer(bug=f"printing is not stable:\n{asked}\n{again}")
         try:
             result = self.engine.run(asked, now=NOW, rules=variant != "rules_off", cut=variant == "cut")
         except UserError as error:
@@ -121,6 +130,8 @@ class World:
             if isinstance(error, SearchError) and error.span is not None:
                 place = error.span.line_and_column(asked)
             return Answer(error=str(error), error_position=place)
+        except Exception as error:  # A bug is told with its search, and does not hide the searches after it.
+            return Answer(bug=traceback.format_exc().strip()[-BUG_CHARACTERS:] or repr(error))
         return Answer(
             columns=result.table.column_names,
             rows=python_rows(result.table),
@@ -133,9 +144,8 @@ class World:
         if step.kind == "macros":
             for row in rows:
                 arguments = [a.strip() for a in (row["arguments"].python() or "").split(",") if a.strip()]
-                iseval = bool(row["iseval"].python()) if "iseval" in row else False
-                key = (row["name"].text, len(arguments))
-                self.knowledge.definitions[key] = (row["definition"].text, arguments, iseval)
+                definition = MacroDefinition(row["definition"].text, tuple(arguments))
+                self.knowledge.definitions[row["name"].text, len(arguments)] = definition
             return
         if step.kind == "lookup":
             columns = step.table.columns
@@ -147,6 +157,8 @@ class World:
             if row.get("_time") is None:
                 row["_time"] = NOW - 1 - position
             row["_time"] = float(row["_time"])
+            if step.kind == "metrics":
+                row["value"] = row.pop("_value")
         self.add_events(step.name, values, metrics=step.kind == "metrics", shuffle=shuffle)
 
     def add_events(
