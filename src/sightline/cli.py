@@ -1,0 +1,409 @@
+"""The command `sightline`: results on standard output, everything else on standard error.
+
+Exit status: 0; 1 for a search that failed, or trouble with the machine; 2 for bad usage. `load` and `search` work on a
+data directory that no server has open (`--data`) or ask a running server (`--url`, `--token`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import click
+import typer
+from click.core import ParameterSource
+from rich.console import Console
+from rich.markup import escape
+
+from sightline.config import load_settings
+from sightline.errors import EnvironmentTrouble, SearchError, SightlineError, UserError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from sightline.catalog import Catalog
+    from sightline.client import Client
+
+FORMATS = ("table", "json", "csv", "jsonl", "arrow")
+FAILED, BAD_USAGE = 1, 2
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(__doc__ or ""))
+token_app = typer.Typer(no_args_is_help=True, help="Tokens: how machines get in.")
+user_app = typer.Typer(no_args_is_help=True, help="Users: how people get in.")
+app.add_typer(token_app, name="token")
+app.add_typer(user_app, name="user")
+told = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Data = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", envvar="SIGHTLINE_DATA", help="Data directory. [default: data]")
+]
+Url = Annotated[str, typer.Option("--url", envvar="SIGHTLINE_URL", help="Address of a running server.")]
+ApiToken = Annotated[str, typer.Option("--token", envvar="SIGHTLINE_TOKEN", help="An API token of that server.")]
+Earliest = Annotated[str, typer.Option(metavar="T", help="Begin of the time range, such as -24h@h.")]
+Latest = Annotated[str, typer.Option(metavar="T", help="End of the time range; it is not part of it.")]
+
+
+def main() -> None:
+    """Runs the command line and ends the process."""
+    try:
+        app()
+    except SightlineError as error:
+        _end(error)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of a pipe has gone, as `head` does; Python's own attempt to flush must not complain about it.
+        sys.stderr.close()
+        sys.exit(0)
+
+
+@app.command()
+def serve(
+    data: Data = None,
+    http: Annotated[str | None, typer.Option(metavar="H:P", help="Page, API and every receiver, or off.")] = None,
+    otlp_http: Annotated[str | None, typer.Option(metavar="H:P", help="OTLP over HTTP, or off.")] = None,
+    otlp_grpc: Annotated[str | None, typer.Option(metavar="H:P", help="OTLP over gRPC, or off.")] = None,
+    hec: Annotated[str | None, typer.Option(metavar="H:P", help="Splunk HTTP event collector, or off.")] = None,
+) -> None:
+    """Start the server; Ctrl-C stops it."""
+    from sightline.app import serve as run
+
+    listen = {"http": http, "otlp_http": otlp_http, "otlp_grpc": otlp_grpc, "hec": hec}
+    raise typer.Exit(run(_directory(data), {"listen": listen}, lambda line: told.print(escape(line))))
+
+
+@app.command()
+def load(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV, JSON lines, Parquet or plain text.")],
+    index: Annotated[str, typer.Option(metavar="NAME", help="The index to load into; made when absent.")],
+    sourcetype: Annotated[str, typer.Option(metavar="S")] = "",
+    time_field: Annotated[str, typer.Option(metavar="F", help="The field that holds the time of an event.")] = "",
+    data: Data = None,
+    url: Url = "",
+    token: ApiToken = "",
+) -> None:
+    """Load files into an index."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    for file in files:
+        if not file.is_file():
+            raise UserError(f'no file "{file}"')
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    loaded = 0
+    with _loader(data, url, token) as load_one, Progress(*columns, console=told) as progress:
+        for file in files:
+            task = progress.add_task(escape(file.name), total=file.stat().st_size)
+            loaded += load_one(
+                file, index, sourcetype, time_field, lambda done, task=task: progress.update(task, completed=done)
+            )
+            progress.update(task, completed=file.stat().st_size)
+    told.print(f"loaded {loaded:,} event{'' if loaded == 1 else 's'} into {escape(index)}")
+
+
+@app.command()
+def search(
+    text: Annotated[str, typer.Argument(metavar="SPL", help="The search; - reads it from standard input.")],
+    earliest: Earliest = "",
+    latest: Latest = "",
+    form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "table",
+    data: Data = None,
+    url: Url = "",
+    token: ApiToken = "",
+) -> None:
+    """Run a search and print its rows."""
+    if form not in FORMATS:
+        raise typer.BadParameter(f'wanted one of {", ".join(FORMATS)}, got "{form}"', param_hint="--format")
+    text = sys.stdin.read() if text == "-" else text
+    with _failing_with_text(text):
+        if _asks_server(url):
+            with _client(url, token) as client:
+                table = _search_remote(client, text, earliest, latest)
+        else:
+            from sightline.app import open_offline
+
+            with open_offline(_directory(data)) as parts:
+                result = parts.engine.run(text, earliest=earliest or None, latest=latest or None)
+                _tell_messages([message.describe() for message in result.messages])
+                table = result.table
+    _print_rows(table, form)
+
+
+@app.command()
+def explain(
+    text: Annotated[str, typer.Argument(metavar="SPL", help="The search; - reads it from standard input.")],
+    earliest: Earliest = "",
+    latest: Latest = "",
+    data: Data = None,
+    url: Url = "",
+    token: ApiToken = "",
+) -> None:
+    """Show each stage of a search, from its text to the engine's SQL, without running it."""
+    text = sys.stdin.read() if text == "-" else text
+    with _failing_with_text(text):
+        if _asks_server(url):
+            with _client(url, token) as client:
+                stages = client.explain(text, earliest=earliest, latest=latest)
+        else:
+            from sightline.app import open_offline
+
+            with open_offline(_directory(data)) as parts:
+                stages = parts.engine.explain(text, earliest=earliest or None, latest=latest or None)
+    for number, stage in enumerate(stages):
+        print(("\n" if number else "") + f"--- {stage['name']}\n{stage['text']}")
+
+
+@token_app.command("create")
+def token_create(
+    kind: Annotated[str, typer.Option(help="hec, otlp or api.")],
+    name: Annotated[str, typer.Option(help="A name to know it by.")],
+    index: Annotated[list[str] | None, typer.Option(help="An allowed index; the first is the default.")] = None,
+    sourcetype: Annotated[str, typer.Option(help="Sourcetype of what comes without one.")] = "",
+    source: Annotated[str, typer.Option(help="Source of what comes without one.")] = "",
+    host: Annotated[str, typer.Option(help="Host of what comes without one.")] = "",
+    data: Data = None,
+) -> None:
+    """Make a token and print it, alone; it is not shown again."""
+    with _catalog(data) as catalog:
+        _, secret = catalog.tokens.create(kind, name, indexes=index or (), sourcetype=sourcetype, source=source, host=host)
+    print(secret)
+
+
+@token_app.command("list")
+def token_list(data: Data = None) -> None:
+    """List tokens, without their secrets."""
+    import pyarrow as pa
+
+    with _catalog(data) as catalog:
+        rows = [
+            {
+                "name": token.name,
+                "kind": token.kind,
+                "indexes": ", ".join(token.indexes) or "all",
+                "default_index": token.default_index,
+                "owner": token.owner,
+                "created": _moment(token.created),
+                "last_used": _moment(token.last_used) if token.last_used else "never",
+                "disabled": token.disabled,
+            }
+            for token in catalog.tokens.list()
+        ]
+    _print_table(pa.Table.from_pylist(rows))
+
+
+@token_app.command("revoke")
+def token_revoke(name: Annotated[str, typer.Argument(help="Its name.")], data: Data = None) -> None:
+    """Revoke a token; a running server notices within two seconds."""
+    with _catalog(data) as catalog:
+        token = catalog.tokens.revoke(name)
+    told.print(f"revoked {escape(token.name)}")
+
+
+@user_app.command("create")
+def user_create(
+    name: str,
+    role: Annotated[str, typer.Option(help="admin or user.")] = "user",
+    no_password: Annotated[bool, typer.Option("--no-password", help="A login link is then the way in.")] = False,
+    data: Data = None,
+) -> None:
+    """Make a user. The password is asked for, or read from standard input when that is not a terminal."""
+    password = "" if no_password else _read_password()
+    with _catalog(data) as catalog:
+        catalog.accounts.create(name, role, password)
+    told.print(f"created {escape(name)}")
+
+
+@user_app.command("passwd")
+def user_passwd(name: str, data: Data = None) -> None:
+    """Change a password and end the user's sessions."""
+    with _catalog(data) as catalog:
+        catalog.accounts.get(name)
+        catalog.accounts.set_password(name, _read_password())
+    told.print(f"changed the password of {escape(name)}")
+
+
+@user_app.command("list")
+def user_list(data: Data = None) -> None:
+    """List users."""
+    import pyarrow as pa
+
+    with _catalog(data) as catalog:
+        rows = [
+            {
+                "name": user.name,
+                "role": user.role,
+                "password": "set" if user.password_hash else "none",
+                "created": _moment(user.created),
+            }
+            for user in catalog.accounts.list()
+        ]
+    _print_table(pa.Table.from_pylist(rows))
+
+
+@user_app.command("delete")
+def user_delete(name: str, data: Data = None) -> None:
+    """Remove a user with all sessions."""
+    with _catalog(data) as catalog:
+        catalog.accounts.delete(name)
+    told.print(f"removed {escape(name)}")
+
+
+@user_app.command("link")
+def user_link(name: Annotated[str, typer.Argument()] = "admin", data: Data = None) -> None:
+    """Print a link that signs a user in, once, within a day."""
+    from sightline.app import login_link
+
+    directory = _directory(data)
+    with _catalog(data) as catalog:
+        print(login_link(catalog, load_settings(directory), name))
+
+
+def _directory(data: Path | None) -> Path:
+    return data or Path("data")
+
+
+def _asks_server(url: str) -> bool:
+    """Whether a running server is meant. What was typed wins over what the environment says."""
+    typed = ParameterSource.COMMANDLINE
+    context = click.get_current_context()
+    sources = [context.get_parameter_source(name) for name in ("data", "url")]
+    if sources == [typed, typed]:
+        raise UserError("--data and --url exclude each other: one is a directory, the other a running server")
+    return bool(url) and sources[0] != typed
+
+
+def _client(url: str, token: str) -> Client:
+    from sightline.client import Client
+
+    if not token:
+        raise UserError("--url wants --token too", hint="sightline token create --kind api --name <name> makes one")
+    return Client(url, token)
+
+
+@contextlib.contextmanager
+def _catalog(data: Path | None) -> Iterator[Catalog]:
+    """The catalog alone: it may be changed beside a running server, and before the first start."""
+    from sightline.catalog import Catalog
+    from sightline.datadir import DataDirectory
+
+    catalog = Catalog(DataDirectory(_directory(data)).path)
+    try:
+        yield catalog
+    finally:
+        catalog.close()
+
+
+@contextlib.contextmanager
+def _loader(data: Path | None, url: str, token: str) -> Iterator[Any]:
+    """A function that loads one file: (path, index, sourcetype, time field, progress) -> rows."""
+    if _asks_server(url):
+        with _client(url, token) as client:
+            yield lambda path, index, sourcetype, time_field, progress: client.load(
+                path, index=index, sourcetype=sourcetype, time_field=time_field, on_progress=progress
+            )
+        return
+    from sightline.app import open_offline
+
+    with open_offline(_directory(data)) as parts:
+        yield parts.load_file
+
+
+def _search_remote(client: Client, text: str, earliest: str, latest: str) -> pa.Table:
+    jobs = []
+    with told.status("searching") as status:
+
+        def show(job: Any) -> None:
+            jobs[:] = [job]
+            status.update(f"searching, {job.progress:.0%}")
+
+        table = client.search(text, earliest=earliest, latest=latest, on_progress=show)
+    _tell_messages(jobs[0].messages)
+    return table
+
+
+def _tell_messages(messages: list[dict[str, Any]]) -> None:
+    for message in messages:
+        told.print(f"{escape(message['severity'])}: {escape(message['text'])}")
+
+
+def _print_rows(table: pa.Table, form: str) -> None:
+    if form == "table":
+        _print_table(table)
+        return
+    from sightline.web.export import export
+
+    for piece in export(table.schema, table.to_batches(), form):
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
+
+
+def _print_table(table: pa.Table) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from sightline.web.export import field_type
+
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    kinds = [field_type(field) for field in table.schema]
+    for name, kind in zip(table.column_names, kinds, strict=True):
+        shown.add_column(Text(name), justify="right" if kind == "number" else "left", overflow="fold")
+    for batch in table.to_batches():
+        columns = [
+            [_cell(value, kind) for value in column.to_pylist()] for column, kind in zip(batch.columns, kinds, strict=True)
+        ]
+        for row in zip(*columns, strict=True):
+            shown.add_row(*(Text(cell) for cell in row))
+    # Into a pipe nothing is folded: a line is a row, whatever its length.
+    out = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=1_000_000)
+    if table.num_columns:
+        out.print(shown)
+
+
+def _cell(value: Any, kind: str) -> str:
+    if value is None:
+        return ""
+    if kind == "time" and isinstance(value, int | float):
+        return _moment(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, list):
+        return "\n".join(_cell(item, "") for item in value)
+    return str(value)
+
+
+def _moment(time_s: float) -> str:
+    """A time as people read it, in UTC, with as many digits as it has down to a millisecond."""
+    from datetime import UTC, datetime
+
+    try:
+        moment = datetime.fromtimestamp(time_s, UTC)
+    except (OverflowError, ValueError, OSError):
+        return str(time_s)
+    return moment.strftime("%Y-%m-%d %H:%M:%S") + (f".{moment.microsecond // 1000:03d}" if time_s % 1 else "")
+
+
+def _read_password() -> str:
+    if sys.stdin.isatty():
+        return typer.prompt("password", hide_input=True, confirmation_prompt=True, err=True)
+    return sys.stdin.readline().rstrip("\n")
+
+
+@contextlib.contextmanager
+def _failing_with_text(text: str) -> Iterator[None]:
+    """Gives a search error the text it is about, so that it prints with its place."""
+    try:
+        yield
+    except SearchError as error:
+        told.print(escape(f"error: {error.render(text)}"))
+        raise typer.Exit(FAILED) from None
+
+
+def _end(error: SightlineError) -> NoReturn:
+    told.print(escape(f"error: {error}"))
+    if hint := getattr(error, "hint", ""):
+        told.print(escape(f"hint: {hint}"))
+    sys.exit(BAD_USAGE if isinstance(error, UserError) and not isinstance(error, EnvironmentTrouble) else FAILED)
