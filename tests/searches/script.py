@@ -337,7 +337,7 @@ class _Parser:
             items: list[Cell] = []
             at += 1
             while at < len(line) and line[at] != "]":
-                item, at = self.cell(line, at, stop=r", |\]")
+                item, at = self.cell(line, at, stop=r", |\]|$")
                 items.append(item)
                 at += 2 if line.startswith(", ", at) else 0
             if at >= len(line):
