@@ -248,7 +248,7 @@ def test_clusters_of_training_rows_only(registry):
     groups = result.table.column("group").to_pylist()
     assert groups[3] is None
     assert {g for g in groups if g is not None} == {0, 1}
-    with pytest.raises(UserError, match="DBSCAN only labels its training rows"):
+    with pytest.raises(UserError, match="DBSCAN only speaks of its training rows"):
         prepare_apply(result.model)
 
 

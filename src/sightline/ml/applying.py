@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from sightline.errors import UserError
 from sightline.ml.algorithms import find_algorithm
-from sightline.ml.algorithms.declaration import Outputs
+from sightline.ml.algorithms.declaration import Block, Outputs
 from sightline.ml.columns import put_column
 from sightline.ml.model import Model
 from sightline.ml.models import ModelRegistry
@@ -55,7 +55,7 @@ class Applier:
         self._model = model
         self._algorithm = find_algorithm(model.algorithm)
         if self._algorithm.outputs is None:
-            raise UserError(f'model "{model.name}" cannot be applied: {model.algorithm} only labels its training rows')
+            raise UserError(f'model "{model.name}" cannot be applied: {model.algorithm} only speaks of its training rows')
         declared = (*self._algorithm.apply_parameters, UNSEEN_VALUE, HANDLE_NEW_CAT)
         read = read_options(f"apply {model.name or model.algorithm}", declared, options or {})
         self._unseen = read["handle_new_cat"] or read["unseen_value"]
@@ -65,7 +65,7 @@ class Applier:
         self._missing: dict[str, None] = {}
         self._not_numeric: dict[str, None] = {}
         self._new_values: dict[str, dict[str, None]] = {}
-        self._empty = self._predict(np.zeros((1, len(model.columns)), dtype=self._algorithm.matrix_type))
+        self._empty = self._predict(self._one_row())
 
     @property
     def output_types(self) -> dict[str, pa.DataType]:
@@ -106,15 +106,23 @@ class Applier:
             self._new_values.setdefault(field, {}).update((value, None) for value in values)
         if not len(encoded.matrix):
             return {name: pa.nulls(piece.num_rows, values.type) for name, values in self._empty.items()}
-        predicted = self._predict(encoded.matrix)
         if encoded.usable is None:
-            return predicted
+            return self._predict(Block(encoded.matrix, piece))
+        predicted = self._predict(Block(encoded.matrix, piece.filter(pa.array(encoded.usable))))
         return {name: spread(values, encoded.usable) for name, values in predicted.items()}
 
-    def _predict(self, matrix: np.ndarray) -> Outputs:
-        threads = self._threads if len(matrix) >= THREADED_ROWS else 1
+    def _predict(self, block: Block) -> Outputs:
+        threads = self._threads if len(block.matrix) >= THREADED_ROWS else 1
         with joblib.parallel_config(backend="threading", n_jobs=threads):
-            return self._algorithm.outputs(self._model, matrix, self._output_name, self._options)
+            return self._algorithm.outputs(self._model, block, self._output_name, self._options)
+
+    def _one_row(self) -> Block:
+        """A row of zeros: what the model makes of it tells the names and types of its columns."""
+        preparation = self._model.preparation
+        rows: dict[str, list[Any]] = {name: [0.0] for name in preparation.numbers}
+        rows.update({name: [""] for name in (*preparation.categories, *preparation.raw)})
+        matrix = np.zeros((1, len(preparation.columns)), dtype=self._algorithm.matrix_type)
+        return Block(matrix, pa.table(rows))
 
 
 def spread(values: pa.Array, usable: np.ndarray) -> pa.Array:

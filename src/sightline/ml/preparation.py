@@ -57,15 +57,21 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What every feature is. `categories` maps a field to its values, ascending."""
+    """What every feature is. `categories` maps a field to its values, ascending.
+
+    `raw` fields are read by the algorithm as they are; a row needs them, but they have no column.
+    With `keeps_nulls` a row without a number stays usable, and its cell is NaN.
+    """
 
     numbers: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]]
+    raw: tuple[str, ...] = ()
+    keeps_nulls: bool = False
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields that must be present in rows to encode."""
-        return (*self.numbers, *self.categories)
+        return (*self.numbers, *self.categories, *self.raw)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -93,7 +99,13 @@ class Preparation:
                 not_numeric.append(field)
             with np.errstate(over="ignore"):  # Too large for the matrix becomes infinite, and the row unusable.
                 matrix[:, index] = numpy_numbers(numbers)
-        usable = np.isfinite(matrix[:, : len(self.numbers)]).all(axis=1)
+        cells = matrix[:, : len(self.numbers)]
+        usable = ~(np.isinf(cells) if self.keeps_nulls else ~np.isfinite(cells)).any(axis=1)
+        for field in self.raw:
+            if field in present:
+                usable &= as_texts(table.column(field)).is_valid().to_numpy(zero_copy_only=False)
+            else:
+                usable[:] = False
         first = len(self.numbers)
         new_values: dict[str, tuple[str, ...]] = {}
         for field, values in self.categories.items():
@@ -129,11 +141,17 @@ class Preparation:
         return code_of[pc.fill_null(encoded.indices, len(dictionary)).to_numpy(zero_copy_only=False)]
 
     def to_json(self) -> dict[str, Any]:
-        return {"numbers": list(self.numbers), "categories": {f: list(v) for f, v in self.categories.items()}}
+        return {
+            "numbers": list(self.numbers),
+            "categories": {field: list(values) for field, values in self.categories.items()},
+            "raw": list(self.raw),
+            "keeps_nulls": self.keeps_nulls,
+        }
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> Preparation:
-        return Preparation(tuple(value["numbers"]), {f: tuple(v) for f, v in value["categories"].items()})
+        categories = {field: tuple(values) for field, values in value["categories"].items()}
+        return Preparation(tuple(value["numbers"]), categories, tuple(value.get("raw", ())), value.get("keeps_nulls", False))
 
 
 _UNSEEN = -1
@@ -153,16 +171,20 @@ def learn(
     table: pa.Table,
     features: Sequence[str],
     *,
+    raw: Sequence[str] = (),
     also_used: Mapping[str, np.ndarray] | None = None,
+    numeric_only: bool = False,
+    keeps_nulls: bool = False,
     limits: Limits,
 ) -> Learned:
     """Decides what every feature is, from the training rows.
 
     `also_used` gives, per further field such as the target, which rows have it. In order: fields that are null
     everywhere are left out, rows with a null in a used field are left out, categories of too many values are left out.
-    Raises UserError for a missing field, for no rows, and when nothing usable is left.
+    `raw` fields are used as they are. Raises UserError for a missing field, for no rows, for a field that is not numeric
+    where `numeric_only` is asked for, and when nothing usable is left.
     """
-    for field in features:
+    for field in (*features, *raw):
         require_field(table, field)
     if table.num_rows == 0:
         raise UserError("there are no rows to train on")
@@ -181,14 +203,19 @@ def learn(
         values = as_numbers(table.column(field))
         if values is not None:
             numbers[field] = None
-            usable &= np.isfinite(numpy_numbers(values))
+            if not keeps_nulls:
+                usable &= np.isfinite(numpy_numbers(values))
+        elif numeric_only:
+            raise UserError(f'field "{field}" must be numeric')
         else:
             texts[field] = as_texts(table.column(field))
             usable &= texts[field].is_valid().to_numpy(zero_copy_only=False)
-    if not numbers and not texts:
+    for field in raw:
+        usable &= as_texts(table.column(field)).is_valid().to_numpy(zero_copy_only=False)
+    if features and not numbers and not texts:
         raise UserError(f"none of the features has a value: {', '.join(features)}")
     if not usable.any():
-        named = [*(also_used or {}), *numbers, *texts]
+        named = [*(also_used or {}), *numbers, *texts, *raw]
         raise UserError(f"no row has a value in every used field: {', '.join(named)}")
     every = bool(usable.all())
     categories: dict[str, tuple[str, ...]] = {}
@@ -204,12 +231,13 @@ def learn(
             f"left out non-numeric fields with more than {limits.max_distinct_values} distinct values: "
             + ", ".join(too_many)
         )
-    if not numbers and not categories:
+    if features and not numbers and not categories:
         raise UserError(
             f"no usable feature is left: every non-numeric field has more than {limits.max_distinct_values} "
             f"distinct values: {', '.join(too_many)}"
         )
-    return Learned(Preparation(tuple(numbers), categories), None if every else usable, messages)
+    preparation = Preparation(tuple(numbers), categories, tuple(raw), keeps_nulls)
+    return Learned(preparation, None if every else usable, messages)
 
 
 def sample_rows(rows: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -27,7 +27,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
 from sightline.errors import UserError
 from sightline.ml import drift
 from sightline.ml.algorithms import find_algorithm
-from sightline.ml.algorithms.declaration import CLASSIFIER, REGRESSOR, Algorithm
+from sightline.ml.algorithms.declaration import CLASSIFIER, REGRESSOR, Algorithm, Block
 from sightline.ml.applying import HANDLE_NEW_CAT, UNSEEN_VALUE, Applier, spread
 from sightline.ml.columns import expand_names, is_null_everywhere, put_column, require_field
 from sightline.ml.model import APP, USER, Model
@@ -83,8 +83,9 @@ def check_fit(request: FitRequest, limits: Limits | None = None) -> Algorithm:
         raise UserError(f"{name}: at least one feature is wanted")
     if request.target and request.target in request.features:
         raise UserError(f'{name}: field "{request.target}" is both target and feature')
-    if request.by:
-        raise UserError(f'{name}: "by" is not taken')
+    if len(request.by) > algorithm.takes_by:
+        most = f"at most {algorithm.takes_by} fields are taken" if algorithm.takes_by else "is not taken"
+        raise UserError(f'{name}: "by" {most}, got "{", ".join(request.by)}"')
     if request.model_name:
         check_model_name(request.model_name)
         if not algorithm.saves:
@@ -121,6 +122,8 @@ def fit(
     features = expand_names(request.features, table.column_names, without=[request.target or ""])
     if not features:
         raise UserError(f"{algorithm.name}: no field matches {', '.join(request.features)}")
+    if algorithm.most_features is not None and len(features) > algorithm.most_features:
+        raise UserError(f"{algorithm.name}: takes at most {algorithm.most_features} features, got {', '.join(features)}")
     seed = parameters.get("random_state")
     seed = secrets.randbelow(2**32) if seed is None else seed
     if "random_state" in parameters:
@@ -130,7 +133,7 @@ def fit(
     started = time.perf_counter()
     earlier = _earlier_model(request, registry, context, algorithm) if common["partial_fit"] else None
     if earlier is None:
-        model, training = _train(table, request.target, algorithm, parameters, features, seed, limits)
+        model, training = _train(table, request, algorithm, parameters, features, seed, limits)
     else:
         unseen = common["handle_new_cat"] or common["unseen_value"]
         model, training = _train_further(table, earlier, algorithm, unseen)
@@ -161,23 +164,36 @@ def _split_options(options: Mapping[str, Any], algorithm: Algorithm) -> tuple[di
 
 def _train(
     table: pa.Table,
-    target: str | None,
+    request: FitRequest,
     algorithm: Algorithm,
     parameters: dict[str, Any],
     features: list[str],
     seed: int,
     limits: Limits,
 ) -> tuple[Model, _Training]:
-    also_used = {target: _target_present(table, target)} if target else {}
-    learned = learn(table, features, also_used=also_used, limits=limits)
+    target, by = request.target, list(request.by)
+    learned = learn(
+        table,
+        [] if algorithm.raw_features else features,
+        raw=[*features, *by] if algorithm.raw_features else by,
+        also_used={target: _target_present(table, target)} if target else {},
+        numeric_only=algorithm.numeric_features,
+        keeps_nulls=algorithm.keeps_nulls,
+        limits=limits,
+    )
     training = _training_rows(table, target, algorithm, learned.usable, seed, limits)
     training.messages = learned.messages + training.messages
     encoded = learned.preparation.encode(training.rows, dtype=algorithm.matrix_type)
     if encoded.usable is not None:  # Numbers too large for the matrix type.
         training.positions = training.positions[encoded.usable]
+        training.rows = training.rows.filter(pa.array(encoded.usable))
         training.target = training.target[encoded.usable] if training.target is not None else None
-    estimator = algorithm.build(parameters, encoded.matrix, training.classes)
-    _call(algorithm, estimator.fit, encoded.matrix, training.target, threads=limits.threads)
+    if algorithm.train:
+        block = Block(encoded.matrix, training.rows)
+        estimator = _call(algorithm, algorithm.train, parameters, block, by, threads=limits.threads)
+    else:
+        estimator = algorithm.build(parameters, encoded.matrix, training.classes)
+        _call(algorithm, estimator.fit, encoded.matrix, training.target, threads=limits.threads)
     training.messages += convergence_messages(algorithm, estimator)
     model = Model(
         algorithm=algorithm.name,
@@ -187,6 +203,7 @@ def _train(
         options={},
         features=features,
         target=target,
+        by=by,
         classes=training.classes,
         rows=len(encoded.matrix),
     )
@@ -222,8 +239,12 @@ def _train_further(table: pa.Table, earlier: Model, algorithm: Algorithm, unseen
     if not usable.any():
         raise UserError("no row has a value in every used field: " + ", ".join(earlier.required_fields))
     estimator = copy.deepcopy(earlier.estimator)  # The one in the registry's cache must not change.
-    arguments = [matrix] if values is None else [matrix, values[usable]]
-    _call(algorithm, estimator.partial_fit, *arguments)
+    if algorithm.train_further:
+        block = Block(matrix, table.filter(pa.array(usable)))
+        estimator = _call(algorithm, algorithm.train_further, estimator, earlier.parameters, block, earlier.by)
+    else:
+        arguments = [matrix] if values is None else [matrix, values[usable]]
+        _call(algorithm, estimator.partial_fit, *arguments)
     model = dataclasses.replace(earlier, estimator=estimator, rows=earlier.rows + len(matrix), scores=[], name="", version=0)
     positions = np.flatnonzero(usable)
     return model, _Training(positions, table, values, earlier.classes, None if usable.all() else usable)
@@ -262,11 +283,12 @@ def _with_outputs(
     table: pa.Table, request: FitRequest, algorithm: Algorithm, model: Model, training: _Training, limits: Limits
 ) -> tuple[pa.Table, list[str]]:
     """All rows with the model's columns; null in the rows that were left out for a null."""
-    if algorithm.labels_at_fit:
+    if algorithm.fit_outputs:
         used = np.zeros(table.num_rows, dtype=bool)
         used[training.positions] = True
-        labels = pa.array(model.estimator.labels_.astype(np.int64))
-        return put_column(table, request.output_name or "cluster", spread(labels, used)), []
+        for name, values in algorithm.fit_outputs(model, request.output_name).items():
+            table = put_column(table, name, spread(values, used))
+        return table, []
     applier = Applier(model, request.output_name, limits=limits)
     result = applier(table)
     if request.target and training.usable is not None:

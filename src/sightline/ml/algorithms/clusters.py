@@ -9,18 +9,23 @@ import numpy as np
 import pyarrow as pa
 from sklearn.cluster import DBSCAN, Birch, KMeans, SpectralClustering
 
-from sightline.ml.algorithms.declaration import CLUSTERER, Algorithm, Outputs, predict_clusters
+from sightline.ml.algorithms.declaration import CLUSTERER, Algorithm, Block, Outputs, predict_clusters
 from sightline.ml.model import Model
 from sightline.ml.parameters import choice, integer, number, random_state
 
 
-def nearest_centre(model: Model, matrix: np.ndarray, written: str, options: Mapping[str, Any]) -> Outputs:
+def nearest_centre(model: Model, block: Block, written: str, options: Mapping[str, Any]) -> Outputs:
     """The nearest cluster, and the distance to its centre in `cluster_distance` (or `<as>_distance`)."""
-    distances = model.estimator.transform(matrix)
-    clusters = model.estimator.predict(matrix)
+    distances = model.estimator.transform(block.matrix)
+    clusters = model.estimator.predict(block.matrix)
     name = written or "cluster"
     nearest = distances[np.arange(len(distances)), clusters]
     return {name: pa.array(clusters.astype(np.int64)), f"{name}_distance": pa.array(nearest)}
+
+
+def training_clusters(model: Model, written: str) -> Outputs:
+    """The cluster of every training row."""
+    return {written or "cluster": pa.array(model.estimator.labels_.astype(np.int64))}
 
 
 def summarise_centres(model: Model) -> pa.Table:
@@ -56,7 +61,7 @@ ALGORITHMS = (
             integer("min_samples", 5, "Neighbours that make a place dense.", low=3),
         ),
         saves=False,
-        labels_at_fit=True,
+        fit_outputs=training_clusters,
     ),
     Algorithm(
         name="Birch",
@@ -65,7 +70,7 @@ ALGORITHMS = (
         estimator=Birch,
         parameters=(groups(3),),
         outputs=predict_clusters,
-        saves=False,
+        updates=True,
         max_inputs=2_000,
     ),
     Algorithm(
@@ -80,7 +85,7 @@ ALGORITHMS = (
             choice("affinity", "rbf", "How alikeness is measured.", ("rbf", "nearest_neighbors", "laplacian", "sigmoid")),
         ),
         saves=False,
-        labels_at_fit=True,
+        fit_outputs=training_clusters,
         max_inputs=2_000,
     ),
 )

@@ -26,8 +26,17 @@ DETECTOR = "detector"
 Outputs = dict[str, pa.Array]
 """New columns by name, one value per row of the matrix."""
 
-OutputsFunction = Callable[[Model, np.ndarray, str, Mapping[str, Any]], Outputs]
-"""Takes the model, a matrix, the name written after `as` (or ""), and the apply options."""
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows to train on or to predict: the encoded matrix and the rows it was made of, one for one."""
+
+    matrix: np.ndarray
+    rows: pa.Table
+
+
+OutputsFunction = Callable[[Model, Block, str, Mapping[str, Any]], Outputs]
+"""Takes the model, a block of rows, the name written after `as` (or ""), and the apply options."""
 
 
 @dataclass(frozen=True)
@@ -35,20 +44,30 @@ class Algorithm:
     """One algorithm of the language.
 
     `estimator` is called with the parameters under scikit-learn's names (`finish` may adjust them to the training
-    matrix first). `saves`: may follow `into`. `updates`: takes partial_fit. `labels_at_fit`: the estimator labels its
-    training rows and cannot apply to others.
+    matrix first) and then fitted; an algorithm of our own has `train` instead, whose result is plain data.
+    `outputs` makes columns for any rows; one that can only speak of its training rows has `fit_outputs` instead.
+    `saves`: may follow `into`. `updates`: takes partial_fit. `raw_features`: the features are not encoded, the rows
+    are read instead. `numeric_features`: only numbers are taken. `keeps_nulls`: a null in a feature is kept, as NaN.
+    `takes_by`: how many fields may follow `by`.
     """
 
     name: str
     kind: str
     summary: str
-    estimator: Callable[..., Any]
+    estimator: Callable[..., Any] | None = None
+    train: Callable[[dict[str, Any], Block, list[str]], Any] | None = None
+    train_further: Callable[[Any, dict[str, Any], Block, list[str]], Any] | None = None
     parameters: tuple[Parameter, ...] = ()
     outputs: OutputsFunction | None = None
     summarise: Callable[..., pa.Table] | None = None
     saves: bool = True
     updates: bool = False
-    labels_at_fit: bool = False
+    fit_outputs: Callable[[Model, str], Outputs] | None = None
+    raw_features: bool = False
+    numeric_features: bool = False
+    keeps_nulls: bool = False
+    takes_by: int = 0
+    most_features: int | None = None
     apply_parameters: tuple[Parameter, ...] = ()
     summary_parameters: tuple[Parameter, ...] = ()
     finish: Callable[[dict[str, Any], np.ndarray], dict[str, Any]] | None = None
@@ -56,6 +75,7 @@ class Algorithm:
     matrix_type: Any = np.float64
     doc: str = ""
     not_for_estimator: frozenset[str] = field(default_factory=frozenset)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def wants_target(self) -> bool:
@@ -76,7 +96,7 @@ class Algorithm:
             arguments["class_weight"] = _weights_by_number(self.name, arguments["class_weight"], classes)
         if self.finish:
             arguments = self.finish(arguments, matrix)
-        return self.estimator(**arguments)
+        return self.estimator(**arguments, **self.fixed)
 
     def describe(self) -> dict[str, Any]:
         """Plain data for help, completion and the reference."""
@@ -100,26 +120,28 @@ def predicted_name(model: Model, written: str) -> str:
     return written or f"predicted({model.target})"
 
 
-def predict_classes(model: Model, matrix: np.ndarray, written: str, options: Mapping[str, Any]) -> Outputs:
+def predict_classes(model: Model, block: Block, written: str, options: Mapping[str, Any]) -> Outputs:
     """A classifier's prediction, with the target's own type."""
-    return {predicted_name(model, written): model.classes.take(model.estimator.predict(matrix))}
+    return {predicted_name(model, written): model.classes.take(model.estimator.predict(block.matrix))}
 
 
-def predict_numbers(model: Model, matrix: np.ndarray, written: str, options: Mapping[str, Any]) -> Outputs:
+def predict_numbers(model: Model, block: Block, written: str, options: Mapping[str, Any]) -> Outputs:
     """A regressor's prediction."""
-    return {predicted_name(model, written): pa.array(np.asarray(model.estimator.predict(matrix), dtype=np.float64).ravel())}
+    return {
+        predicted_name(model, written): pa.array(np.asarray(model.estimator.predict(block.matrix), dtype=np.float64).ravel())
+    }
 
 
-def predict_clusters(model: Model, matrix: np.ndarray, written: str, options: Mapping[str, Any]) -> Outputs:
+def predict_clusters(model: Model, block: Block, written: str, options: Mapping[str, Any]) -> Outputs:
     """The number of the nearest cluster, in the field `cluster` or the one named after `as`."""
-    return {written or "cluster": pa.array(model.estimator.predict(matrix).astype(np.int64))}
+    return {written or "cluster": pa.array(model.estimator.predict(block.matrix).astype(np.int64))}
 
 
 def numbered_outputs(prefix: str) -> OutputsFunction:
     """Components `PC_1`, `PC_2`, ...; the name after `as` takes the place of the prefix."""
 
-    def outputs(model: Model, matrix: np.ndarray, written: str, options: Mapping[str, Any]) -> Outputs:
-        components = model.estimator.transform(matrix)
+    def outputs(model: Model, block: Block, written: str, options: Mapping[str, Any]) -> Outputs:
+        components = model.estimator.transform(block.matrix)
         return {f"{written or prefix}_{i + 1}": pa.array(components[:, i].copy()) for i in range(components.shape[1])}
 
     return outputs
@@ -128,8 +150,8 @@ def numbered_outputs(prefix: str) -> OutputsFunction:
 def named_outputs(prefix: str) -> OutputsFunction:
     """One column per encoded feature: `SS_<feature>`; the name after `as` takes the place of the prefix."""
 
-    def outputs(model: Model, matrix: np.ndarray, written: str, options: Mapping[str, Any]) -> Outputs:
-        scaled = model.estimator.transform(matrix)
+    def outputs(model: Model, block: Block, written: str, options: Mapping[str, Any]) -> Outputs:
+        scaled = model.estimator.transform(block.matrix)
         return {f"{written or prefix}_{c}": pa.array(scaled[:, i].copy()) for i, c in enumerate(model.columns)}
 
     return outputs

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge
 
@@ -13,6 +12,7 @@ from sightline.ml.algorithms.declaration import (
     CLASSIFIER,
     REGRESSOR,
     Algorithm,
+    Block,
     Outputs,
     predict_classes,
     predict_numbers,
@@ -26,12 +26,12 @@ FIT_INTERCEPT = boolean("fit_intercept", True, "Learn a constant term too.")
 PROBABILITIES = boolean("probabilities", False, "Also give `probability(<target>=<class>)` for every class.")
 
 
-def predict_with_probabilities(model: Model, matrix: np.ndarray, written: str, options: Mapping[str, Any]) -> Outputs:
+def predict_with_probabilities(model: Model, block: Block, written: str, options: Mapping[str, Any]) -> Outputs:
     """The class, and where asked at fit or apply the probability of every class."""
-    columns = predict_classes(model, matrix, written, options)
+    columns = predict_classes(model, block, written, options)
     if not options.get("probabilities", model.parameters["probabilities"]):
         return columns
-    probabilities = model.estimator.predict_proba(matrix)
+    probabilities = model.estimator.predict_proba(block.matrix)
     for index, class_number in enumerate(model.estimator.classes_):
         label = model.classes.labels[class_number]
         columns[f"probability({model.target}={label})"] = pa.array(probabilities[:, index].copy())
