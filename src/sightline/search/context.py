@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from sightline.config import Settings
@@ -148,14 +149,17 @@ class Context:
             id = self.names.fresh(name)
             columns[id] = array
             fields[name] = Column(type, id)
-        columns[ROW_COLUMN] = pa.chunked_array([pa.array(range(table.num_rows), pa.int64())])
+        columns[ROW_COLUMN] = pa.chunked_array([pa.array(np.arange(table.num_rows))])
         self.tables[key] = pa.table(columns)
         order = ((Column(Type.INT, ROW_COLUMN), False),)
         return Relation(Rows(key, tuple(columns)), fields, order, self.names, kind)
 
     def table_of(self, relation: Relation, fields: Sequence[str] | None = None, *, ordered: bool = True) -> pa.Table:
         """The relation's rows as an Arrow table, all fields or the named ones, in the shown order."""
-        wanted = [name for name in (fields if fields is not None else relation.fields)]
+        wanted = list(fields if fields is not None else relation.fields)
+        held = self._held_columns(relation, wanted)
+        if held is not None:
+            return held
         statement, columns = self.statement(relation, wanted, ordered=ordered)
         started = wall.monotonic()
         step = Step("sql", statement)
@@ -173,6 +177,20 @@ class Context:
                 hint="filter or aggregate first, or raise search.max_python_rows",
             )
         return table.rename_columns([name for name, _ in columns])
+
+    def _held_columns(self, relation: Relation, wanted: Sequence[str]) -> pa.Table | None:
+        """The table itself where the relation's rows are already in memory, in order, under other names at most."""
+        node = relation.node
+        if not isinstance(node, Rows) or relation.order != ((Column(Type.INT, ROW_COLUMN), False),):
+            return None
+        columns = [(name, relation.field(name)) for name in wanted if relation.field(name).type is not Type.NULL]
+        if not all(isinstance(value, Column) for _, value in columns):
+            return None
+        table = self.tables[node.key]
+        arrays = [table.column(value.id) for _, value in columns]  # type: ignore[attr-defined]
+        if not arrays:
+            return pa.table({"": pa.array([0] * table.num_rows, pa.int64())})
+        return pa.Table.from_arrays(arrays, names=[name for name, _ in columns])
 
     def batches_of(self, relation: Relation, limit: int | None = None) -> tuple[list[str], Iterator[pa.RecordBatch]]:
         """The relation's rows as a stream of Arrow batches in the shown order, with the field names."""

@@ -18,14 +18,14 @@ import pyarrow as pa
 
 from sightline.clock import Clock, system_clock
 from sightline.config import Settings
-from sightline.errors import SearchError
+from sightline.errors import SearchError, Span, UserError
 from sightline.search import registry
 from sightline.search.context import Context, Knowledge, Message, Step
 from sightline.search.planner.relation import Relation
 from sightline.search.syntax.parser import parse_pipeline
 from sightline.search.syntax.printer import print_pipeline
 from sightline.search.syntax.source import Source, read_source
-from sightline.search.syntax.tree import Pipeline
+from sightline.search.syntax.tree import Pipeline, Stage
 from sightline.search.time import parse_time
 
 
@@ -91,13 +91,19 @@ class SearchEngine:
     def check(self, text: str) -> list[dict[str, Any]]:
         """What is wrong with a search, without running it: at most one diagnostic, with its place and a hint."""
         try:
-            source, pipeline = self.read(text)
-            with _mapped(source):
-                self._check_stages(pipeline)
+            self.verify(text)
         except SearchError as error:
             start, end = (error.span.start, error.span.end) if error.span else (0, len(text))
             return [{"message": error.message, "start": start, "end": max(end, start + 1), "hint": error.hint}]
         return []
+
+    def verify(self, text: str) -> None:
+        """Raise the SearchError that the text would be refused with before any row is read."""
+        source, pipeline = self.read(text)
+        with _mapped(source):
+            if not pipeline.stages:
+                raise SearchError("the search is empty: wanted a search such as index=main error | stats count")
+            self._check_stages(pipeline)
 
     def _check_stages(self, pipeline: Pipeline) -> None:
         for stage in pipeline.stages:
@@ -160,9 +166,7 @@ class SearchEngine:
         source, pipeline = self.read(text)
         stages = [{"name": "text", "text": source.text}]
         with _mapped(source):
-            stages.append(
-                {"name": "pipeline", "text": "\n".join(str(registry.read_command(s)) for s in pipeline.stages)}
-            )
+            stages.append({"name": "pipeline", "text": "\n".join(str(registry.read_command(s)) for s in pipeline.stages)})
             context = self.context(dry=True, **options)
             context.search_text = text
             relation = lower_pipeline(pipeline, context, None)
@@ -195,9 +199,7 @@ class _mapped:
             raise SearchError("the search nests too deeply") from None
 
 
-def lower_pipeline(
-    pipeline: Pipeline, context: Context, relation: Relation | None = None, *, cut: bool = False
-) -> Relation:
+def lower_pipeline(pipeline: Pipeline, context: Context, relation: Relation | None = None, *, cut: bool = False) -> Relation:
     """The relation that a pipeline gives, over `relation` or from its own first command."""
     if not pipeline.stages:
         return relation if relation is not None else context.empty()
@@ -214,14 +216,19 @@ def lower_pipeline(
         try:
             relation = command.lower(relation if relation is not None else _nothing(context), context)
         except SearchError as error:
-            span = stage.name_span if stage.name_span.end > stage.name_span.start else stage.arguments
-            raise error.at(span, command.command_name) from None
+            raise error.at(_place(stage), command.command_name) from None
+        except UserError as error:
+            raise SearchError(error.message, _place(stage), command=command.command_name, hint=error.hint) from error
         finally:
             context.stage_span = previous
         if cut:
             relation = context.relation_of(context.table_of(relation), kind=relation.kind)
     assert relation is not None
     return relation
+
+
+def _place(stage: Stage) -> Span:
+    return stage.name_span if stage.name_span.end > stage.name_span.start else stage.arguments
 
 
 def _nothing(context: Context) -> Relation:

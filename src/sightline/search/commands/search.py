@@ -98,6 +98,7 @@ def read_store(predicate: Predicate, context: Context, span: Span) -> Relation:
     if earliest is not None and latest is not None and earliest > latest:
         raise SearchError(f"the time range ends ({latest:.0f}) before it begins ({earliest:.0f})", span)
     indexes = wanted_indexes(rest, context, span)
+    rest = without_index(rest)
     context.scanned_indexes.extend(i for i in indexes if i not in context.scanned_indexes)
     relations = []
     for table in ("events", "spans"):
@@ -144,9 +145,7 @@ def wanted_indexes(predicate: Predicate, context: Context, span: Span) -> list[s
             matching = [name for name in matching if known[name] == "event"]
         if not matching and "*" not in pattern:
             if known.get(pattern) == "metric":
-                raise SearchError(
-                    f'index "{pattern}" holds metrics', span, hint="read it with mstats, mcatalog or mpreview"
-                )
+                raise SearchError(f'index "{pattern}" holds metrics', span, hint="read it with mstats, mcatalog or mpreview")
             listed = ", ".join(sorted(n for n in searchable if not n.startswith("_"))) or "none"
             context.warn(f'there is no index "{pattern}"; indexes: {listed}', span)
         found.extend(name for name in matching if name not in found)
@@ -163,17 +162,35 @@ def _index_patterns(predicate: Predicate) -> list[str]:
     return []
 
 
-def take_time_bounds(
-    predicate: Predicate, context: Context, span: Span
-) -> tuple[list[tuple[str, str, float]], Predicate]:
+def without_index(predicate: Predicate) -> Predicate:
+    """The conditions without the one that names the indexes, where the choice of indexes already says the same."""
+    operands = predicate.operands if isinstance(predicate, Both) else (predicate,)
+    naming = [
+        o
+        for o in operands
+        if (isinstance(o, Comparison) and o.operator == "=" or isinstance(o, Membership)) and o.name == "index"
+    ]
+    if len(naming) != 1 or sum(_mentions_index(o) for o in operands) != 1:
+        return predicate
+    rest = tuple(o for o in operands if o is not naming[0])
+    if not rest:
+        return Everything()
+    return rest[0] if len(rest) == 1 else Both(rest)
+
+
+def _mentions_index(predicate: Predicate) -> bool:
+    if isinstance(predicate, Comparison | Membership):
+        return predicate.name == "index"
+    if isinstance(predicate, Both | Either):
+        return any(_mentions_index(o) for o in predicate.operands)
+    return isinstance(predicate, Negation) and _mentions_index(predicate.operand)
+
+
+def take_time_bounds(predicate: Predicate, context: Context, span: Span) -> tuple[list[tuple[str, str, float]], Predicate]:
     """Time bounds of the top level as (field, side, seconds), and the conditions without them."""
     operands = predicate.operands if isinstance(predicate, Both) else (predicate,)
     time_format = next(
-        (
-            o.value
-            for o in operands
-            if isinstance(o, Comparison) and o.name.lower() == "timeformat" and o.operator == "="
-        ),
+        (o.value for o in operands if isinstance(o, Comparison) and o.name.lower() == "timeformat" and o.operator == "="),
         "",
     )
     bounds: list[tuple[str, str, float]] = []

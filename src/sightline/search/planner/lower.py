@@ -159,11 +159,7 @@ def _operation(node: tree.Operation, relation: Relation, context: Context) -> Va
 def membership(value: Value, choices: list[Value]) -> Value:
     """Whether the value equals any of the choices."""
     plain = [c for c in choices if isinstance(c, v.Literal) and c.type is Type.TEXT]
-    if (
-        len(plain) == len(choices)
-        and value.type is Type.TEXT
-        and all(v.numeric_literal(c.value) is None for c in plain)
-    ):
+    if len(plain) == len(choices) and value.type is Type.TEXT and all(v.numeric_literal(c.value) is None for c in plain):
         return v.call("in", value, v.multi([c.value for c in plain]), type=Type.BOOL)
     tests = [v.compare("=", value, choice) for choice in choices]
     return v.either(tests) if tests else v.FALSE
@@ -250,14 +246,12 @@ def _term(node: tree.Term, relation: Relation) -> Value:
     if raw.type is Type.NULL:
         # Rows without raw text: a term may stand in any visible field.
         tests = [
-            term_condition(
-                v.as_text(value) if value.type is not Type.MULTI else join_multi(value, " "), node, indexed=False
-            )
+            term_condition(v.as_text(value) if value.type is not Type.MULTI else join_multi(value, " "), node, indexed=False)
             for name, value in relation.fields.items()
             if not name.startswith("_")
         ]
         return v.either(tests)
-    return term_condition(v.as_text(raw), node, indexed=isinstance(raw, v.Column) and raw.id == "_raw")
+    return term_condition(v.as_text(raw), node, indexed=isinstance(raw, v.Column) and raw.id == "_raw:text")
 
 
 def join_multi(value: Value, delimiter: str) -> Value:
@@ -304,9 +298,7 @@ def _equality(value: Value, given: str, parsed: int | float | None) -> Value:
         pattern = "".join("%" if c == "*" else "\\" + c if c in "\\%_" else c for c in given)
         return v.call("ilike", v.as_text(value), v.text(pattern), type=Type.BOOL)
     if value.type.is_number:
-        return (
-            v.Literal(Type.BOOL, False) if parsed is None else v.call("equals", value, v.number(parsed), type=Type.BOOL)
-        )
+        return v.Literal(Type.BOOL, False) if parsed is None else v.call("equals", value, v.number(parsed), type=Type.BOOL)
     if value.type is Type.BOOL:
         return v.compare("=", v.as_text(value), v.text(given.lower()))
     if _is_network(given):

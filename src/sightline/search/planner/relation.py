@@ -293,6 +293,9 @@ class Relation:
         if len(self.order) == 1 and self.order[0][0].type.is_number:
             value, descending = self.order[0]
             return self, v.call("negate", value, type=value.type) if descending else value
+        if len(self.order) == 1 and self.order[0][0] == Column(Type.TIME, "_time:stored"):
+            time = Column(Type.FLOAT, "_time:float")
+            return self, v.call("negate", time, type=Type.FLOAT) if self.order[0][1] else time
         if not self.order:
             return self, v.integer(0)
         return self.numbered()
@@ -324,9 +327,7 @@ class Relation:
             columns.append((part_id, v.integer(part)))
             columns.append((position_id, position))
             nodes.append(Project(numbered.node, tuple(columns)))
-        fields: dict[str, Value] = {
-            name: Column(types[name], ids[name]) for name in names if types[name] is not Type.NULL
-        }
+        fields: dict[str, Value] = {name: Column(types[name], ids[name]) for name in names if types[name] is not Type.NULL}
         order = ((Column(Type.INT, part_id), False), (Column(Type.INT, position_id), False))
         kind = "events" if all(b.kind == "events" for b in branches) else "table"
         return Relation(Union(tuple(nodes)), fields, order, self.names, kind)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from sightline.search.planner import values as v
 from sightline.search.planner.relation import Filter, Node, Project, Scan, Sort
+from sightline.search.planner.sources import RAW_TIME
 from sightline.search.planner.values import Call, Column, Literal, Type, Value
 
 Rule = Callable[[Node], Node]
@@ -89,7 +90,7 @@ def time_bounds_on_stored_column(node: Node) -> Node:
         tick = v.call("toInt64", v.integer(round((right.value + slack) * ticks)), type=Type.INT)
         bound = v.call(constructor, tick, type=Type.INT)
         function = "greaterOrEquals" if slack < 0 else "lessOrEquals"
-        new = v.call(function, Column(Type.INT, "_time:raw"), bound, type=Type.BOOL)
+        new = v.call(function, Column(Type.TIME, RAW_TIME), bound, type=Type.BOOL)
         if new not in conditions:
             added.append(new)
     return Filter(node.input, v.both([*added, *conditions])) if added else node

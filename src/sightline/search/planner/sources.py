@@ -66,21 +66,22 @@ _TABLES = {
 _INTEGERS = {"Int64", "Int32", "Int16", "Int8", "UInt8", "UInt16", "UInt32"}
 _FLOATS = {"Float64", "Float32", "UInt64"}
 
-RAW_TIME = "_time:raw"
+RAW_TIME = "_time:stored"
 """Identifier of the stored time column, for bounds that prune parts and granules."""
-RAW_INDEX = "index:raw"
+RAW_INDEX = "index:stored"
 """Identifier of the stored index column, for the same."""
 
 
 def table_relation(table: str, paths: Mapping[str, frozenset[str]], names: Names) -> Relation:
     """All rows of `events`, `spans` or `metrics`, newest first, with every field that any of them has."""
     sql_name, columns, json_column, _, _ = _TABLES[table]
-    provides = {name: sql for name, (_, sql) in columns.items()}
+    # Identifiers never equal a stored column's name: an alias would hide the column from the rest of its statement.
+    provides = {f"{name}:{type.value}": sql for name, (type, sql) in columns.items()}
     provides[RAW_TIME] = "`_time`"
     provides[RAW_INDEX] = "`index`"
     if table == "events":
-        provides[RAW_TEXT] = "`_raw`"
-    fields: dict[str, Value] = {name: Column(type, name) for name, (type, _) in columns.items()}
+        provides[RAW_TEXT] = "lowerUTF8(`_raw`)"
+    fields: dict[str, Value] = {name: Column(type, f"{name}:{type.value}") for name, (type, _) in columns.items()}
     for path, types in sorted(paths.items()):
         name = path if path not in fields else f"{path}_"
         if path in fields and path in ("host", "source", "sourcetype", "index", "_time", "_raw"):
@@ -94,13 +95,13 @@ def table_relation(table: str, paths: Mapping[str, frozenset[str]], names: Names
         fields[name] = Column(type, id)
         if type is Type.MULTI and name + "{}" not in paths:
             fields[name + "{}"] = Column(type, id)
-    return Relation(Scan(sql_name, provides), fields, ((Column(Type.FLOAT, "_time"), True),), names, "events")
+    return Relation(Scan(sql_name, provides), fields, ((Column(Type.TIME, RAW_TIME), True),), names, "events")
 
 
 def time_bounds(table: str, earliest: float | None, latest: float | None) -> Value:
     """The condition earliest <= _time < latest on the stored column; a missing bound is open."""
     _, _, _, constructor, ticks = _TABLES[table]
-    column = Column(Type.INT, RAW_TIME)
+    column = Column(Type.TIME, RAW_TIME)
 
     def moment(seconds: float) -> Value:
         # Times outside the range the column can hold are clamped; nothing lies there.
@@ -140,7 +141,9 @@ def json_field(column: str, path: str, types: frozenset[str]) -> tuple[Type, str
         text = lists[0] if len(lists) == 1 else f"arrayConcat({', '.join(lists)})"
         if scalars:
             scalar = _scalar_text(base, sub, scalars)
-            text = f"if(notEmpty({text}), {text}, if(isNotNull({scalar}), [ifNull({scalar}, '')], CAST([], 'Array(String)')))"
+            text = (
+                f"if(notEmpty({text}), {text}, if(isNotNull({scalar}), [ifNull({scalar}, '')], CAST([], 'Array(String)')))"
+            )
         return Type.MULTI, text
     if scalars == {"Bool"}:
         return Type.TEXT, f"toString({sub('Bool')})"

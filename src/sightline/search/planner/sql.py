@@ -166,9 +166,7 @@ class Writer:
         return select
 
     def _sort(self, node: Sort, needed: set[str]) -> _Select:
-        used = {c.id for key, _ in node.order for c in key.columns} | {
-            c.id for key in node.limit_by for c in key.columns
-        }
+        used = {c.id for key, _ in node.order for c in key.columns} | {c.id for key in node.limit_by for c in key.columns}
         select = self._open(self._node(node.input, needed | used))
         select.columns = {id: select.environment[id] for id in sorted(needed)} or {"one": "1"}
         select.order_by = [self._order_key(key, select.environment) for key in node.order]
@@ -205,6 +203,9 @@ class Writer:
 
     def _order_key(self, key: OrderKey, environment: Mapping[str, str]) -> str:
         value, descending = key
+        if value.type is Type.TIME:
+            # The stored column is never NULL; without NULLS LAST the engine can read it in its stored order.
+            return self.value(value, environment) + (" DESC" if descending else " ASC")
         # Absent values come last either way, unless a key of their own says otherwise.
         return self.value(value, environment) + (" DESC NULLS LAST" if descending else " ASC NULLS LAST")
 

@@ -14,7 +14,7 @@ from sightline.search.syntax import tree
 
 _MAJOR_BREAKERS = r"\[\]<>(){}|!;,'\"*\n\r \t&?+"
 _MINOR_BREAKERS = r"/:=@.\-$#%\\_"
-_TOKEN = re.compile(r"[A-Za-z0-9]+")
+_TOKEN = re.compile(r"[A-Za-z0-9\u0080-\U0010ffff]+")
 
 
 def term_condition(raw: Value, term: tree.Term, *, indexed: bool) -> Value:
@@ -23,13 +23,11 @@ def term_condition(raw: Value, term: tree.Term, *, indexed: bool) -> Value:
     if value in ("", "*"):
         return v.TRUE
     case = "" if term.mode == "case" else "(?i)"
-    body = "".join(
-        r"[^\s]*?" if c == "*" and term.mode != "phrase" else ".*?" if c == "*" else _escape(c) for c in value
-    )
+    body = "".join(r"[^\s]*?" if c == "*" and term.mode != "phrase" else ".*?" if c == "*" else _escape(c) for c in value)
     if term.mode == "term":
         left, right = rf"(?:^|[{_MAJOR_BREAKERS}])", rf"(?:$|[{_MAJOR_BREAKERS}])"
     else:
-        left, right = r"(?:^|[^A-Za-z0-9])", r"(?:$|[^A-Za-z0-9])"
+        left, right = r"(?:^|[\x00-/:-@\[-`{-\x7f])", r"(?:$|[\x00-/:-@\[-`{-\x7f])"
     left = left if value[0].isalnum() or term.mode == "term" else ""
     right = right if value[-1].isalnum() or term.mode == "term" else ""
     if value.startswith("*"):
@@ -44,7 +42,7 @@ def term_condition(raw: Value, term: tree.Term, *, indexed: bool) -> Value:
         tokens = whole_tokens(value)
         if tokens:
             column = v.Column(Type.TEXT, RAW_TEXT)
-            conditions.append(v.call("hasAllTokens", column, v.multi(tokens), type=Type.BOOL))
+            conditions.append(v.call("hasAllTokens", column, v.text(" ".join(tokens)), type=Type.BOOL))
             if tokens == [value.lower()] and term.mode in ("word", "phrase"):
                 return v.is_true(conditions[0])
     conditions.append(v.is_true(exact))

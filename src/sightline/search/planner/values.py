@@ -23,6 +23,8 @@ class Type(Enum):
     BOOL = "bool"
     MULTI = "multi"
     NULL = "null"
+    TIME = "time"
+    """The store's own time column: only compared and ordered by, never a field."""
 
     @property
     def is_number(self) -> bool:
@@ -94,9 +96,7 @@ class Call(Value):
 
     @cached_property
     def volatile(self) -> bool:
-        return self.function in ("rand", "rand32", "rand64", "generateUUIDv4") or any(
-            a.volatile for a in self.arguments
-        )
+        return self.function in ("rand", "rand32", "rand64", "generateUUIDv4") or any(a.volatile for a in self.arguments)
 
 
 @dataclass(frozen=True)
@@ -410,9 +410,7 @@ def compare(operator: str, left: Value, right: Value) -> Value:
     if isinstance(left, Literal) or isinstance(right, Literal):
         # One side is a numeric constant: where the other side looks numeric, compare numbers.
         return call("ifNull", by_number, by_text, type=Type.BOOL)
-    both_numbers = both(
-        [call("isNotNull", left_number, type=Type.BOOL), call("isNotNull", right_number, type=Type.BOOL)]
-    )
+    both_numbers = both([call("isNotNull", left_number, type=Type.BOOL), call("isNotNull", right_number, type=Type.BOOL)])
     return call("if", both_numbers, by_number, by_text, type=Type.BOOL)
 
 

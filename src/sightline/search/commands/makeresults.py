@@ -1,0 +1,62 @@
+"""`makeresults`: rows out of nothing, to try expressions on."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+import pyarrow.json as arrow_json
+
+from sightline.errors import SearchError
+from sightline.search.context import Context
+from sightline.search.planner import values as v
+from sightline.search.planner.relation import Numbers, Relation
+from sightline.search.planner.values import Column, Type
+from sightline.search.registry import Command, command
+from sightline.search.syntax.arguments import option
+
+
+@command("makeresults", kind="generating")
+@dataclass
+class MakeResults(Command):
+    """Makes rows that have `_time` only, or the rows of a text in CSV or JSON.
+
+    Syntax: makeresults [count=<n>] [annotate=<bool>] [format=csv|json data="<text>"]
+    Example: | makeresults count=3 | eval x=random() % 10
+    """
+
+    count: int = option(1, minimum=0, help="how many rows")
+    annotate: bool = option(False, help="add _raw, host, source, sourcetype, splunk_server and splunk_server_group")
+    splunk_server: str = option("", help="accepted for compatibility")
+    splunk_server_group: str = option("", help="accepted for compatibility")
+    format: str = option("", choices=("csv", "json"), help="how data is written")
+    data: str = option("", help="rows as text")
+
+    def lower(self, relation: Relation, context: Context) -> Relation:
+        if self.format:
+            return context.relation_of(self._parsed())
+        rows = Relation(Numbers(self.count), {}, ((Column(Type.INT, "number"), False),), context.names)
+        rows = rows.with_field("_time", v.integer(int(context.now)))
+        if self.annotate:
+            for name in ("_raw", "host", "source", "sourcetype", "splunk_server", "splunk_server_group"):
+                rows = rows.with_fields({**rows.fields, name: v.Literal(Type.TEXT, None)})
+        return rows
+
+    def _parsed(self) -> pa.Table:
+        text = self.data.strip()
+        try:
+            if self.format == "csv":
+                return arrow_csv.read_csv(
+                    io.BytesIO(text.encode()),
+                    convert_options=arrow_csv.ConvertOptions(strings_can_be_null=True, null_values=[""]),
+                )
+            rows = pa.array([text]) if not text.startswith("[") else None
+            if rows is not None:
+                return arrow_json.read_json(io.BytesIO(text.encode()))
+            import orjson
+
+            return pa.Table.from_pylist(orjson.loads(text))
+        except (pa.ArrowInvalid, ValueError, AttributeError, TypeError) as error:
+            raise SearchError(f"data is not valid {self.format.upper()}: {error}") from None

@@ -1,0 +1,473 @@
+"""Searches as jobs: queued, run in the background, watched, cancelled, paged through, and forgotten after a while.
+
+Results are spooled to Arrow files in the job's folder as they come, so that memory stays bounded and a page can be read
+while the search still runs. For events the job keeps the newest ones up to a count, and a histogram over all of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import shutil
+import threading
+import time as wall
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sightline.clock import Clock, system_clock
+from sightline.config import Settings
+from sightline.errors import EnvironmentTrouble, NotFound, SearchError, SightlineError
+from sightline.search.commands.subsearch import cell_text
+from sightline.search.context import Message
+from sightline.search.engine import Prepared, SearchEngine, is_absent, step_times
+from sightline.search.planner import values as v
+from sightline.search.planner.time_buckets import bucket_start
+from sightline.search.planner.values import Type
+from sightline.search.time import TimeSpan
+
+log = logging.getLogger(__name__)
+
+SPOOL_ROWS = 20_000
+"""Rows per spooled file: small enough that a page reads little, large enough to compress and to be few."""
+TIMELINE_BUCKETS = 100
+"""Most buckets of a job's histogram, about what a screen can show apart."""
+TOP_VALUES = 10
+"""Values listed for a field."""
+JOBS_LIMIT = 1_000
+"""Jobs kept at once; the oldest finished ones make room."""
+
+_SPANS = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 43200, 86400, 604800, 2592000]
+
+
+@dataclass
+class Job:
+    """One run of a search. Times are seconds since the epoch; `progress` is between 0 and 1."""
+
+    sid: str
+    search: str
+    user: str
+    app: str
+    earliest: str | float | None
+    latest: str | float | None
+    created: float
+    folder: Path
+    label: str = ""
+    max_count: int | None = None
+    state: str = "queued"
+    """queued, running, done, failed or cancelled."""
+    progress: float = 0.0
+    kind: str = "table"
+    fields: list[tuple[str, pa.DataType]] = field(default_factory=list)
+    present: set[str] = field(default_factory=set)
+    parts: list[tuple[int, Path]] = field(default_factory=list)
+    """Spooled files with their numbers of rows."""
+    result_count: int = 0
+    event_count: int | None = None
+    scanned_rows: int = 0
+    messages: list[Message] = field(default_factory=list)
+    error: dict[str, Any] | None = None
+    started: float | None = None
+    run_duration_s: float = 0.0
+    engine_s: float = 0.0
+    python_s: float = 0.0
+    last_touched: float = 0.0
+    timeline: dict[str, Any] | None = None
+    earliest_time: float | None = None
+    latest_time: float | None = None
+    prepared: Prepared | None = None
+    cancel_asked: bool = False
+    finished: threading.Event = field(default_factory=threading.Event)
+
+    def describe(self) -> dict[str, Any]:
+        """For JSON."""
+        messages = [m.describe() for m in self.messages]
+        if self.error is not None:
+            messages.insert(0, {"severity": "error", **self.error})
+        running = self.started is not None and not self.finished.is_set()
+        return {
+            "sid": self.sid,
+            "search": self.search,
+            "user": self.user,
+            "app": self.app,
+            "label": self.label,
+            "earliest": self.earliest,
+            "latest": self.latest,
+            "earliest_time": self.earliest_time,
+            "latest_time": self.latest_time,
+            "state": self.state,
+            "progress": self.progress,
+            "kind": self.kind,
+            "result_count": self.result_count,
+            "event_count": self.event_count if self.event_count is not None else self.result_count,
+            "scanned_rows": self.scanned_rows,
+            "run_duration_s": wall.time() - self.started if running and self.started else self.run_duration_s,
+            "engine_ms": round(self.engine_s * 1000, 1),
+            "python_ms": round(self.python_s * 1000, 1),
+            "messages": messages,
+            "error": self.error,
+            "created": self.created,
+        }
+
+
+class JobManager:
+    """Runs searches in the background. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        engine: SearchEngine,
+        settings: Settings,
+        clock: Clock = system_clock,
+        data_dir: Path | None = None,
+        on_done: Callable[[Job], None] | None = None,
+    ) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.clock = clock
+        self.folder = (data_dir or settings.data) / "jobs"
+        self.on_done = on_done
+        # What an earlier process left has no job any more.
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._pool = ThreadPoolExecutor(settings.search.max_concurrent, thread_name_prefix="search")
+
+    # -- life cycle
+
+    def create(
+        self,
+        text: str,
+        earliest: str | float | None = None,
+        latest: str | float | None = None,
+        *,
+        user: str = "admin",
+        app: str = "search",
+        max_count: int | None = None,
+        label: str = "",
+        sid: str = "",
+        now: float | None = None,
+    ) -> Job:
+        """Queue a search. A text that cannot be read fails at once with a SearchError, and no job is made."""
+        self.engine.verify(text)
+        # A time that cannot be read is refused here too.
+        self.engine.context(earliest=earliest, latest=latest, now=now)
+        self.forget_expired()
+        moment = self.clock()
+        sid = sid or f"{int(moment)}.{next(self._numbers)}"
+        folder = self.folder / sid
+        folder.mkdir(parents=True, exist_ok=True)
+        job = Job(sid, text, user, app, earliest, latest, moment, folder, label, max_count, last_touched=moment)
+        with self._lock:
+            self._jobs[sid] = job
+        self._pool.submit(self._run, job, now)
+        return job
+
+    def get(self, sid: str) -> Job:
+        """A job, with its progress brought up to date. Raises NotFound."""
+        with self._lock:
+            job = self._jobs.get(sid)
+        if job is None:
+            raise NotFound(f'there is no search job "{sid}"; it may have expired')
+        job.last_touched = self.clock()
+        if job.state == "running":
+            progress = self.engine.store.progress(job.sid)
+            if progress is not None and progress.total_rows:
+                job.scanned_rows = max(job.scanned_rows, progress.read_rows)
+                job.progress = max(job.progress, min(0.99, progress.read_rows / progress.total_rows))
+        return job
+
+    def list(self, user: str | None = None) -> list[Job]:
+        """Jobs, newest first; only a person's own when named."""
+        self.forget_expired()
+        with self._lock:
+            jobs = [job for job in self._jobs.values() if user is None or job.user == user]
+        return sorted(jobs, key=lambda job: job.created, reverse=True)
+
+    def cancel(self, sid: str) -> Job:
+        """Ask a job to stop; the engine's statement is killed. A finished job stays as it is."""
+        job = self.get(sid)
+        if not job.finished.is_set():
+            job.cancel_asked = True
+            self.engine.store.cancel(job.sid)
+        return job
+
+    def delete(self, sid: str) -> None:
+        """Cancel a job and forget it with its results."""
+        job = self.cancel(sid)
+        job.finished.wait(5)
+        with self._lock:
+            self._jobs.pop(sid, None)
+        shutil.rmtree(job.folder, ignore_errors=True)
+
+    def wait(self, sid: str, timeout_s: float | None = None) -> Job:
+        """A job once it has finished, or as it stands when the time is up."""
+        job = self.get(sid)
+        job.finished.wait(timeout_s)
+        return job
+
+    def forget_expired(self) -> None:
+        """Drop finished jobs that nobody has looked at for the set time, and the oldest above the limit."""
+        now = self.clock()
+        with self._lock:
+            finished = sorted((j for j in self._jobs.values() if j.finished.is_set()), key=lambda j: j.last_touched)
+            expired = [j for j in finished if now - j.last_touched > self.settings.search.job_ttl_s]
+            excess = len(self._jobs) - JOBS_LIMIT
+            if excess > len(expired):
+                expired = finished[:excess]
+            for job in expired:
+                del self._jobs[job.sid]
+        for job in expired:
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Cancel what runs and stop the threads."""
+        with self._lock:
+            jobs = list(self._jobs.values())
+        for job in jobs:
+            if not job.finished.is_set():
+                job.cancel_asked = True
+                try:
+                    self.engine.store.cancel(job.sid)
+                except SightlineError:
+                    log.exception("a search could not be cancelled at shutdown")
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    # -- running
+
+    def _run(self, job: Job, now: float | None) -> None:
+        started = wall.monotonic()
+        job.started = wall.time()
+        job.state = "running"
+        context = None
+        try:
+            context = self.engine.context(
+                earliest=job.earliest, latest=job.latest, now=now, user=job.user, app=job.app, sid=job.sid,
+                cancelled=lambda: job.cancel_asked or wall.monotonic() - started > self.settings.search.max_time_s,
+            )  # fmt: skip
+            context.check_cancelled()
+            prepared = self.engine.prepare(job.search, context)
+            job.kind, job.prepared = prepared.kind, prepared
+            job.earliest_time = context.overridden_earliest or context.earliest
+            job.latest_time = context.overridden_latest or context.latest
+            limit = job.max_count if prepared.kind == "events" else None
+            names, batches = prepared.batches(limit)
+            self._spool(job, names, batches)
+            if prepared.kind == "events":
+                job.timeline = self._timeline(job, prepared)
+                job.event_count = sum(b["count"] for b in job.timeline["buckets"])
+            job.state = "done"
+            job.progress = 1.0
+        except SightlineError as error:
+            self._failed(job, error, started)
+        except Exception as error:
+            log.exception("search %s ended by a bug", job.sid)
+            job.state = "failed"
+            job.error = {"text": f"internal error: {type(error).__name__}: {error}"}
+        finally:
+            job.run_duration_s = wall.monotonic() - started
+            if context is not None:
+                job.messages = list(context.messages)
+                times = step_times(context.steps)
+                job.engine_s, job.python_s = times["engine_s"], times["python_s"]
+            job.last_touched = self.clock()
+            job.finished.set()
+            if self.on_done is not None:
+                try:
+                    self.on_done(job)
+                except Exception:
+                    log.exception("what follows a finished search failed")
+
+    def _failed(self, job: Job, error: SightlineError, started: float) -> None:
+        if job.cancel_asked:
+            job.state = "cancelled"
+            job.error = {"text": "the search was cancelled"}
+            return
+        job.state = "failed"
+        text = str(error)
+        if wall.monotonic() - started > self.settings.search.max_time_s:
+            text = f"the search ran longer than {self.settings.search.max_time_s:g} s and was stopped"
+        job.error = {"text": text}
+        if isinstance(error, SearchError):
+            if error.span is not None:
+                line, column = error.span.line_and_column(job.search)
+                job.error |= {"start": error.span.start, "end": error.span.end, "line": line, "column": column}
+            if error.hint:
+                job.error["hint"] = error.hint
+
+    def _spool(self, job: Job, names: list[str], batches: Iterator[pa.RecordBatch]) -> None:
+        waiting: list[pa.RecordBatch] = []
+        rows = 0
+
+        def flush() -> None:
+            nonlocal rows
+            table = pa.Table.from_batches(waiting)
+            path = job.folder / f"part-{len(job.parts):05d}.arrow"
+            try:
+                with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+                    writer.write_table(table)
+            except OSError as error:
+                raise EnvironmentTrouble(f"results cannot be written to {path}: {error}") from error
+            for name, column in zip(table.column_names, table.columns, strict=True):
+                if name not in job.present and not is_absent(column):
+                    job.present.add(name)
+            job.parts.append((table.num_rows, path))
+            job.result_count += table.num_rows
+            waiting.clear()
+            rows = 0
+
+        for batch in batches:
+            if not job.fields:
+                job.fields = [(f.name, f.type) for f in batch.schema]
+            waiting.append(batch)
+            rows += batch.num_rows
+            # The first rows are shown at once, later ones in larger files.
+            if rows >= (SPOOL_ROWS if job.parts else 200):
+                flush()
+        if waiting:
+            flush()
+        if not job.fields:
+            relation = job.prepared.relation if job.prepared else None
+            job.fields = [(name, pa.string()) for name in names if name and relation is not None]
+
+    # -- reading
+
+    def visible_fields(self, job: Job) -> list[tuple[str, pa.DataType]]:
+        """The result's columns: for events only those that some row has."""
+        if job.kind != "events":
+            return [(name, type) for name, type in job.fields if name]
+        return [(name, type) for name, type in job.fields if name in job.present and not name.endswith("{}")]
+
+    def results(
+        self, sid: str, offset: int = 0, count: int | None = 100, *, sort: str = "", descending: bool = False
+    ) -> pa.Table:
+        """Rows of the result from `offset` on (count None: all), maybe sorted by a column."""
+        job = self.get(sid)
+        names = [name for name, _ in self.visible_fields(job)]
+        if sort:
+            table = self._read(job, 0, job.result_count, names)
+            if sort in table.column_names:
+                key = table.column(sort)
+                if pa.types.is_list(key.type):
+                    shown = [cell_text(x) or None for x in key.to_pylist()]
+                    key = pa.chunked_array([pa.array(shown, pa.string())])
+                order = "descending" if descending else "ascending"
+                indices = pc.sort_indices(pa.table({"key": key}), [("key", order)])
+                table = table.take(indices)
+            return table.slice(offset, count)
+        return self._read(job, offset, job.result_count if count is None else count, names)
+
+    def _read(self, job: Job, offset: int, count: int, names: list[str]) -> pa.Table:
+        tables, position = [], 0
+        for rows, path in list(job.parts):
+            if position + rows > offset and position < offset + count:
+                with pa.memory_map(str(path)) as source:
+                    table = pa.ipc.open_file(source).read_all()
+                start = max(0, offset - position)
+                tables.append(table.select(names).slice(start, min(rows, offset + count - position) - start))
+            position += rows
+        if tables:
+            return pa.concat_tables(tables)
+        types = dict(job.fields)
+        return pa.table({name: pa.array([], types[name]) for name in names})
+
+    def timeline(self, sid: str, by: str = "") -> dict[str, Any]:
+        """The histogram of a job's events over time, maybe split by a field's most frequent values."""
+        job = self.get(sid)
+        if job.kind != "events" or job.prepared is None:
+            return {"span_s": 0, "buckets": []}
+        if not by and job.timeline is not None:
+            return job.timeline
+        return self._timeline(job, job.prepared, by)
+
+    def _timeline(self, job: Job, prepared: Prepared, by: str = "") -> dict[str, Any]:
+        relation, context = prepared.relation, prepared.context
+        time = relation.field("_time")
+        if not time.type.is_number:
+            return {"span_s": 0, "buckets": [{"start": 0, "count": job.result_count}] if job.result_count else []}
+        earliest, latest = job.earliest_time, job.latest_time
+        if not earliest or latest is None:
+            bounds = relation.aggregated(
+                [], [("low", v.agg("min", time, type=Type.FLOAT)), ("high", v.agg("max", time, type=Type.FLOAT))]
+            )
+            row = context.table_of(bounds, ["low", "high"]).to_pylist()[0]
+            if row["low"] is None:
+                return {"span_s": 0, "buckets": []}
+            earliest, latest = earliest or row["low"], min(latest or row["high"] + 1e-6, row["high"] + 1e-6)
+            if relation.field("_time").type.is_number and latest <= earliest:
+                latest = earliest + 1
+        width = (latest - earliest) / TIMELINE_BUCKETS
+        span_s = next((s for s in _SPANS if s >= width), _SPANS[-1])
+        keys = [("start", bucket_start(time, TimeSpan(span_s, "s")))]
+        if by:
+            keys.append(("by", v.as_text(relation.field(by))))
+        counted = relation.aggregated(keys, [("count", v.call("toInt64", v.agg("count", type=Type.INT), type=Type.INT))])
+        rows = context.table_of(counted, [name for name, _ in keys] + ["count"]).to_pylist()
+        buckets: dict[float, dict[str, Any]] = {}
+        for row in rows:
+            if row["start"] is None:
+                continue
+            bucket = buckets.setdefault(row["start"], {"start": row["start"], "count": 0})
+            bucket["count"] += row["count"]
+            if by:
+                split = bucket.setdefault("by", {})
+                key = row.get("by")
+                split["" if key is None else key] = row["count"]
+        return {
+            "span_s": span_s,
+            "earliest": earliest,
+            "latest": latest,
+            "buckets": sorted(buckets.values(), key=lambda b: b["start"]),
+        }
+
+    def field_summary(self, sid: str) -> list[dict[str, Any]]:
+        """For each field of the kept rows: type, number of rows that have it, distinct values and the top ones."""
+        table = self.results(sid, 0, None)
+        found = []
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            values = column.combine_chunks()
+            rows_with = len(values) - values.null_count
+            if pa.types.is_list(values.type):
+                lengths = pc.list_value_length(values)
+                rows_with = pc.sum(pc.greater(pc.fill_null(lengths, 0), 0)).as_py() or 0
+                values = values.flatten()
+            counts = values.drop_null().value_counts()
+            top: list[dict[str, Any]] = []
+            if len(counts):
+                numbers = counts.field("counts")
+                best = pc.select_k_unstable(pa.table({"n": numbers}), min(TOP_VALUES, len(counts)), [("n", "descending")])
+                top = [
+                    {"value": cell_text(counts[i.as_py()]["values"].as_py()), "count": numbers[i.as_py()].as_py()}
+                    for i in best
+                ]
+            found.append(
+                {
+                    "name": name,
+                    "type": column_kind(name, column.type),
+                    "count": rows_with,
+                    "coverage": rows_with / table.num_rows if table.num_rows else 0.0,
+                    "distinct": len(counts),
+                    "top": top,
+                }
+            )
+        found.sort(key=lambda f: (f["name"].startswith("_"), -f["coverage"], f["name"]))
+        return found
+
+
+def column_kind(name: str, type: pa.DataType) -> str:
+    """number, string, time, multi or bool: what the page needs to show a column."""
+    if name in ("_time", "_indextime") and (pa.types.is_floating(type) or pa.types.is_integer(type)):
+        return "time"
+    if pa.types.is_boolean(type):
+        return "bool"
+    if pa.types.is_integer(type) or pa.types.is_floating(type):
+        return "number"
+    if pa.types.is_list(type):
+        return "multi"
+    return "string"
