@@ -229,10 +229,10 @@ class Writer:
                 parts.append(value.frame)
             return f"{self.value(value.call, environment)} OVER ({' '.join(parts)})"
         assert isinstance(value, Call)
-        parameters = f"({', '.join(self._parameter(p) for p in value.parameters)})" if value.parameters else ""
+        parameters = f"({', '.join(self.parameter(p) for p in value.parameters)})" if value.parameters else ""
         arguments = [self.value(a, environment) for a in value.arguments]
         if value.function in ("in", "notIn") and isinstance(value.arguments[1], Literal):
-            arguments[1] = "(" + ", ".join(self._parameter(x) for x in value.arguments[1].value) + ",)"
+            arguments[1] = "(" + ", ".join(self.parameter(x) for x in value.arguments[1].value) + ",)"
         return f"{value.function}{parameters}({', '.join(arguments)})"
 
     def literal(self, value: Literal) -> str:
@@ -243,10 +243,10 @@ class Writer:
             return "[" + ", ".join(quote_text(x) for x in value.value) + "]"
         if value.value is None:
             return f"CAST(NULL, '{_NULL_TYPES[value.type]}')"
-        return self._parameter(value.value)
+        return self.parameter(value.value)
 
     @staticmethod
-    def _parameter(value: object) -> str:
+    def parameter(value: object) -> str:
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, int):

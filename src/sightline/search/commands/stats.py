@@ -1,0 +1,396 @@
+"""`stats`, `eventstats` and `streamstats`: aggregates over groups of rows, beside every row, and over the rows so far."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sightline.errors import SearchError, Span
+from sightline.search.context import Context
+from sightline.search.planner import values as v
+from sightline.search.planner.aggregates import NamedValue, grouping_keys, lower_calls, over_rows, read_call
+from sightline.search.planner.lower import lower_condition
+from sightline.search.planner.relation import Relation
+from sightline.search.planner.sql import Writer
+from sightline.search.planner.values import Call, Column, Lambda, Over, Type, Value
+from sightline.search.registry import Command, command
+from sightline.search.syntax.arguments import AggregateCall, Arguments, option, print_name, print_options
+from sightline.search.syntax.expressions import ExpressionReader, print_expression, shown
+from sightline.search.syntax.tokens import expression_tokens, read_string
+from sightline.search.syntax.tree import Expression, Stage
+from sightline.search.time import parse_span
+
+_ALL_BEFORE = "ROWS BETWEEN UNBOUNDED PRECEDING AND "
+
+
+def read_statistics(arguments: Arguments, command: type, found: dict[str, Any]) -> tuple[list[AggregateCall], list[str]]:
+    """Aggregate calls and the BY list, with options of the command before, between and after them."""
+    calls: list[AggregateCall] = []
+    by: list[str] = []
+    found.update(arguments.options(command))
+    arguments.skip_commas()
+    while not arguments.done and not arguments.peek().is_word("by", "groupby"):
+        if arguments.peek(1).is_("="):
+            more = arguments.options(command)
+            if not more:
+                raise arguments.unknown_option(command) or SearchError("an aggregate is expected", arguments.peek().span)
+            found.update(more)
+        else:
+            calls.append(read_call(arguments))
+        arguments.skip_commas()
+    if not calls:
+        token = arguments.peek()
+        raise SearchError(f"an aggregate such as count or avg(field) is expected, got {shown(token)}", token.span)
+    if arguments.accept_word("by", "groupby"):
+        while not arguments.done:
+            if arguments.peek(1).is_("="):
+                more = arguments.options(command)
+                if not more:
+                    raise arguments.unknown_option(command) or SearchError("not expected", arguments.peek().span)
+                found.update(more)
+                continue
+            by.append(arguments.name("a field name after BY"))
+            arguments.skip_commas()
+        if not by:
+            raise SearchError("a field name after BY is expected, got the end", arguments.peek().span)
+    return calls, list(dict.fromkeys(by))
+
+
+def print_statistics(command: Stats | EventStats | StreamStats) -> list[str]:
+    """Options, calls and BY list as they are written."""
+    by = ["BY", ", ".join(print_name(name) for name in command.by)] if command.by else []
+    return [*print_options(command), ", ".join(str(call) for call in command.calls), *by]
+
+
+@command("stats", kind="transforming")
+@dataclass
+class Stats(Command):
+    """Aggregates over all rows, or over the rows of each group.
+
+    Syntax: stats [allnum=<bool>] [dedup_splitvals=<bool>] <aggregate>... [BY <field>...]
+    Example: index=web | stats count, avg(duration_ms) AS mean, p95(duration_ms) BY host
+
+    An aggregate is a function of a field, or of an expression: `sum(bytes)`, `count(eval(status>=500))`; without AS its
+    name is what was written. `*` in the field makes one aggregate per matching field, and `sum()` one per field. A row
+    that lacks a BY field is left out; one with a multivalue counts once for each value. The result is ordered by the BY
+    fields, numbers before text. Without rows there is one row without BY (a count is 0) and none with BY.
+    """
+
+    partitions: int = option(1, minimum=0, help="accepted; the engine decides how to divide the work")
+    allnum: bool = option(False, help="numeric aggregates only of fields whose values are all numbers")
+    delim: str = option(" ", help="accepted; a multivalue stays one")
+    dedup_splitvals: bool = option(False, help="count a repeated value of a multivalue BY field once")
+    calls: list[AggregateCall] = field(default_factory=list)
+    by: list[str] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, arguments: Arguments) -> Stats:
+        found: dict[str, Any] = {}
+        calls, by = read_statistics(arguments, cls, found)
+        return cls(calls=calls, by=by, **found)
+
+    def print_arguments(self) -> list[str]:
+        return print_statistics(self)
+
+    def lower(self, relation: Relation, context: Context) -> Relation:
+        relation, keys = grouping_keys(relation, self.by, distinct=self.dedup_splitvals)
+        relation, named = lower_calls(self.calls, relation, context, by=self.by, all_numbers=self.allnum)
+        return relation.aggregated(keys, [(one.name, one.value) for one in named])
+
+
+@command("eventstats", kind="dataset")
+@dataclass
+class EventStats(Command):
+    """Adds aggregates over all rows, or over the row's group, to every row.
+
+    Syntax: eventstats [allnum=<bool>] <aggregate>... [BY <field>...]
+    Example: index=web | eventstats avg(duration_ms) AS mean BY host | where duration_ms>2*mean
+
+    Rows and their order stay. A row that lacks a BY field gets no aggregate. A multivalue BY field is one group as a
+    whole.
+    """
+
+    allnum: bool = option(False, help="numeric aggregates only of fields whose values are all numbers")
+    calls: list[AggregateCall] = field(default_factory=list)
+    by: list[str] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, arguments: Arguments) -> EventStats:
+        found: dict[str, Any] = {}
+        calls, by = read_statistics(arguments, cls, found)
+        return cls(calls=calls, by=by, **found)
+
+    def print_arguments(self) -> list[str]:
+        return print_statistics(self)
+
+    def lower(self, relation: Relation, context: Context) -> Relation:
+        relation, named = lower_calls(self.calls, relation, context, by=self.by, all_numbers=self.allnum)
+        keys = [relation.field(name) for name in self.by]
+        if any(key.type is Type.NULL for key in keys):
+            return relation
+        relation, made = over_rows(relation, named, lambda call: Over(call.type, plain_call(call), tuple(keys)))
+        return with_aggregates(relation, made, named, keys)
+
+
+def plain_call(call: Call) -> Call:
+    """The call as a window function wants it."""
+    return dataclasses.replace(call, aggregate=False)
+
+
+def with_aggregates(
+    relation: Relation, made: Sequence[tuple[str, Value]], named: Sequence[NamedValue], keys: Sequence[Value]
+) -> Relation:
+    """The relation with the aggregates as fields, absent for rows that lack a key."""
+    complete = v.both([v.is_present(key) for key in keys])
+    for (name, value), _ in zip(made, named, strict=True):
+        if complete != v.TRUE:
+            value = v.choose(complete, value, v.EMPTY_MULTI if value.type is Type.MULTI else v.Literal(value.type, None))
+        relation = relation.with_field(name, value)
+    return relation.settled()
+
+
+@command("streamstats")
+@dataclass
+class StreamStats(Command):
+    """Adds aggregates over the rows so far to every row.
+
+    Syntax: streamstats [current=<bool>] [window=<count>] [global=<bool>] [time_window=<span>] [reset_on_change=<bool>]
+        [reset_before=(<condition>)] [reset_after=(<condition>)] <aggregate>... [BY <field>...]
+    Example: index=web | sort _time | streamstats window=10 avg(duration_ms) AS moving BY host
+
+    `current=false` leaves the row itself out. `window` looks at so many rows only (0 is all); with BY that is one window
+    over all rows of which the row's group counts, or with `global=false` a window for each group. `time_window` looks at
+    rows so far whose time lies within the span. Aggregates start again where a BY field changes (`reset_on_change`), and
+    before or after a row for which a condition is true. A row that lacks a BY field passes without aggregates.
+    """
+
+    current: bool = option(True, help="whether the row itself counts")
+    window: int = option(0, minimum=0, help="how many rows to look at; 0 is all")
+    global_: bool = option(True, name="global", help="one window over all groups, or one for each")
+    allnum: bool = option(False, help="numeric aggregates only of fields whose values are all numbers")
+    reset_on_change: bool = option(False, help="start again when a BY field changes")
+    time_window: str = option("", help="how far to look back in time")
+    reset_before: Expression | None = None
+    reset_after: Expression | None = None
+    calls: list[AggregateCall] = field(default_factory=list)
+    by: list[str] = field(default_factory=list)
+    reads_stage = True
+
+    @classmethod
+    def read(cls, stage: Stage) -> StreamStats:  # type: ignore[override]
+        found: dict[str, Any] = {}
+        arguments = Arguments(take_reset_conditions(stage, found))
+        calls, by = read_statistics(arguments, cls, found)
+        if found.get("time_window"):
+            parse_span(found["time_window"])
+        return cls(calls=calls, by=by, **found)
+
+    def print_arguments(self) -> list[str]:
+        conditions = [
+            f"{name}=({print_expression(condition)})"
+            for name, condition in (("reset_before", self.reset_before), ("reset_after", self.reset_after))
+            if condition is not None
+        ]
+        return [*conditions, *print_statistics(self)]
+
+    def lower(self, relation: Relation, context: Context) -> Relation:
+        keys = [relation.field(name) for name in self.by]
+        if any(key.type is Type.NULL for key in keys):
+            return relation
+        relation, position = relation.numbered()
+        complete = v.both([v.is_present(key) for key in keys])
+        relation, segments = self._segments(relation, keys, complete, position, context)
+        relation, named = lower_calls(self.calls, relation, context, by=self.by, all_numbers=self.allnum, position=position)
+        if self.time_window or (self.window and keys and self.global_):
+            relation, made = self._over_filtered_rows(relation, named, keys, segments, position)
+        else:
+            frame = self._frame()
+            order = ((position, False),)
+            partition = (*keys, *segments)
+            relation, made = over_rows(
+                relation, named, lambda call: Over(call.type, plain_call(call), partition, order, frame)
+            )
+        return with_aggregates(relation, made, named, keys)
+
+    def _over_filtered_rows(
+        self,
+        relation: Relation,
+        named: Sequence[NamedValue],
+        keys: Sequence[Value],
+        segments: Sequence[Value],
+        position: Value,
+    ) -> tuple[Relation, list[tuple[str, Value]]]:
+        """A window of which only some rows count: those of the group, those within the span of time."""
+        group = v.call("tuple", *(_one_text(key) for key in keys), v.integer(0), type=Type.TEXT)
+        same_group = v.call("equals", _part(1), group, type=Type.BOOL)
+        if not self.time_window:
+            over = gathering_window([group], segments, ((position, False),), self._frame())
+            return over_filtered_rows(relation, named, over, v.is_true(same_group))
+        time = v.as_float(relation.field("_time"))
+        if time.type is Type.NULL or isinstance(time, v.Literal):
+            raise SearchError("time_window needs rows with a _time", None)
+        span = parse_span(self.time_window)
+        length_s = span.seconds or (span.months or 1) * 31 * 86400.0
+        # The engine wants a whole number of 32 bits for the reach of a frame; what it takes in too much is left out below.
+        unit_s = 0.001 if length_s < 2_000_000 else 1.0
+        ticks = v.call(
+            "toInt64",
+            v.call("floor", v.call("divide", time, v.real(unit_s), type=Type.FLOAT), type=Type.FLOAT),
+            type=Type.INT,
+        )
+        reach = min(math.ceil(length_s / unit_s) + 1, 2**31 - 1)
+        frame = f"RANGE BETWEEN {reach} PRECEDING AND {reach} FOLLOWING"
+        over = gathering_window([group, position, time], (*segments,), ((ticks, False),), frame)
+        before = v.call("lessOrEquals" if self.current else "less", _part(2), position, type=Type.BOOL)
+        apart = v.call("abs", v.call("minus", _part(3), time, type=Type.FLOAT), type=Type.FLOAT)
+        near = v.call("less", apart, v.real(length_s), type=Type.BOOL)
+        conditions = [before, near, *([same_group] if keys else [])]
+        if self.window:
+            nearest_rows = v.call(
+                "greater", _part(2), v.call("minus", position, v.integer(self.window), type=Type.INT), type=Type.BOOL
+            )
+            conditions.append(nearest_rows)
+        return over_filtered_rows(relation, named, over, v.is_true(v.both(conditions)))
+
+    def _frame(self) -> str:
+        end = "CURRENT ROW" if self.current else "1 PRECEDING"
+        if not self.window:
+            return _ALL_BEFORE + end
+        start = self.window - 1 if self.current else self.window
+        return f"ROWS BETWEEN {start} PRECEDING AND {end}"
+
+    def _segments(
+        self, relation: Relation, keys: Sequence[Value], complete: Value, position: Value, context: Context
+    ) -> tuple[Relation, tuple[Value, ...]]:
+        """Numbers that grow where aggregates start again."""
+        order = ((position, False),)
+        segments: list[Value] = []
+        for condition, frame in (
+            (self.reset_before, _ALL_BEFORE + "CURRENT ROW"),
+            (self.reset_after, _ALL_BEFORE + "1 PRECEDING"),
+        ):
+            if condition is None:
+                continue
+            test = v.is_true(lower_condition(condition, relation, context, "reset"))
+            counted = v.call("toInt64", test, type=Type.INT)
+            over = Over(Type.INT, v.call("sum", counted, type=Type.INT), (), order, frame)
+            relation, (resets,) = relation.windowed([("resets", over)])
+            segments.append(v.call("ifNull", resets, v.integer(0), type=Type.INT))
+        if self.reset_on_change and keys:
+            # Rows that lack a field neither change it nor belong anywhere: they are a partition of their own.
+            frame = "ROWS BETWEEN 1 PRECEDING AND 1 PRECEDING"
+            texts = [_one_text(key) for key in keys]
+            columns = [
+                ("before", Over(Type.TEXT, v.call("any", one, type=Type.TEXT), (complete,), order, frame)) for one in texts
+            ]
+            relation, before = relation.windowed(columns)
+            pairs = zip(texts, before, strict=True)
+            same = v.both([v.is_true(v.call("equals", now, then, type=Type.BOOL)) for now, then in pairs])
+            changed = v.call("sum", v.call("toInt64", v.negation(same), type=Type.INT), type=Type.INT)
+            over = Over(Type.INT, changed, (complete,), order, _ALL_BEFORE + "CURRENT ROW")
+            relation, (changes,) = relation.windowed([("changes", over)])
+            segments.append(changes)
+        return relation, tuple(segments)
+
+
+def _one_text(value: Value) -> Value:
+    return v.call("arrayStringConcat", value, v.text("\n"), type=Type.TEXT) if value.type is Type.MULTI else v.as_text(value)
+
+
+def gathering_window(
+    deciding: Sequence[Value], partition: Sequence[Value], order: tuple[tuple[Value, bool], ...], frame: str
+) -> Callable[[Call], Over]:
+    """A window that gathers, for a call, tuples of the deciding values and the call's arguments."""
+
+    def over(call: Call) -> Over:
+        row = v.call("tuple", *deciding, *call.arguments, type=Type.TEXT)
+        return Over(Type.MULTI, v.call("groupArray", row, type=Type.MULTI), tuple(partition), order, frame)
+
+    return over
+
+
+def over_filtered_rows(
+    relation: Relation, named: Sequence[NamedValue], over: Callable[[Call], Over], keep: Value
+) -> tuple[Relation, list[tuple[str, Value]]]:
+    """The values over those rows of a window that the lambda parameter `row` keeps.
+
+    A window function cannot leave rows of its frame out, so the frame is gathered as a list of tuples (what decides, then
+    the arguments), filtered and reduced. `over` gives the window of a call that gathers.
+    """
+    calls: dict[Call, tuple[str, Over]] = {}
+    for one in named:
+        v.map_aggregates(one.value, lambda call: calls.setdefault(call, ("rows", over(call))) and call)
+    relation, made = relation.windowed(list(calls.values()))
+    gathered = dict(zip(calls, made, strict=True))
+
+    def reduced(call: Call) -> Value:
+        rows = v.call("arrayFilter", Lambda(Type.BOOL, ("row",), keep), gathered[call], type=Type.MULTI)
+        if not call.arguments:
+            return v.call("length", rows, type=Type.INT)
+        parameters = f"({', '.join(Writer.parameter(p) for p in call.parameters)})" if call.parameters else ""
+        first = len(calls[call][1].call.arguments[0].children) - len(call.arguments) + 1  # type: ignore[attr-defined]
+        columns = [
+            v.call("arrayMap", Lambda(Type.TEXT, ("row",), _part(first + k)), rows, type=Type.MULTI)
+            for k in range(len(call.arguments))
+        ]
+        return v.call("arrayReduce", v.text(call.function + parameters), *columns, type=call.type)
+
+    return relation, [(one.name, v.map_aggregates(one.value, reduced)) for one in named]
+
+
+def _part(position: int, type: Type = Type.TEXT) -> Value:
+    """An element of the gathered tuple that is at hand in a lambda."""
+    return v.call("tupleElement", Column(Type.MULTI, "row"), v.integer(position), type=type)
+
+
+def take_reset_conditions(stage: Stage, found: dict[str, Any]) -> Stage:
+    """The stage without `reset_before` and `reset_after`, whose conditions are read into `found`.
+
+    They are written `reset_before=(x>5)`, or with quoted parentheses, `reset_before="("x>5")"`, inside which quotes may be
+    escaped.
+    """
+    while match := _RESET.search(stage.text, stage.arguments.start, stage.arguments.end):
+        text, start, end = stage.text, match.end(), stage.arguments.end
+        name = match.group(1).lower()
+        if name in found:
+            raise SearchError(f'"{name}" is given twice', Span(match.start(1), match.end(1)))
+        if text.startswith('"("', start):
+            close = text.find('")"', start + 3, end)
+            if close < 0:
+                raise SearchError(f'{name}: a parenthesis is not closed: wanted ")"', Span(start, start + 3))
+            inner, after = Span(start + 3, close), close + 3
+        elif text.startswith('"', start):
+            _, after = read_string(text, start)
+            inner = Span(start + 1, after - 1)
+        elif text.startswith("(", start):
+            reader = Arguments(dataclasses.replace(stage, arguments=Span(start, end)))
+            inner = reader.parenthesised()
+            after = inner.end + 1
+        else:
+            raise SearchError(f"{name} wants a condition in parentheses", Span(match.start(1), match.end(1)))
+        expression = _unescaped(text, inner)
+        reader = ExpressionReader(expression_tokens(expression, inner, stage.subsearches), inner.end)
+        found[name] = reader.expression()
+        if not reader.done:
+            raise SearchError(f"{shown(reader.peek())} is not expected here", reader.peek().span)
+        blank = text[: match.start(1)] + " " * (after - match.start(1)) + text[after:]
+        stage = dataclasses.replace(stage, text=blank)
+    return stage
+
+
+_RESET = re.compile(r"\b(reset_before|reset_after)\s*=\s*", re.I)
+
+
+def _unescaped(text: str, span: Span) -> str:
+    """The text with escaped quotes of a range as plain ones; every other character keeps its offset."""
+    opening = True
+    out = text[span.start : span.end]
+    while (at := out.find('\\"')) >= 0:
+        # The space left over goes outside of the string.
+        out = out[:at] + (' "' if opening else '" ') + out[at + 2 :]
+        opening = not opening
+    return text[: span.start] + out + text[span.end :]

@@ -1,0 +1,236 @@
+"""Aggregate calls of commands as values over a relation: which fields a wildcard stands for, what each call reads, names.
+
+Enters: calls as read, a relation, the fields after BY. Leaves: named values that hold aggregate calls, ready for
+`Relation.aggregated`, or, through `over_rows`, for window functions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sightline.errors import SearchError
+from sightline.search import registry
+from sightline.search.functions import AggregateInput
+from sightline.search.planner import values as v
+from sightline.search.planner.lower import lower_expression
+from sightline.search.planner.relation import Relation, wildcard_regex
+from sightline.search.planner.values import Call, Column, Over, Type, Value
+from sightline.search.syntax.arguments import AggregateCall, Arguments, split_parameter
+
+if TYPE_CHECKING:
+    from sightline.search.context import Context
+
+COUNTING = frozenset(("count", "c", "dc", "distinct_count", "estdc"))
+"""Aggregates that are 0, not absent, where there are no rows."""
+_ANY_VALUES = COUNTING | {
+    "first", "last", "earliest", "latest", "earliest_time", "latest_time", "list", "values", "mode", "min", "max",
+    "sparkline", "estdc_error",
+}  # fmt: skip
+"""Aggregates that read text as well as numbers, so that `allnum` does not concern them."""
+
+
+@dataclass(frozen=True)
+class NamedValue:
+    """An aggregate with the name of its field and the call it came from."""
+
+    name: str
+    value: Value
+    call: AggregateCall
+
+
+def read_call(arguments: Arguments) -> AggregateCall:
+    """One aggregate call at the cursor. A function that needs a field and has none (`sum()`) reads all fields."""
+    call = arguments.aggregate_call(registry.AGGREGATES)
+    entry = registry.AGGREGATES[call.function]
+    if entry.needs_field and call.field is None and call.expression is None:
+        call = dataclasses.replace(call, field="*", name=call.name if call.explicit_name else f"{call.name}(*)")
+    if call.field is not None and call.explicit_name and call.field.count("*") != call.name.count("*"):
+        raise SearchError(
+            f'"{call.field}" has {_stars(call.field)} and "{call.name}" has {_stars(call.name)}: wanted equal numbers',
+            call.span,
+        )
+    return call
+
+
+def _stars(text: str) -> str:
+    count = text.count("*")
+    return f"{count} star" + ("" if count == 1 else "s")
+
+
+def expand_calls(calls: Sequence[AggregateCall], relation: Relation, by: Sequence[str] = ()) -> list[AggregateCall]:
+    """The calls with each wildcard call replaced by one per matching field. Fields after BY are not matched."""
+    found: list[AggregateCall] = []
+    for call in calls:
+        if call.field is None or "*" not in call.field:
+            found.append(call)
+            continue
+        regex = wildcard_regex(call.field)
+        for name in relation.matching(call.field):
+            if name in by or (name.endswith("{}") and name[:-2] in relation.fields):
+                continue
+            match = regex.fullmatch(name)
+            assert match is not None
+            pieces = list(match.groups())
+            new = "".join(pieces.pop(0) if c == "*" and pieces else c for c in call.name)
+            found.append(dataclasses.replace(call, field=name, name=new))
+    return found
+
+
+def lower_calls(
+    calls: Sequence[AggregateCall],
+    relation: Relation,
+    context: Context,
+    *,
+    by: Sequence[str] = (),
+    span_s: float | None = None,
+    all_numbers: bool = False,
+    position: Value | None = None,
+) -> tuple[Relation, list[NamedValue]]:
+    """The calls as values that hold aggregate calls, over a relation that may have been numbered for them.
+
+    `span_s` is the length of a time bucket. With `all_numbers`, a numeric aggregate of a group that holds a value which is
+    no number is absent.
+    """
+    calls = expand_calls(calls, relation, by)
+    ordered = any(registry.AGGREGATES[call.function].ordered for call in calls)
+    if position is None:
+        relation, position = relation.position_key() if ordered else (relation, v.integer(0))
+    time = relation.field("_time")
+    earliest, latest = searched_range(context)
+    rows = AggregateInput(
+        position,
+        v.NULL if time.type is Type.NULL else v.as_float(time),
+        span_s=span_s,
+        earliest=earliest,
+        latest=latest,
+    )
+    named: list[NamedValue] = []
+    for call in calls:
+        if call.name in by:
+            raise SearchError(
+                f'the aggregate and the BY field are both named "{call.name}"', call.span, hint="use AS with another name"
+            )
+        try:
+            value = _lower_call(call, relation, context, rows, all_numbers)
+        except SearchError as error:
+            raise error.at(call.span) from None
+        named.append(NamedValue(call.name, value, call))
+    return relation, named
+
+
+def _lower_call(call: AggregateCall, relation: Relation, context: Context, rows: AggregateInput, all_numbers: bool) -> Value:
+    entry = registry.AGGREGATES[call.function]
+    field, extra, parameter = call.field, call.extra, call.parameter
+    if call.function == "sparkline" and field is not None:
+        # The inner call stands where a field name stands: sparkline(avg(x), 1h).
+        inner, _, rest = field.partition("(")
+        extra, field = (inner.strip().lower(), *extra), rest.rpartition(")")[0].strip() or None
+        function, parameter = split_parameter(extra[0], registry.AGGREGATES)
+        if function is None:
+            raise SearchError(f'there is no aggregate function "{inner}"')
+    argument: Value | None = None
+    if call.expression is not None:
+        argument = lower_expression(call.expression, relation, context)
+        if argument.type is Type.BOOL:
+            # count(eval(x>5)) counts rows for which it is true.
+            argument = v.choose(argument, v.integer(1), v.Literal(Type.INT, None))
+    elif field is not None:
+        argument = relation.field(field)
+    if argument is not None and argument.type is Type.NULL:
+        argument = v.Literal(Type.TEXT, None)
+    value = entry.lower(argument, dataclasses.replace(rows, parameter=parameter, extra=extra))
+    if all_numbers and argument is not None and argument.type in (Type.TEXT, Type.MULTI):
+        value = _only_numbers(call.function, argument, value)
+    return aggregated_value(value)
+
+
+def _only_numbers(function: str, argument: Value, value: Value) -> Value:
+    if function in _ANY_VALUES:
+        return value
+    items = v.as_multi(argument)
+    item = Column(Type.TEXT, "item")
+    other = v.call("isNull", v.as_number(item), type=Type.BOOL)
+    found = v.call("arrayExists", v.Lambda(Type.BOOL, ("item",), other), items, type=Type.BOOL)
+    others = v.agg("sum", v.call("toInt64", found, type=Type.INT), type=Type.INT)
+    return v.choose(v.call("equals", others, v.integer(0), type=Type.BOOL), value, v.NULL)
+
+
+def aggregated_value(value: Value) -> Value:
+    """The value, or for one without an aggregate call (a constant) an aggregate of it, so that it has one row a group."""
+    if value.type is Type.NULL:
+        value = v.Literal(Type.TEXT, None)
+    if has_aggregate(value):
+        return value
+    return v.agg("any", value, type=value.type)
+
+
+def has_aggregate(value: Value) -> bool:
+    """Whether the value reads all rows of a group."""
+    if isinstance(value, Call) and value.aggregate:
+        return True
+    return any(has_aggregate(child) for child in value.children)
+
+
+def over_rows(
+    relation: Relation, named: Sequence[NamedValue], window: Callable[[Call], Over]
+) -> tuple[Relation, list[tuple[str, Value]]]:
+    """The values with every aggregate call computed as a window function; `window` says over which rows."""
+    columns: dict[Call, tuple[str, Over]] = {}
+
+    def collect(call: Call) -> Value:
+        columns.setdefault(call, ("window", window(call)))
+        return call
+
+    for one in named:
+        v.map_aggregates(one.value, collect)
+    relation, made = relation.windowed(list(columns.values()))
+    replaced = dict(zip(columns, made, strict=True))
+    return relation, [(one.name, v.map_aggregates(one.value, lambda call: replaced[call])) for one in named]
+
+
+def grouping_keys(
+    relation: Relation, names: Sequence[str], *, distinct: bool = False
+) -> tuple[Relation, list[tuple[str, Value]]]:
+    """Rows that have all the fields, and the fields as keys of groups; a multivalue gives a row for each of its values.
+
+    With `distinct` a value that a multivalue repeats counts once. Without such a field anywhere there are no rows.
+    """
+    values = {name: relation.field(name) for name in names}
+    conditions = []
+    for name, value in values.items():
+        if value.type is Type.NULL:
+            conditions.append(v.FALSE)
+            values[name] = v.text("")
+        elif value.type is not Type.MULTI and not (isinstance(value, v.Literal) and value.value is not None):
+            conditions.append(v.is_present(value))
+    relation = relation.filtered(v.both(conditions))
+    keys: list[tuple[str, Value]] = []
+    for name, value in values.items():
+        if value.type is Type.MULTI:
+            array = v.call("arrayDistinct", value, type=Type.MULTI) if distinct else value
+            relation, value = relation.unnested(array, name)
+        elif isinstance(value, v.Literal):
+            # A bare number in GROUP BY is a position to the engine.
+            value = v.call("materialize", value, type=value.type)
+        elif value.type is Type.BOOL:
+            value = v.as_text(value)
+        keys.append((name, value))
+    return relation, keys
+
+
+def searched_range(context: Context) -> tuple[float | None, float | None]:
+    """The time range of the search, from its text or from the job; None where it is open.
+
+    A beginning without an end ends now. A beginning at 0 or 1 is how people write all time.
+    """
+    earliest, latest = context.overridden_earliest, context.overridden_latest
+    if earliest is None and latest is None:
+        earliest, latest = context.earliest, context.latest
+    if earliest is not None and earliest <= 1:
+        earliest = None
+    if earliest is not None and latest is None:
+        latest = context.now
+    return earliest, latest
