@@ -54,7 +54,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._secrets = data.parent / "tokens.json"
         self.url = f"http://{addresses.http}"
-        self._client = httpx.Client(base_url=f"{self.url}/api/v1", timeout=30)
+        self._client = httpx.Client(base_url=f"{self.url}/api/v1", timeout=60)
 
     def token(self, kind: str, index: str = "") -> str:
         """The demo's token of this kind, made at the first call. Tokens are shown once, so the demo keeps a copy."""
@@ -67,8 +67,8 @@ class Server:
         return secrets[kind]
 
     def login_link(self) -> str:
-        """An address that signs its visitor in, once."""
-        return self._command("user", "link", "admin", "--url", self.url)
+        """An address that signs its visitor in, once. Only after `start`."""
+        return self._command("user", "link", "admin")
 
     def start(self, timeout_s: float = 60.0) -> None:
         """Start the server and wait until it answers. Raises DemoError with the server's own words when it does not."""
