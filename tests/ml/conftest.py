@@ -78,3 +78,9 @@ def registry(tmp_path):
 @pytest.fixture
 def context():
     return Context(owner="ada", app="search", search="index=x | fit ...", now=1_700_000_000.0)
+
+
+def pytest_configure(config):
+    """Some fits stop early on purpose; what scikit-learn then warns of is told as a message and tested as such."""
+    config.addinivalue_line("filterwarnings", "ignore::sklearn.exceptions.ConvergenceWarning")
+    config.addinivalue_line("filterwarnings", "ignore::sklearn.exceptions.UndefinedMetricWarning")

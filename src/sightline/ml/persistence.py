@@ -13,12 +13,14 @@ import numpy as np
 import skops.io
 from sklearn.tree import BaseDecisionTree
 from sklearn.tree._tree import Tree
-from skops.io.exceptions import UntrustedTypesFoundException
+from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
 from sightline.errors import UserError
 
 TRUSTED = (
     "sklearn.tree._tree.Tree",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
     "sklearn._loss._loss.CyHalfBinomialLoss",
     "sklearn._loss._loss.CyHalfMultinomialLoss",
     "sklearn._loss._loss.CyHalfSquaredError",
@@ -43,16 +45,23 @@ TRUSTED = (
 
 
 def dump_estimator(estimator: Any) -> bytes:
-    """The estimator in the skops format, compressed."""
-    return skops.io.dumps(estimator, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
+    """The estimator in the skops format, compressed. Raises UserError for what `load_estimator` would refuse."""
+    try:
+        content = skops.io.dumps(estimator, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
+    except UnsupportedTypeException as error:
+        raise UserError(f"{type(estimator).__name__} cannot be saved: {error}") from error
+    untrusted = _untrusted(content)
+    if untrusted:
+        raise UserError(f"{type(estimator).__name__} cannot be saved, it holds: {', '.join(untrusted)}")
+    return content
 
 
 def load_estimator(content: bytes, what: str) -> Any:
     """The estimator again. Raises UserError, naming `what` and why, for bytes that may not or cannot be loaded."""
     try:
-        untrusted = [name for name in skops.io.get_untrusted_types(data=content) if name not in TRUSTED]
+        untrusted = _untrusted(content)
         if untrusted:
-            raise UserError(f"{what} holds types that are not trusted: {', '.join(sorted(untrusted))}")
+            raise UserError(f"{what} holds types that are not trusted: {', '.join(untrusted)}")
         estimator = skops.io.loads(content, trusted=list(TRUSTED))
     except UserError:
         raise
@@ -61,6 +70,10 @@ def load_estimator(content: bytes, what: str) -> Any:
     for tree in _trees(estimator):
         _check_tree(tree, what)
     return estimator
+
+
+def _untrusted(content: bytes) -> list[str]:
+    return sorted(name for name in skops.io.get_untrusted_types(data=content) if name not in TRUSTED)
 
 
 def _trees(estimator: Any) -> list[Tree]:

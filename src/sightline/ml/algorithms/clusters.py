@@ -70,7 +70,7 @@ ALGORITHMS = (
         estimator=Birch,
         parameters=(groups(3),),
         outputs=predict_clusters,
-        updates=True,
+        saves=False,  # Its tree is linked objects, which the skops format refuses.
         max_inputs=2_000,
     ),
     Algorithm(
