@@ -209,13 +209,13 @@ def as_number(value: Value) -> Value:
     if value.type.is_number:
         return value
     if isinstance(value, Literal):
+        if value.value is None:
+            return Literal(Type.FLOAT, None)
         if value.type is Type.TEXT:
             parsed = numeric_literal(value.value)
             return NULL if parsed is None else number(parsed)
         if value.type is Type.BOOL:
             return integer(int(value.value))
-        if value.type is Type.NULL:
-            return Literal(Type.FLOAT, None)
     if value.type is Type.BOOL:
         return call("toInt64", value, type=Type.INT)
     if value.type is Type.MULTI:
