@@ -56,6 +56,8 @@ def read_sort_keys(arguments: Arguments, stop_words: tuple[str, ...] = ()) -> li
             name = arguments.stage.text[inner.start : inner.end].strip().strip("\"'")
             if kind == "desc":
                 kind, descending = "auto", True
+        else:
+            name += arguments.glued_parentheses(token)
         keys.append(SortKey(name, descending, kind))
         arguments.skip_commas()
     return keys

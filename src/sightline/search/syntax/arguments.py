@@ -181,7 +181,13 @@ class Arguments:
         token = self.next()
         if token.kind not in ("word", "string", "quoted"):
             raise SearchError(f"{what} is expected, got {shown(token)}", token.span)
-        return token.text
+        return token.text + self.glued_parentheses(token)
+
+    def glued_parentheses(self, token: Token) -> str:
+        """What follows a word without a space in parentheses: the rest of a name such as `avg(x)`."""
+        if token.kind == "word" and self.peek().is_("(") and self.peek().glued:
+            return self.parenthesised_text()
+        return ""
 
     def names(self, what: str = "a field name", stop_words: Sequence[str] = (), *, required: bool = True) -> list[str]:
         """Names separated by commas or spaces, up to the end or a stop word."""
