@@ -1,0 +1,206 @@
+"""`rex` and `regex`: fields cut out of text by a regular expression, text rewritten, rows kept or dropped by one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sightline.errors import SearchError
+from sightline.search.context import Context
+from sightline.search.planner import regexes
+from sightline.search.planner import values as v
+from sightline.search.planner.relation import Relation
+from sightline.search.planner.values import Type, Value
+from sightline.search.registry import Command, command
+from sightline.search.syntax.arguments import Arguments, option, print_name, print_options
+from sightline.search.syntax.tokens import read_raw_string
+
+
+def _pattern(arguments: Arguments) -> str:
+    """The pattern at the cursor: a quoted string with its backslashes, or the rest of the text when it is not quoted."""
+    token = arguments.peek()
+    if token.kind == "string":
+        arguments.next()
+        return read_raw_string(arguments.stage.text, token.span.start)[0]
+    if token.kind == "end":
+        raise SearchError("a regular expression is expected, got the end", token.span)
+    start = token.span.start
+    arguments.position = len(arguments.tokens)
+    return arguments.stage.text[start : arguments.stage.arguments.end].strip()
+
+
+def _print_pattern(pattern: str) -> str:
+    return '"' + re.sub(r'(?<!\\)"', r"\\\"", pattern) + '"'
+
+
+@command("rex")
+@dataclass
+class Rex(Command):
+    r"""Cuts fields out of text with the named groups of a regular expression, or rewrites the text.
+
+    Syntax: rex [field=<field>] [max_match=<n>] [offset_field=<field>] "<regex>" | rex [field=<field>] mode=sed "s/<regex>/<text>/<flags>"
+    Example: index=web | rex "user=(?<user>\w+)"
+
+    Reads `_raw` unless `field` says otherwise. A row that does not match keeps its fields. With `max_match` other than 1
+    (0 is all) the fields become multivalues. `mode=sed` takes `s/regex/replacement/flags` (`g`, `i`, or a number) and
+    `y/abc/xyz/`.
+    """
+
+    field: str = option("_raw", help="the field to read")
+    max_match: int = option(1, minimum=0, help="how many matches; 0 is all")
+    offset_field: str = option("", help="a field for the places of the matches")
+    mode: str = option("", choices=("sed",), help="rewrite instead of extract")
+    pattern: str = ""
+
+    @classmethod
+    def read(cls, arguments: Arguments) -> Rex:
+        given = arguments.options(cls)
+        place = arguments.peek().span
+        pattern = _pattern(arguments)
+        given.update(arguments.options(cls))
+        arguments.finish()
+        rex = cls(pattern=pattern, **given)
+        if rex.mode == "sed":
+            for script in split_sed(pattern):
+                check_sed(script, place)
+        else:
+            regexes.check(pattern, place)
+            if not regexes.group_names(pattern):
+                raise SearchError(f'the regular expression has no named group such as (?<name>...): "{pattern}"', place)
+        return rex
+
+    def print_arguments(self) -> list[str]:
+        return [*print_options(self), _print_pattern(self.pattern)]
+
+    def lower(self, relation: Relation, context: Context) -> Relation:
+        source = relation.field(self.field)
+        if source.type is Type.NULL:
+            return relation
+        if self.mode == "sed":
+            return relation.with_field(self.field, self._rewritten(v.as_text(source)))
+        text = (
+            v.as_text(source)
+            if source.type is not Type.MULTI
+            else v.call("arrayStringConcat", source, v.text("\n"), type=Type.TEXT)
+        )
+        plain = v.call("ifNull", text, v.text(""), type=Type.TEXT)
+        matched = v.is_true(v.both([v.is_present(text), regexes.matches(plain, self.pattern)]))
+        for name in dict.fromkeys(regexes.group_names(self.pattern)):
+            found = regexes.extract(plain, self.pattern, name, self.max_match)
+            found = v.choose(matched, found, relation.field(name))
+            if found.type is Type.TEXT:
+                kept = v.call("notEquals", v.call("ifNull", found, v.text(""), type=Type.TEXT), v.text(""), type=Type.BOOL)
+                found = v.choose(kept, found, relation.field(name) if name in relation.fields else v.NULL)
+            relation = relation.with_field(name, found)
+        if self.offset_field:
+            relation = relation.with_field(
+                self.offset_field, v.choose(matched, regexes.offsets(plain, self.pattern), v.NULL)
+            )
+        return relation
+
+    def _rewritten(self, text: Value) -> Value:
+        for script in split_sed(self.pattern):
+            if script.startswith("y"):
+                _, source, target, _ = _sed_parts(script)
+                text = v.call("translateUTF8", text, v.text(source), v.text(target), type=Type.TEXT)
+                continue
+            _, pattern, replacement, flags = _sed_parts(script)
+            if "i" in flags.lower():
+                pattern = "(?i)" + pattern
+            text = regexes.replace(text, pattern, replacement, everywhere="g" in flags)
+        return text
+
+
+def split_sed(text: str) -> list[str]:
+    """The scripts of a sed text: one, or several separated by spaces or semicolons."""
+    scripts, rest = [], text.strip()
+    while rest:
+        if len(rest) < 2 or rest[0] not in "sy":
+            raise SearchError(f'a sed script is s/regex/replacement/flags or y/abc/xyz/, got "{rest}"')
+        delimiter, i, seen = rest[1], 2, 0
+        while i < len(rest) and seen < 2:
+            if rest[i] == "\\":
+                i += 1
+            elif rest[i] == delimiter:
+                seen += 1
+            i += 1
+        if seen < 2:
+            raise SearchError(f'a sed script has three delimiters, got "{rest}"')
+        while i < len(rest) and rest[i] not in "; \t\n":
+            i += 1
+        scripts.append(rest[:i])
+        rest = rest[i:].lstrip("; \t\n")
+    return scripts
+
+
+def _sed_parts(script: str) -> tuple[str, str, str, str]:
+    delimiter, parts, current, i = script[1], [], "", 2
+    while i < len(script) and len(parts) < 2:
+        if script[i] == "\\" and i + 1 < len(script):
+            current += delimiter if script[i + 1] == delimiter else script[i : i + 2]
+            i += 2
+        elif script[i] == delimiter:
+            parts.append(current)
+            current = ""
+            i += 1
+        else:
+            current += script[i]
+            i += 1
+    return script[0], parts[0], parts[1], script[i:].strip()
+
+
+def check_sed(script: str, place: object) -> None:
+    """Refuse a sed script that cannot run."""
+    kind, pattern, replacement, flags = _sed_parts(script)
+    if kind == "y":
+        if len(pattern) != len(replacement):
+            raise SearchError(
+                f"y/// needs as many characters on both sides, got {len(pattern)} and {len(replacement)}", place
+            )  # type: ignore[arg-type]
+        return
+    if not re.fullmatch(r"[gGiI]*", flags):
+        raise SearchError(f'sed flags are g and i, got "{flags}"', place)  # type: ignore[arg-type]
+    regexes.check(pattern, place)  # type: ignore[arg-type]
+
+
+@command("regex")
+@dataclass
+class Regex(Command):
+    r"""Keeps the rows whose field matches a regular expression, or with != those whose field does not.
+
+    Syntax: regex [<field>=|<field>!=]"<regex>"
+    Example: index=web | regex uri="^/api/v\d+/"
+
+    Reads `_raw` unless a field is named. A row without the field is dropped, and kept with `!=`.
+    """
+
+    name: str = "_raw"
+    negated: bool = False
+    pattern: str = ""
+
+    @classmethod
+    def read(cls, arguments: Arguments) -> Regex:
+        name, negated = "_raw", False
+        if arguments.peek(1).is_("=", "!=", "=="):
+            name = arguments.name()
+            negated = arguments.next().text == "!="
+        place = arguments.peek().span
+        pattern = _pattern(arguments)
+        arguments.finish()
+        regexes.check(pattern, place)
+        return cls(name, negated, pattern)
+
+    def print_arguments(self) -> list[str]:
+        return [f"{print_name(self.name)}{'!=' if self.negated else '='}{_print_pattern(self.pattern)}"]
+
+    def lower(self, relation: Relation, context: Context) -> Relation:
+        value = relation.field(self.name)
+        if value.type is Type.NULL:
+            return relation if self.negated else relation.filtered(v.FALSE)
+        if value.type is Type.MULTI:
+            item = v.Column(Type.TEXT, "item")
+            test = v.Lambda(Type.BOOL, ("item",), regexes.matches(item, self.pattern))
+            found: Value = v.call("arrayExists", test, value, type=Type.BOOL)
+        else:
+            found = v.is_true(regexes.matches(v.as_text(value), self.pattern))
+        return relation.filtered(v.negation(found) if self.negated else found)
