@@ -130,7 +130,7 @@ def wanted_indexes(predicate: Predicate, context: Context, span: Span) -> list[s
     """Indexes that the conditions can match: those that `index=` names, else the default ones."""
     known = context.knowledge.indexes()
     searchable = [name for name, datatype in known.items() if datatype in _TABLE_OF]
-    patterns = list(_index_patterns(predicate))
+    patterns = list(index_patterns(predicate))
     if not patterns:
         return [name for name in context.knowledge.default_indexes(context.user) if name in searchable]
     found: list[str] = []
@@ -152,13 +152,14 @@ def wanted_indexes(predicate: Predicate, context: Context, span: Span) -> list[s
     return found
 
 
-def _index_patterns(predicate: Predicate) -> list[str]:
+def index_patterns(predicate: Predicate) -> list[str]:
+    """Patterns of the index names that conditions mention; `*` for a condition that excludes some."""
     if isinstance(predicate, Comparison) and predicate.name == "index":
         return [predicate.value] if predicate.operator == "=" else ["*"]
     if isinstance(predicate, Membership) and predicate.name == "index":
         return list(predicate.values)
     if isinstance(predicate, Both | Either):
-        return [p for operand in predicate.operands for p in _index_patterns(operand)]
+        return [p for operand in predicate.operands for p in index_patterns(operand)]
     return []
 
 

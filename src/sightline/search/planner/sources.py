@@ -79,6 +79,7 @@ def table_relation(table: str, paths: Mapping[str, frozenset[str]], names: Names
     provides = {f"{name}:{type.value}": sql for name, (type, sql) in columns.items()}
     provides[RAW_TIME] = "`_time`"
     provides[RAW_INDEX] = "`index`"
+    provides[f"{json_column}:stored"] = quote_identifier(json_column)
     if table == "events":
         provides[RAW_TEXT] = "lowerUTF8(`_raw`)"
     fields: dict[str, Value] = {name: Column(type, f"{name}:{type.value}") for name, (type, _) in columns.items()}
