@@ -12,13 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import click
 import typer
-from click.core import ParameterSource
 from rich.console import Console
 from rich.markup import escape
 
-from sightline.config import load_settings
 from sightline.errors import EnvironmentTrouble, SearchError, SightlineError, UserError
 
 if TYPE_CHECKING:
@@ -77,6 +74,7 @@ def serve(
 
 @app.command()
 def load(
+    context: typer.Context,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV, JSON lines, Parquet or plain text.")],
     index: Annotated[str, typer.Option(metavar="NAME", help="The index to load into; made when absent.")],
     sourcetype: Annotated[str, typer.Option(metavar="S")] = "",
@@ -93,7 +91,7 @@ def load(
             raise UserError(f'no file "{file}"')
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     loaded = 0
-    with _loader(data, url, token) as load_one, Progress(*columns, console=told) as progress:
+    with _loader(context, data, url, token) as load_one, Progress(*columns, console=told) as progress:
         for file in files:
             task = progress.add_task(escape(file.name), total=file.stat().st_size)
             loaded += load_one(
@@ -105,6 +103,7 @@ def load(
 
 @app.command()
 def search(
+    context: typer.Context,
     text: Annotated[str, typer.Argument(metavar="SPL", help="The search; - reads it from standard input.")],
     earliest: Earliest = "",
     latest: Latest = "",
@@ -118,7 +117,7 @@ def search(
         raise typer.BadParameter(f'wanted one of {", ".join(FORMATS)}, got "{form}"', param_hint="--format")
     text = sys.stdin.read() if text == "-" else text
     with _failing_with_text(text):
-        if _asks_server(url):
+        if _asks_server(context):
             with _client(url, token) as client:
                 table = _search_remote(client, text, earliest, latest)
         else:
@@ -133,6 +132,7 @@ def search(
 
 @app.command()
 def explain(
+    context: typer.Context,
     text: Annotated[str, typer.Argument(metavar="SPL", help="The search; - reads it from standard input.")],
     earliest: Earliest = "",
     latest: Latest = "",
@@ -143,7 +143,7 @@ def explain(
     """Show each stage of a search, from its text to the engine's SQL, without running it."""
     text = sys.stdin.read() if text == "-" else text
     with _failing_with_text(text):
-        if _asks_server(url):
+        if _asks_server(context):
             with _client(url, token) as client:
                 stages = client.explain(text, earliest=earliest, latest=latest)
         else:
@@ -257,21 +257,19 @@ def user_link(name: Annotated[str, typer.Argument()] = "admin", data: Data = Non
 
     directory = _directory(data)
     with _catalog(data) as catalog:
-        print(login_link(catalog, load_settings(directory), name))
+        print(login_link(catalog, directory, name))
 
 
 def _directory(data: Path | None) -> Path:
     return data or Path("data")
 
 
-def _asks_server(url: str) -> bool:
+def _asks_server(context: typer.Context) -> bool:
     """Whether a running server is meant. What was typed wins over what the environment says."""
-    typed = ParameterSource.COMMANDLINE
-    context = click.get_current_context()
-    sources = [context.get_parameter_source(name) for name in ("data", "url")]
-    if sources == [typed, typed]:
+    data, url = (getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE" for name in ("data", "url"))
+    if data and url:
         raise UserError("--data and --url exclude each other: one is a directory, the other a running server")
-    return bool(url) and sources[0] != typed
+    return bool(context.params["url"]) and not data
 
 
 def _client(url: str, token: str) -> Client:
@@ -296,9 +294,9 @@ def _catalog(data: Path | None) -> Iterator[Catalog]:
 
 
 @contextlib.contextmanager
-def _loader(data: Path | None, url: str, token: str) -> Iterator[Any]:
+def _loader(context: typer.Context, data: Path | None, url: str, token: str) -> Iterator[Any]:
     """A function that loads one file: (path, index, sourcetype, time field, progress) -> rows."""
-    if _asks_server(url):
+    if _asks_server(context):
         with _client(url, token) as client:
             yield lambda path, index, sourcetype, time_field, progress: client.load(
                 path, index=index, sourcetype=sourcetype, time_field=time_field, on_progress=progress
@@ -343,10 +341,10 @@ def _print_table(table: pa.Table) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from sightline.web.export import field_type
+    from sightline.search.jobs import column_kind
 
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    kinds = [field_type(field) for field in table.schema]
+    kinds = [column_kind(field.name, field.type) for field in table.schema]
     for name, kind in zip(table.column_names, kinds, strict=True):
         shown.add_column(Text(name), justify="right" if kind == "number" else "left", overflow="fold")
     for batch in table.to_batches():

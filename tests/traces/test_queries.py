@@ -105,7 +105,7 @@ def test_a_trace_has_everything_read_off_it(traces):
     assert sum(e - s for span in trace["spans"] for s, e in span["critical"]) == trace["critical_path_ms"] == 100
     assert spans["a2"]["attributes"] == {"http.x": 1} and spans["a3"]["status_message"] == "bad"
     assert spans["a1"]["start_ns"] == str(int(START * 1e9))
-    assert [log["raw"] for log in trace["logs"]] == ["the model failed"]
+    assert [log["_raw"] for log in trace["logs"]] == ["the model failed"]
 
 
 def test_a_span_without_its_parent_is_marked(traces):

@@ -49,7 +49,7 @@ class World:
         self.log = InternalLog(lambda index, table: self.tables.append((index, table)), lambda: self.now)
         settings = WatchSettings(delivery_backoff_s=0.01, delivery_attempts=3)
         self.scheduler = Scheduler(
-            self.catalog, self.run, self.log, settings, lambda: self.now, lambda sid: f"http://here/search?sid={sid}"
+            self.catalog, self.run, self.log, settings, lambda: self.now, lambda text, outcome: f"http://here/search?sid={outcome.sid}"
         )
 
     def run(self, request):

@@ -73,6 +73,13 @@ class Accounts:
                 raise UserError(f'"{name}" is the last administrator and cannot be removed')
             session.delete(user)
 
+    def nobody_can_enter(self) -> bool:
+        """Whether no user has a password or an open session: without a login link nobody gets in."""
+        with self._sessions() as session:
+            with_password = session.scalar(select(User.id).where(User.password_hash != "").limit(1))
+            signed_in = session.scalar(select(Session.user_id).where(Session.expires > self._clock()).limit(1))
+        return with_password is None and signed_in is None
+
     def check_password(self, name: str, password: str) -> User | None:
         """The user when the password is right, else None."""
         with self._sessions() as session:

@@ -50,12 +50,12 @@ class Client:
         *,
         earliest: str = "",
         latest: str = "",
-        max_count: int | None = None,
+        max_count: int = 0,
         on_progress: Callable[[Job], None] | None = None,
     ) -> pa.Table:
         """Runs a search to its end and gives its rows. A search that is interrupted is cancelled on the server.
 
-        `max_count` bounds the rows; None leaves that to the server. Raises SearchError when the search is wrong or
+        `max_count` keeps the newest events of a search for events; 0 keeps all. Raises SearchError when the search is wrong or
         fails.
         """
         job = self.start(text, earliest=earliest, latest=latest, max_count=max_count)
@@ -69,11 +69,10 @@ class Client:
             raise failure_of(job)
         return self.results(job.sid)
 
-    def start(self, text: str, *, earliest: str = "", latest: str = "", max_count: int | None = None) -> Job:
+    def start(self, text: str, *, earliest: str = "", latest: str = "", max_count: int = 0) -> Job:
         """Starts a search and returns at once."""
         body = {"search": text, "earliest": earliest, "latest": latest, "max_count": max_count}
-        given = {name: value for name, value in body.items() if value not in (None, "")}
-        return _job(self._call("POST", "/search/jobs", json={"search": text} | given))
+        return _job(self._call("POST", "/search/jobs", json=body))
 
     def job(self, sid: str) -> Job:
         """A search as it stands."""

@@ -260,7 +260,7 @@ def _red(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _logs_of(store: EmbeddedStore, trace_id: str) -> list[dict[str, Any]]:
     rows = store.query(
-        "SELECT toFloat64(_time) AS time, `index`, host, source, sourcetype, severity, span_id, _raw AS raw"
+        "SELECT toFloat64(_time) AS time, `index`, host, source, sourcetype, severity, span_id, _raw"
         f" FROM sightline.events WHERE trace_id = {quote(trace_id)} ORDER BY _time LIMIT {MAX_LOGS}"
     )
     return rows.to_pylist()

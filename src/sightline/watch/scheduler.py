@@ -55,6 +55,8 @@ class RunOutcome:
     messages: Sequence[str] = ()
     run_time_s: float = 0.0
     scanned_rows: int = 0
+    earliest_time: float | None = None
+    latest_time: float | None = None
 
 
 RunSearch = Callable[[RunRequest], RunOutcome]
@@ -74,7 +76,7 @@ class Scheduler:
         log: InternalLog,
         settings: WatchSettings,
         clock: Clock,
-        results_link: Callable[[str], str],
+        results_link: Callable[[str, RunOutcome], str],
     ) -> None:
         self._catalog = catalog
         self._run_search = run_search
@@ -249,17 +251,19 @@ class Scheduler:
             )
             if step.event == "fired":
                 for action in alert.actions:
-                    self._notifier.send(self._notice(alert, action, outcome.sid, step.detail, step.row or {}))
+                    self._notifier.send(self._notice(alert, action, outcome, step.detail, step.row or {}))
 
-    def _notice(self, alert: Alert, action: Mapping[str, Any], sid: str, detail: str, row: Mapping[str, Any]) -> Notice:
+    def _notice(
+        self, alert: Alert, action: Mapping[str, Any], outcome: RunOutcome, detail: str, row: Mapping[str, Any]
+    ) -> Notice:
         return Notice(
             alert.id,
             action,
-            sid,
+            outcome.sid,
             alert.name,
             alert.app,
             alert.owner,
-            self._results_link(sid),
+            self._results_link(alert_search(alert), outcome),
             alert.severity,
             detail,
             row,

@@ -40,19 +40,6 @@ def cell(value: Any) -> Any:
     return value
 
 
-def field_type(field: pa.Field) -> str:
-    """How the page treats a column: time, number, bool, multi or string."""
-    if field.name == "_time" or pa.types.is_timestamp(field.type):
-        return "time"
-    if pa.types.is_list(field.type) or pa.types.is_large_list(field.type):
-        return "multi"
-    if pa.types.is_boolean(field.type):
-        return "bool"
-    if pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type):
-        return "number"
-    return "string"
-
-
 def rows_of(table: pa.Table | pa.RecordBatch) -> list[list[Any]]:
     """The rows as lists of JSON cells."""
     columns = [[cell(value) for value in column.to_pylist()] for column in table.columns]

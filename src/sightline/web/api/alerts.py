@@ -60,7 +60,7 @@ def list_alerts(parts: WithParts) -> list[dict[str, Any]]:
 @router.post("", status_code=201)
 def create_alert(body: NewAlert, parts: WithParts, identity: Asking) -> dict[str, Any]:
     """Makes an alert; its schedule counts from now."""
-    parts.engine.read(body.search)
+    parts.engine.verify(body.search)
     row = parts.catalog.alerts.create(**body.model_dump(), owner=identity.name)
     _check_whole(row, parts)
     parts.scheduler.wake()
@@ -78,7 +78,7 @@ def change_alert(alert_id: int, body: AlertChange, parts: WithParts, identity: A
     """Changes an alert."""
     may_change(identity, parts.catalog.alerts.get(alert_id).owner)
     if body.search is not None:
-        parts.engine.read(body.search)
+        parts.engine.verify(body.search)
     row = parts.catalog.alerts.update(alert_id, **body.model_dump(exclude_none=True))
     parts.scheduler.wake()
     return _describe(row, parts)
@@ -117,7 +117,7 @@ def list_runs(alert_id: int, parts: WithParts, limit: int = 100) -> list[dict[st
 def _check_whole(row: Alert, parts: Parts) -> None:
     """The condition is part of the search that runs; one that cannot be read takes the alert away again."""
     try:
-        parts.engine.read(alert_search(row))
+        parts.engine.verify(alert_search(row))
     except Exception:
         parts.catalog.alerts.delete(row.id)
         raise

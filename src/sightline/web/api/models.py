@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import APIRouter
 
 from sightline.ml import summary
-from sightline.web.export import cell, field_type, rows_of
+from sightline.search.jobs import column_kind
+from sightline.web.export import cell, rows_of
 from sightline.web.parts import Asking, Identity, Parts, WithParts, may_change
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -32,7 +33,7 @@ def get_model(name: str, parts: WithParts, identity: Asking) -> dict[str, Any]:
 def summarise_model(name: str, parts: WithParts, identity: Asking, version: int | None = None) -> dict[str, Any]:
     """What the model learned, as the search command `summary` shows it."""
     table = summary(parts.models, name, _owner(parts, identity, name), version=version)
-    return {"fields": [{"name": f.name, "type": field_type(f)} for f in table.schema], "rows": rows_of(table)}
+    return {"fields": [{"name": f.name, "type": column_kind(f.name, f.type)} for f in table.schema], "rows": rows_of(table)}
 
 
 @router.delete("/{name}")

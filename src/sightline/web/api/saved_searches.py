@@ -49,7 +49,7 @@ def list_saved_searches(parts: WithParts) -> list[dict[str, Any]]:
 @router.post("", status_code=201)
 def create_saved_search(body: NewSavedSearch, parts: WithParts, identity: Asking) -> dict[str, Any]:
     """Saves a search; a schedule counts from now."""
-    parts.engine.read(body.search)
+    parts.engine.verify(body.search)
     row = parts.catalog.searches.create(**body.model_dump(), owner=identity.name)
     parts.scheduler.wake()
     return _describe(row, parts)
@@ -66,7 +66,7 @@ def change_saved_search(search_id: int, body: SavedSearchChange, parts: WithPart
     """Changes a saved search."""
     may_change(identity, parts.catalog.searches.get(search_id).owner)
     if body.search is not None:
-        parts.engine.read(body.search)
+        parts.engine.verify(body.search)
     row = parts.catalog.searches.update(search_id, **body.model_dump(exclude_none=True))
     parts.scheduler.wake()
     return _describe(row, parts)
