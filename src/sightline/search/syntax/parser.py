@@ -58,7 +58,7 @@ def _pipeline(text: str, start: int, depth: int) -> tuple[Pipeline, int]:
                 i = closing + 1
             else:
                 i += 1
-        stage = _stage(text, begin, i, first, subsearches)
+        stage = _stage(text, begin, i, first, subsearches, bracketed=depth > 0)
         if stage is not None:
             stages.append(stage)
             first = False
@@ -80,7 +80,9 @@ def _stage_end(text: str, start: int) -> int:
     return end
 
 
-def _stage(text: str, begin: int, end: int, first: bool, subsearches: dict[int, tuple[Pipeline, int]]) -> Stage | None:
+def _stage(
+    text: str, begin: int, end: int, first: bool, subsearches: dict[int, tuple[Pipeline, int]], bracketed: bool
+) -> Stage | None:
     while begin < end and text[begin].isspace():
         begin += 1
     while end > begin and text[end - 1].isspace():
@@ -90,7 +92,9 @@ def _stage(text: str, begin: int, end: int, first: bool, subsearches: dict[int, 
     match = _COMMAND.match(text, begin, end)
     name_end = match.end() if match else begin
     followed = name_end >= end or text[name_end].isspace() or text[name_end] in '["('
-    if first and not (match and followed and match.group().lower() == "search"):
+    # In brackets the first word is a command (`[stats count]`) unless it is the left side of a comparison.
+    named = match and followed and (bracketed or match.group().lower() == "search")
+    if first and (not named or re.match(r"\s*([=<>!]|(?i:in)\s*\()", text[name_end:end])):
         return Stage("search", Span(begin, begin), Span(begin, end), subsearches, text)
     if not match or not followed:
         word = re.match(r"\S+", text[begin:end])
