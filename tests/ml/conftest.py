@@ -84,3 +84,4 @@ def pytest_configure(config):
     """Some fits stop early on purpose; what scikit-learn then warns of is told as a message and tested as such."""
     config.addinivalue_line("filterwarnings", "ignore::sklearn.exceptions.ConvergenceWarning")
     config.addinivalue_line("filterwarnings", "ignore::sklearn.exceptions.UndefinedMetricWarning")
+    config.addinivalue_line("filterwarnings", "ignore:The test statistic is outside")

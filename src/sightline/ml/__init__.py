@@ -1,18 +1,38 @@
 """Models over tables: train, apply, score, summarise, sample, keep.
 
 Tables in, tables out; nothing here knows SPL's text. Everything that callers need is named here, and scikit-learn is
-imported nowhere else.
+imported nowhere else. A name is imported when it is first used: scikit-learn, scipy and statsmodels take more than a
+second to import, which a search without models does not pay.
 """
 
-from sightline.ml.algorithms import ALGORITHMS, find_algorithm
-from sightline.ml.applying import Applier, apply, load_applier, prepare_apply, summarise, summary
-from sightline.ml.model import Model
-from sightline.ml.models import ModelRegistry
-from sightline.ml.preparation import Limits
-from sightline.ml.requests import ApplyRequest, Context, FitRequest, ScoreRequest, split_model_name
-from sightline.ml.sampling import SampleRequest, check_sample, sample
-from sightline.ml.scoring import SCORERS, check_score, find_scorer, score
-from sightline.ml.training import COMMON_PARAMETERS, FitResult, check_fit, fit
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sightline.ml.algorithms import ALGORITHMS, find_algorithm
+    from sightline.ml.applying import Applier, apply, load_applier, prepare_apply, summarise, summary
+    from sightline.ml.drift import compare_fields, ks_statistic, population_stability_index
+    from sightline.ml.model import Model
+    from sightline.ml.models import ModelRegistry
+    from sightline.ml.preparation import Limits
+    from sightline.ml.requests import ApplyRequest, Context, FitRequest, SampleRequest, ScoreRequest, split_model_name
+    from sightline.ml.sampling import check_sample, sample
+    from sightline.ml.scoring import SCORERS, check_score, find_scorer, score
+    from sightline.ml.training import COMMON_PARAMETERS, FitResult, check_fit, fit
+
+_HOMES = {
+    "algorithms": ("ALGORITHMS", "find_algorithm"),
+    "applying": ("Applier", "apply", "load_applier", "prepare_apply", "summarise", "summary"),
+    "drift": ("compare_fields", "ks_statistic", "population_stability_index"),
+    "model": ("Model",),
+    "models": ("ModelRegistry",),
+    "preparation": ("Limits",),
+    "requests": ("ApplyRequest", "Context", "FitRequest", "SampleRequest", "ScoreRequest", "split_model_name"),
+    "sampling": ("check_sample", "sample"),
+    "scoring": ("SCORERS", "check_score", "find_scorer", "score"),
+    "training": ("COMMON_PARAMETERS", "FitResult", "check_fit", "fit"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "ALGORITHMS",
@@ -32,10 +52,13 @@ __all__ = [
     "check_fit",
     "check_sample",
     "check_score",
+    "compare_fields",
     "find_algorithm",
     "find_scorer",
     "fit",
+    "ks_statistic",
     "load_applier",
+    "population_stability_index",
     "prepare_apply",
     "sample",
     "score",
@@ -43,3 +66,11 @@ __all__ = [
     "summarise",
     "summary",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value

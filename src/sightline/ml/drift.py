@@ -6,6 +6,7 @@ and quantiles, for categories the count of every value. The comparisons take a r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -34,15 +35,17 @@ def describe_fields(
 
 
 def describe_numbers(column: pa.ChunkedArray | pa.Array) -> dict[str, Any]:
-    """Count, nulls, mean, standard deviation, and quantiles from the minimum to the maximum."""
+    """Count, nulls, mean, standard deviation, quantiles from the minimum to the maximum, shares between them."""
     values = numpy_numbers(as_numbers_or_null(column))
     present = values[np.isfinite(values)]
     reference: dict[str, Any] = {"type": "number", "rows": len(values), "nulls": int(len(values) - len(present))}
     if len(present):
         some = present[:: max(1, -(-len(present) // QUANTILE_ROWS))]
-        quantiles = np.quantile(some, np.linspace(0, 1, QUANTILE_STEPS + 1))
+        # Quantiles that are values themselves, so that a value that makes up many rows is an edge and not between two.
+        quantiles = np.quantile(some, np.linspace(0, 1, QUANTILE_STEPS + 1), method="inverted_cdf").astype(float)
         quantiles[0], quantiles[-1] = present.min(), present.max()
         reference.update(mean=float(present.mean()), std=float(present.std()), quantiles=quantiles.tolist())
+        reference["shares"] = _shares(some, _edges(quantiles)).tolist()
     return reference
 
 
@@ -52,3 +55,101 @@ def describe_category(column: pa.ChunkedArray | pa.Array) -> dict[str, Any]:
     counted = pc.value_counts(texts.drop_null())
     counts = dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
     return {"type": "category", "rows": len(texts), "nulls": texts.null_count, "counts": counts}
+
+
+def compare_fields(reference: Mapping[str, Any], table: pa.Table) -> pa.Table:
+    """A row per field of the reference: `field`, `type`, `psi`, `ks` (numbers only), and the shares of nulls.
+
+    A field that the table lacks counts as null in every row. Without any value on one side psi and ks are null.
+    """
+    rows = []
+    for field, expected in reference.items():
+        column = table.column(field) if field in table.column_names else pa.nulls(table.num_rows, pa.string())
+        numeric = expected["type"] == "number"
+        current = numpy_numbers(as_numbers_or_null(column)) if numeric else None
+        missing = int(np.isnan(current).sum()) if numeric else as_texts(column).null_count
+        rows.append(
+            {
+                "field": field,
+                "type": expected["type"],
+                "psi": population_stability_index(expected, column),
+                "ks": ks_statistic(expected, column) if numeric else None,
+                "reference_nulls": expected["nulls"] / expected["rows"] if expected["rows"] else None,
+                "current_nulls": missing / len(column) if len(column) else None,
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=_COMPARED)
+
+
+def population_stability_index(reference: Mapping[str, Any], column: pa.ChunkedArray | pa.Array) -> float | None:
+    """How far the shares of bins (or categories) moved: under 0.1 little, above 0.25 much. None: nothing to compare.
+
+    Numbers fall into the bins between the reference's quantiles, each distinct quantile once. A category that the
+    reference lacks is one more bin.
+    """
+    if reference["type"] == "number":
+        values = _present(column)
+        if "quantiles" not in reference or not len(values):
+            return None
+        return _psi(np.asarray(reference["shares"]), _shares(values, _edges(reference["quantiles"])))
+    counted = pc.value_counts(as_texts(column).drop_null())
+    current = dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
+    known = reference["counts"]
+    if not known or not current:
+        return None
+    names = list(known | current)
+    expected = np.array([known.get(name, 0) for name in names], dtype=float)
+    actual = np.array([current.get(name, 0) for name in names], dtype=float)
+    return _psi(expected / expected.sum(), actual / actual.sum())
+
+
+def ks_statistic(reference: Mapping[str, Any], column: pa.ChunkedArray | pa.Array) -> float | None:
+    """The largest gap between the two distribution functions, from 0 to 1. None: nothing to compare.
+
+    The reference's function is drawn straight between its quantiles, so the gap is off by at most one step (0.05).
+    """
+    values = _present(column)
+    if "quantiles" not in reference or not len(values):
+        return None
+    points = np.asarray(reference["quantiles"])
+    unique, first, count = np.unique(points, return_index=True, return_counts=True)
+    shares = np.linspace(0, 1, len(points))
+    ordered = np.sort(values)
+    places = np.union1d(unique, ordered)
+    upto, before = np.interp(places, points, shares), np.interp(places, points, shares)
+    at_quantile = np.searchsorted(places, unique)  # Equal quantiles are a jump of the function.
+    upto[at_quantile], before[at_quantile] = shares[first + count - 1], shares[first]
+    current_upto = np.searchsorted(ordered, places, side="right") / len(ordered)
+    current_before = np.searchsorted(ordered, places, side="left") / len(ordered)
+    return float(max(np.abs(upto - current_upto).max(), np.abs(before - current_before).max()))
+
+
+def _present(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    values = numpy_numbers(as_numbers_or_null(column))
+    return values[np.isfinite(values)]
+
+
+def _edges(quantiles: Any) -> np.ndarray:
+    return np.unique(np.asarray(quantiles)[1:])
+
+
+def _shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """The share of values in every bin. A bin ends with its edge; the last takes whatever is beyond too."""
+    return np.bincount(np.searchsorted(edges[:-1], values), minlength=len(edges)) / len(values)
+
+
+def _psi(expected: np.ndarray, actual: np.ndarray) -> float:
+    expected, actual = np.maximum(expected, SMALLEST_SHARE), np.maximum(actual, SMALLEST_SHARE)
+    return float(np.sum((actual - expected) * np.log(actual / expected)))
+
+
+_COMPARED = pa.schema(
+    [
+        ("field", pa.string()),
+        ("type", pa.string()),
+        ("psi", pa.float64()),
+        ("ks", pa.float64()),
+        ("reference_nulls", pa.float64()),
+        ("current_nulls", pa.float64()),
+    ]
+)

