@@ -43,6 +43,8 @@ class IngestSettings:
     """A segment is closed and loaded at this age: what a person feels as "at once"."""
     segment_max_bytes: int = 16 * 1024 * 1024
     """A segment is closed at this size: large enough for an efficient insert, small enough to load within a second."""
+    load_threads: int = 2
+    """Segments loaded at the same time; one keeps one processor busy."""
     journal_max_bytes: int = 8 * 1024 * 1024 * 1024
     """Waiting bytes above which receivers answer "retry later": a bound on the disk an outage of the engine can take."""
     disk_reserve_bytes: int = 256 * 1024 * 1024

@@ -175,9 +175,7 @@ def test_equal_appends_are_both_kept_unless_they_share_a_token(store):
 def test_appended_metrics_have_text_dimensions(store):
     table = pa.table({"metric_name": ["acc"], "_time": [5.5], "value": ["0.75"], "fold": [3], "model": ["m"]})
     store.append_metrics("scores", table)
-    row = store.query(
-        "SELECT metric_name, toFloat64(_time) AS t, value, type, toString(dims) AS d FROM sightline.metrics"
-    )
+    row = store.query("SELECT metric_name, toFloat64(_time) AS t, value, type, toString(dims) AS d FROM sightline.metrics")
     assert row.to_pylist() == [
         {"metric_name": "acc", "t": 5.5, "value": 0.75, "type": "gauge", "d": '{"fold":"3","model":"m"}'}
     ]
@@ -238,9 +236,7 @@ def test_a_rare_word_is_answered_by_the_text_index(store):
         "INSERT INTO sightline.events (index, _time, _raw) SELECT 'main', now64(6),"
         " concat('row ', toString(number)) FROM numbers(200000)"
     )
-    plan = store.query(
-        "EXPLAIN indexes = 1 SELECT _raw FROM sightline.events WHERE hasAllTokens(lowerUTF8(_raw), '123456')"
-    )
+    plan = store.query("EXPLAIN indexes = 1 SELECT _raw FROM sightline.events WHERE hasAllTokens(lowerUTF8(_raw), '123456')")
     text = "\n".join(plan.column(0).to_pylist())
     assert "raw_text" in text
     assert "Granules: 1/" in text

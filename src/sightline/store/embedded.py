@@ -29,6 +29,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import chdb
@@ -36,7 +37,7 @@ import pyarrow as pa
 
 from sightline.config import Settings
 from sightline.errors import EnvironmentTrouble, UserError
-from sightline.store import appending
+from sightline.store import appending, udf
 from sightline.store.engine_errors import EngineError, engine_error
 from sightline.store.migrations import migrate
 from sightline.store.paths import JsonPaths
@@ -46,6 +47,7 @@ TABLES = {"event": "events", "metric": "metrics", "trace": "spans"}
 """The table that holds an index of each datatype."""
 
 _QUERY = compile("_sightline_connection.query(_sightline_sql, 'ArrowTable')", "<engine query>", "eval")
+_INSERT = compile("_sightline_connection.query(_sightline_sql, 'CSV')", "<engine insert>", "eval")
 _STREAM = compile("_sightline_connection.send_query(_sightline_sql, 'ArrowTable')", "<engine stream>", "eval")
 
 
@@ -89,6 +91,7 @@ class EmbeddedStore:
         try:
             self._release(self._acquire())
             migrate(self.execute, self._schema_versions)
+            udf.install()
         except BaseException:
             self.close()
             raise
@@ -157,8 +160,11 @@ class EmbeddedStore:
         tables: Mapping[str, pa.Table] | None = None,
         sid: str = "",
         settings: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Run an INSERT ... SELECT. A second one with the same `token` changes nothing. Durable when it returns."""
+    ) -> int:
+        """Run an INSERT ... SELECT and return how many rows it made, also when they were there already.
+
+        A second one with the same `token` changes nothing. Durable when it returns.
+        """
         all_settings = {
             **INSERT_SETTINGS,
             "session_timezone": "UTC",
@@ -166,7 +172,7 @@ class EmbeddedStore:
             "log_comment": sid,
             **(settings or {}),
         }
-        self._run(sql + settings_clause(all_settings), tables)
+        return self._run(sql + settings_clause(all_settings), tables, _INSERT).rows_written()
 
     @staticmethod
     def table_function(name: str) -> str:
@@ -287,11 +293,11 @@ class EmbeddedStore:
 
     # Inside
 
-    def _run(self, text: str, tables: Mapping[str, pa.Table] | None) -> pa.Table:
+    def _run(self, text: str, tables: Mapping[str, pa.Table] | None, call: CodeType = _QUERY) -> Any:
         connection = self._acquire()
         clean = False
         try:
-            result = eval(_QUERY, self._scope(connection, text, tables))
+            result = eval(call, self._scope(connection, text, tables))
             clean = True
             return result
         except Exception as error:

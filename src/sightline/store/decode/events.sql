@@ -1,0 +1,49 @@
+-- A journal segment of HEC events into events. Each frame's body is JSON lines that the receiver wrote:
+-- t time, h host, s source, st sourcetype, i index, e event (any JSON value), f fields (an object).
+WITH
+    lines AS
+    (
+        SELECT received_ms, arrayJoin(splitByChar('\n', body)) AS line
+        FROM $source
+        WHERE body != ''
+    ),
+    envelopes AS
+    (
+        SELECT
+            received_ms,
+            JSONExtract(line, 'Tuple(t Nullable(Float64), h String, s String, st String, i String)') AS envelope,
+            JSONExtractRaw(line, 'e') AS event,
+            JSONExtractRaw(line, 'f') AS own_fields
+        FROM lines
+        WHERE line != ''
+    ),
+    texts AS
+    (
+        SELECT
+            received_ms, envelope, own_fields,
+            if(startsWith(event, '"'), JSONExtractString(event), event) AS text
+        FROM envelopes
+        -- The receiver wrote every line, with an index: anything else is damage and must not become an empty event.
+        WHERE NOT throwIf(envelope.i = '', 'a line of the segment is not an event')
+    )
+SELECT
+    envelope.i AS index,
+    fromUnixTimestamp64Micro(if(isNull(envelope.t), toInt64(received_ms) * 1000, toInt64(round(assumeNotNull(envelope.t) * 1e6))), 'UTC') AS _time,
+    now64(3) AS _indextime,
+    envelope.h AS host,
+    envelope.s AS source,
+    envelope.st AS sourcetype,
+    text AS _raw,
+    CAST(sightline_object([
+        sightline_inside_object(own_fields),
+        sightline_inside_object(text),
+        sightline_key_values(text)]) AS JSON(max_dynamic_paths = 1024)) AS fields,
+    ifNull(lowerUTF8(coalesce(fields.severity.:String, fields.level.:String)), '') AS severity_found,
+    multiIf(
+        severity_found = 'warning', 'warn',
+        severity_found = 'critical', 'fatal',
+        severity_found IN ('trace', 'debug', 'info', 'warn', 'error', 'fatal'), severity_found,
+        '') AS severity,
+    ifNull(fields.trace_id.:String, '') AS trace_id,
+    ifNull(fields.span_id.:String, '') AS span_id
+FROM texts

@@ -1,0 +1,90 @@
+-- Functions that the statements of this folder share. They are replaced at every start, so they have no versions.
+--
+-- An attribute becomes `"key":value` of a JSON text, not a map: a JSON column parses one text per row faster than it
+-- takes a map apart (numbers in docs/adr/0001-storage-schema.md). An attribute without a value becomes an empty text
+-- and is left out; a double that JSON cannot write (NaN, Infinity) becomes a string.
+
+-- A whole double keeps its ".0": a path that holds one type only is read without run-time checks.
+CREATE OR REPLACE FUNCTION sightline_json_double AS (d) ->
+    multiIf(NOT isFinite(d), concat('"', toString(d), '"'),
+        d = trunc(d) AND abs(d) < 1e21, concat(toString(d), '.0'),
+        toString(d));
+
+CREATE OR REPLACE FUNCTION sightline_json_value AS (v) ->
+    if(isNotNull(v.string_value), toJSONString(assumeNotNull(v.string_value)),
+    if(isNotNull(v.int_value), toString(assumeNotNull(v.int_value)),
+    if(isNotNull(v.double_value), sightline_json_double(assumeNotNull(v.double_value)),
+    if(isNotNull(v.bool_value), if(assumeNotNull(v.bool_value), 'true', 'false'),
+    if(isNotNull(v.array_value), assumeNotNull(sightline_array_json(hex(v.array_value))),
+    if(isNotNull(v.kvlist_value), assumeNotNull(sightline_map_json(hex(v.kvlist_value))),
+    if(isNotNull(v.bytes_value), concat('"', base64Encode(assumeNotNull(v.bytes_value)), '"'),
+    '')))))));
+
+CREATE OR REPLACE FUNCTION sightline_attributes AS (a) ->
+    arrayStringConcat(arrayFilter(x -> x != '', arrayMap(
+        (k, t) -> if(t = '', '', concat(toJSONString(k), ':', t)),
+        a.key, arrayMap(v -> sightline_json_value(v), a.value))), ',');
+
+CREATE OR REPLACE FUNCTION sightline_object AS (pieces) ->
+    concat('{', arrayStringConcat(arrayFilter(x -> x != '', pieces), ','), '}');
+
+CREATE OR REPLACE FUNCTION sightline_scope AS (s) ->
+    arrayStringConcat(arrayFilter(x -> x != '', [
+        if(s.name = '', '', concat('"scope.name":', toJSONString(s.name))),
+        if(s.version = '', '', concat('"scope.version":', toJSONString(s.version))),
+        sightline_attributes(s.attributes)]), ',');
+
+-- The text of a string attribute; empty when there is none.
+CREATE OR REPLACE FUNCTION sightline_text AS (a, k) ->
+    ifNull(a.value.string_value[indexOf(a.key, k)], '');
+
+-- A text that is one JSON object, without its braces and with a blank for an empty one; empty for any other text.
+CREATE OR REPLACE FUNCTION sightline_inside_object AS (t) ->
+    if(startsWith(trimBoth(t), '{') AND isValidJSON(t), trim(substring(trimBoth(t), 2, length(trimBoth(t)) - 2)), '');
+
+-- Fields in a text such as `level=info user="A b"`: names of letters, digits, `_`, `.`, `-`; a canonical number is
+-- a number, so that "007" stays what it is.
+CREATE OR REPLACE FUNCTION sightline_json_scalar AS (t) ->
+    if(match(t, '^-?(0|[1-9][0-9]{0,17})([.][0-9]{1,15})?$'), t, toJSONString(t));
+
+CREATE OR REPLACE FUNCTION sightline_key_values AS (t) ->
+    if(position(t, '=') = 0 OR startsWith(trimBoth(t), '{'), '',
+        arrayStringConcat(arrayMap(
+            g -> concat(toJSONString(g[1]), ':', sightline_json_scalar(if(g[2] != '', g[2], g[3]))),
+            arrayFilter(g -> g[2] != '' OR g[3] != '', extractAllGroupsVertical(t,
+                '(?:^|[\\s,;|&({\\[])([A-Za-z_][A-Za-z0-9_.-]*)=(?:"([^"]*)"|([^\\s,;|&"(){}]+))'))), ','));
+
+-- Any value as the text of an event.
+CREATE OR REPLACE FUNCTION sightline_value_text AS (v) ->
+    multiIf(
+        isNotNull(v.string_value), assumeNotNull(v.string_value),
+        isNotNull(v.int_value), toString(assumeNotNull(v.int_value)),
+        isNotNull(v.double_value), toString(assumeNotNull(v.double_value)),
+        isNotNull(v.bool_value), if(assumeNotNull(v.bool_value), 'true', 'false'),
+        isNotNull(v.kvlist_value), assumeNotNull(sightline_map_json(hex(v.kvlist_value))),
+        isNotNull(v.array_value), assumeNotNull(sightline_array_json(hex(v.array_value))),
+        isNotNull(v.bytes_value), base64Encode(assumeNotNull(v.bytes_value)),
+        '');
+
+-- The dimensions of a metric: text, whatever the attribute's type.
+CREATE OR REPLACE FUNCTION sightline_dimensions AS (a) ->
+    arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', toJSONString(v)), a.key,
+        arrayMap(v -> sightline_value_text(v), a.value)), ',');
+
+CREATE OR REPLACE FUNCTION sightline_nanoseconds AS (ns) ->
+    fromUnixTimestamp64Nano(toInt64(least(ns, 9223372036854775807)), 'UTC');
+
+CREATE OR REPLACE FUNCTION sightline_exemplars AS (e) ->
+    if(empty(e), '', concat('[', arrayStringConcat(arrayMap(
+        (t, d, n, s, i, a) -> concat('{"time_unix_nano":"', toString(t), '","value":',
+            coalesce(sightline_json_double(d), toString(n), 'null'),
+            ',"trace_id":"', lower(hex(i)), '","span_id":"', lower(hex(s)), '","attributes":{',
+            sightline_attributes(a), '}}'),
+        e.time_unix_nano, e.as_double, e.as_int, e.span_id, e.trace_id, e.filtered_attributes), ','), ']'));
+
+-- A point of a gauge or a sum in the shape all metric points are given in metrics.sql.
+CREATE OR REPLACE FUNCTION sightline_number_point AS (kind, temporality, monotonic, p) ->
+    (kind, temporality, monotonic, p.flags, p.start_time_unix_nano, p.time_unix_nano,
+     sightline_dimensions(p.attributes), coalesce(p.as_double, toFloat64(p.as_int)),
+     NULL, NULL, NULL, NULL, [], [], NULL, NULL, NULL, NULL, [], NULL, [], [], [],
+     sightline_exemplars(p.exemplars));

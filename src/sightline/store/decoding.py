@@ -1,0 +1,141 @@
+"""From the bytes of a journal segment to rows, as statements the engine runs: the only place that knows the decode
+folder's files.
+
+Enters: a kind of segment and its path. Leaves: the INSERT statement and the settings it needs. The `.proto` travels
+in the statement, so that a cluster needs no files of ours.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from sightline.store.decode import nested_values
+from sightline.store.migrations import statements
+from sightline.store.sql_text import identifier, quote
+
+_VALUE = (
+    "Tuple(string_value Nullable(String), bool_value Nullable(Bool), int_value Nullable(Int64),"
+    " double_value Nullable(Float64), array_value Nullable(String), kvlist_value Nullable(String),"
+    " bytes_value Nullable(String))"
+)
+_ATTRIBUTES = f"Array(Tuple(key String, value {_VALUE}))"
+_RESOURCE = f"resource Tuple(attributes {_ATTRIBUTES})"
+_SCOPE = f"scope Tuple(name String, version String, attributes {_ATTRIBUTES})"
+_SPAN = (
+    "Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32,"
+    f" start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes {_ATTRIBUTES},"
+    f" events Array(Tuple(time_unix_nano UInt64, name String, attributes {_ATTRIBUTES})),"
+    f" links Array(Tuple(trace_id String, span_id String, trace_state String, attributes {_ATTRIBUTES})),"
+    " status Tuple(message String, code Int32))"
+)
+_RECORD = (
+    "Tuple(time_unix_nano UInt64, observed_time_unix_nano UInt64, severity_number Int32, severity_text String,"
+    f" body {_VALUE}, attributes {_ATTRIBUTES}, trace_id String, span_id String, event_name String)"
+)
+_EXEMPLARS = (
+    "exemplars Array(Tuple(time_unix_nano UInt64, as_double Nullable(Float64), as_int Nullable(Int64), span_id String,"
+    f" trace_id String, filtered_attributes {_ATTRIBUTES}))"
+)
+_POINT_HEAD = f"start_time_unix_nano UInt64, time_unix_nano UInt64, flags UInt32, attributes {_ATTRIBUTES}"
+_NUMBER_POINTS = (
+    f"data_points Array(Tuple({_POINT_HEAD}, as_double Nullable(Float64), as_int Nullable(Int64), {_EXEMPLARS}))"
+)
+_SUMMARY_STATISTICS = "count UInt64, sum Nullable(Float64), min Nullable(Float64), max Nullable(Float64)"
+_BUCKETS = "Tuple(offset Int32, bucket_counts Array(UInt64))"
+_METRIC = (
+    f"Tuple(name String, unit String, gauge Tuple({_NUMBER_POINTS}),"
+    f" sum Tuple({_NUMBER_POINTS}, aggregation_temporality Int32, is_monotonic Bool),"
+    f" histogram Tuple(data_points Array(Tuple({_POINT_HEAD}, {_SUMMARY_STATISTICS},"
+    f" bucket_counts Array(UInt64), explicit_bounds Array(Float64), {_EXEMPLARS})), aggregation_temporality Int32),"
+    f" exponential_histogram Tuple(data_points Array(Tuple({_POINT_HEAD}, {_SUMMARY_STATISTICS}, scale Int32,"
+    f" zero_count UInt64, zero_threshold Float64, positive {_BUCKETS}, negative {_BUCKETS}, {_EXEMPLARS})),"
+    " aggregation_temporality Int32),"
+    f" summary Tuple(data_points Array(Tuple({_POINT_HEAD}, count UInt64, sum Float64,"
+    " quantile_values Array(Tuple(quantile Float64, value Float64))))))"
+)
+_POINT = (
+    "Array(Tuple(type String, temporality Int32, is_monotonic Bool, flags UInt32, start_ns UInt64, time_ns UInt64,"
+    " attributes String, value Nullable(Float64), count Nullable(UInt64), sum Nullable(Float64),"
+    " min Nullable(Float64), max Nullable(Float64), bounds Array(Float64), bucket_counts Array(UInt64),"
+    " scale Nullable(Int32), zero_count Nullable(UInt64), zero_threshold Nullable(Float64),"
+    " positive_offset Nullable(Int32), positive_counts Array(UInt64), negative_offset Nullable(Int32),"
+    " negative_counts Array(UInt64), quantiles Array(Float64), quantile_values Array(Float64), exemplars String))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoder:
+    table: str
+    message: str
+    body: str
+
+
+def _nested(request: str, scope: str, records: str, record: str) -> str:
+    return f"Tuple({request} Array(Tuple({_RESOURCE}, {scope} Array(Tuple({_SCOPE}, {records} Array({record}))))))"
+
+
+_DECODERS = {
+    "traces": _Decoder("spans", "TracesFrame", _nested("resource_spans", "scope_spans", "spans", _SPAN)),
+    "logs": _Decoder("events", "LogsFrame", _nested("resource_logs", "scope_logs", "log_records", _RECORD)),
+    "metrics": _Decoder("metrics", "MetricsFrame", _nested("resource_metrics", "scope_metrics", "metrics", _METRIC)),
+    "hec": _Decoder("events", "BytesFrame", "String"),
+    "points": _Decoder("metrics", "BytesFrame", "String"),
+}
+_FILES = {"hec": "events"}
+_COLUMNS = {
+    "traces": (
+        "index _time _indextime trace_id span_id parent_span_id service name kind status status_message duration_ns"
+        " host source sourcetype fields events links"
+    ),
+    "logs": "index _time _indextime host source sourcetype severity trace_id span_id _raw fields",
+    "metrics": (
+        "index metric_name _time _indextime value type unit temporality is_monotonic start_time host source sourcetype"
+        " dims count sum min max bounds bucket_counts scale zero_count zero_threshold positive_offset positive_counts"
+        " negative_offset negative_counts quantiles quantile_values exemplars"
+    ),
+    "hec": "index _time _indextime host source sourcetype severity trace_id span_id _raw fields",
+    "points": "index metric_name _time _indextime value type host source sourcetype dims",
+}
+
+
+def prepare(execute: Callable[[str], object]) -> None:
+    """Define the functions the decode statements use; once per engine."""
+    nested_values.register()
+    for statement in statements(_text("functions.sql")):
+        execute(statement)
+
+
+def insert_statement(kind: str, path: Path) -> tuple[str, dict[str, Any]]:
+    """The INSERT that loads a segment of a kind, and its settings. Raises KeyError for an unknown kind."""
+    decoder = _DECODERS[kind]
+    names = _COLUMNS[kind].split()
+    columns = ", ".join(identifier(name) for name in names)
+    sql = f"INSERT INTO sightline.{decoder.table} ({columns}) SELECT {columns} FROM ({select_statement(kind, path)})"
+    return sql, settings(kind)
+
+
+def select_statement(kind: str, path: Path) -> str:
+    """The SELECT that decodes a segment."""
+    structure = f"index String, received_ms UInt64, body {_DECODERS[kind].body}"
+    source = f"file({quote(str(path))}, 'Protobuf', {quote(structure)})"
+    return Template(_text(f"{_FILES.get(kind, kind)}.sql")).substitute(source=source, point=_POINT)
+
+
+def settings(kind: str) -> dict[str, Any]:
+    """Settings under which a segment's bytes are understood."""
+    return {
+        "format_schema_source": "string",
+        "format_schema": _text("otlp.proto"),
+        "format_schema_message_name": _DECODERS[kind].message,
+    }
+
+
+@functools.cache
+def _text(name: str) -> str:
+    return (files("sightline.store.decode") / name).read_text()

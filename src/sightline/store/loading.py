@@ -1,0 +1,246 @@
+"""Loads closed journal segments into the engine, oldest first, each with one statement that may be repeated.
+
+Hides: replay, deduplication, and what to do with a segment the engine refuses. Enters: the journal's folder.
+Leaves: rows, ledger counts, and frames the engine cannot read in the quarantine folder with the reason beside them.
+
+A segment's name is the deduplication token of its insert, so a crash anywhere between the insert and the removal of
+the file costs one repeated statement. A segment that fails is cut in halves until the bad frames stand alone; each
+piece has a token of its own, and a marker file makes a later run cut the same pieces instead of trying the whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import re
+import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sightline.clock import Clock, system_clock
+from sightline.config import Settings
+from sightline.journal import CLOSED, OPEN, Frame, Segment, closed_segments, read_frames, recover
+from sightline.store import decoding
+from sightline.store.embedded import EmbeddedStore
+from sightline.store.engine_errors import EngineBusy, EngineError, MemoryLimitExceeded, QueryCancelled
+from sightline.store.ledger import SOURCES, Ledger, LedgerRow, frame_index, merge
+
+log = logging.getLogger(__name__)
+
+_POLL_S = 0.05
+_RECOVER_INTERVAL_S = 1.0
+_FLUSH_INTERVAL_S = 10.0
+_RETRY_S = 2.0
+_MEMORY_TRIES = 3
+_CUT = ".cut"
+
+
+class Loader:
+    """Loads in threads of its own between `start` and `stop`; `load_waiting` does one round in the caller's."""
+
+    def __init__(self, store: EmbeddedStore, settings: Settings, clock: Clock = system_clock) -> None:
+        self._store = store
+        self._journal = settings.data / "journal"
+        self._quarantine = settings.data / "quarantine"
+        self._threads = settings.ingest.load_threads
+        self._journal.mkdir(parents=True, exist_ok=True)
+        decoding.prepare(store.execute)
+        self.ledger = Ledger(store, self._journal, clock)
+        self._stopping = threading.Event()
+        self._retry_at: dict[str, float] = {}
+        self._memory_failures: dict[str, int] = {}
+        self._thread: threading.Thread | None = None
+        self.last_error = ""
+        """Why the latest segment that failed did; empty after one that loaded."""
+
+    def start(self) -> None:
+        """Begin loading in the background."""
+        self._thread = threading.Thread(target=self._work, name="loader", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the segments being loaded, write the ledger, and end."""
+        self._stopping.set()
+        if self._thread:
+            self._thread.join()
+        self.ledger.flush()
+
+    def load_waiting(self) -> int:
+        """Load every segment that is closed now, dead writers' included; returns how many were loaded."""
+        recover(self._journal)
+        return self._load_round()
+
+    # Inside
+
+    def _work(self) -> None:
+        recovered_at = flushed_at = 0.0
+        while not self._stopping.is_set():
+            loaded = 0
+            try:
+                now = time.monotonic()
+                if now - recovered_at >= _RECOVER_INTERVAL_S:
+                    recover(self._journal)
+                    recovered_at = now
+                loaded = self._load_round()
+                if now - flushed_at >= _FLUSH_INTERVAL_S:
+                    self.ledger.flush()
+                    flushed_at = now
+            except Exception as error:
+                # A loader that ends would stop everything; what failed here is still on disk and comes again.
+                self.last_error = str(error)
+                log.exception("loading of the journal failed; trying again in %s s", _RETRY_S)
+                self._stopping.wait(_RETRY_S)
+            if not loaded:
+                self._stopping.wait(_POLL_S)
+
+    def _load_round(self) -> int:
+        now = time.monotonic()
+        segments = [s for s in closed_segments(self._journal) if self._retry_at.get(s.name, 0.0) <= now]
+        if len(segments) <= 1:
+            return sum(self._load(segment) for segment in segments)
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="load") as pool:
+            return sum(pool.map(self._load, segments))
+
+    def _load(self, segment: Segment) -> bool:
+        if self._stopping.is_set():
+            return False
+        cut_marker = segment.path.with_suffix(_CUT)
+        try:
+            frames = list(read_frames(segment.path))
+            if cut_marker.exists():
+                rows = self._load_pieces(segment, frames)
+            else:
+                try:
+                    rows = self._load_whole(segment, segment.path, segment.name, frames)
+                except EngineError as error:
+                    if self._comes_back(segment, error):
+                        raise
+                    cut_marker.touch()
+                    rows = self._load_pieces(segment, frames)
+        except (EngineError, OSError) as error:
+            self.last_error = f"{segment.name}: {error}"
+            self._retry_at[segment.name] = time.monotonic() + _RETRY_S
+            log.warning("segment %s is not loaded yet: %s", segment.name, error)
+            return False
+        self.ledger.add(segment.name, rows)
+        segment.path.unlink(missing_ok=True)
+        cut_marker.unlink(missing_ok=True)
+        self._retry_at.pop(segment.name, None)
+        self._memory_failures.pop(segment.name, None)
+        self.last_error = ""
+        return True
+
+    def _comes_back(self, segment: Segment, error: EngineError) -> bool:
+        """Whether the error is of the moment and not of the segment. A segment that is itself too large for memory
+        looks like a moment without memory; after a few tries it is cut."""
+        if isinstance(error, EngineBusy | QueryCancelled):
+            return True
+        if isinstance(error, MemoryLimitExceeded):
+            failures = self._memory_failures[segment.name] = self._memory_failures.get(segment.name, 0) + 1
+            return failures < _MEMORY_TRIES
+        return error.message == "the store is closed"
+
+    def _load_whole(self, segment: Segment, path: Path, token: str, frames: list[Frame]) -> list[LedgerRow]:
+        sql, settings = decoding.insert_statement(segment.kind, path)
+        stored = self._store.insert(sql, token=token, settings=settings)
+        rows = _counts(segment.kind, frames)
+        received = sum(row.received for row in rows)
+        if stored != received and rows:
+            # The receiver counted otherwise than the engine: the difference is told, on the largest row.
+            log.error("segment %s: %s records received, %s stored", segment.name, received, stored)
+            largest = max(rows, key=lambda row: row.received)
+            rows.append(
+                LedgerRow(
+                    largest.source,
+                    largest.token,
+                    largest.index,
+                    stored=stored - received,
+                    refused=received - stored,
+                    reason="the engine decoded another number of records than were received",
+                )
+            )
+        return rows
+
+    def _load_pieces(self, segment: Segment, frames: list[Frame]) -> list[LedgerRow]:
+        rows: list[LedgerRow] = []
+        ranges = [(0, len(frames))]
+        while ranges:
+            low, high = ranges.pop()
+            if low >= high:
+                continue
+            piece = self._cut_out(segment, frames, low, high)
+            try:
+                rows += self._load_whole(segment, piece, f"{segment.name}:{low}-{high}", frames[low:high])
+            except EngineError as error:
+                if isinstance(error, EngineBusy | QueryCancelled) or error.message == "the store is closed":
+                    raise
+                if high - low == 1:
+                    rows += self._set_aside(segment, piece, frames[low], low, error)
+                else:
+                    middle = (low + high) // 2
+                    ranges += [(middle, high), (low, middle)]
+            finally:
+                piece.unlink(missing_ok=True)
+        return rows
+
+    def _cut_out(self, segment: Segment, frames: list[Frame], low: int, high: int) -> Path:
+        piece = segment.path.with_name(f"{segment.path.stem}.{low}-{high}.piece")
+        with segment.path.open("rb") as source, piece.open("wb") as target:
+            source.seek(frames[low].offset)
+            left = frames[high - 1].end - frames[low].offset
+            while left:
+                data = source.read(min(left, 1 << 20))
+                target.write(data)
+                left -= len(data)
+        return piece
+
+    def _set_aside(self, segment: Segment, piece: Path, frame: Frame, number: int, error: EngineError) -> list[LedgerRow]:
+        self._quarantine.mkdir(parents=True, exist_ok=True)
+        name = re.sub(r"[^\w.-]", "_", f"{segment.writer}-{segment.path.stem}-{number}")
+        target = self._quarantine / f"{name}{CLOSED}"
+        shutil.copyfile(piece, target)
+        reason = {
+            "reason": error.message,
+            "code": error.code,
+            "kind": segment.kind,
+            "token": frame.token,
+            "index": frame_index(segment.kind, frame.index),
+            "records": frame.records,
+            "received_ms": frame.received_ms,
+        }
+        target.with_suffix(".json").write_text(json.dumps(reason, indent=1))
+        with contextlib.suppress(OSError), target.open("rb") as file:
+            os.fsync(file.fileno())
+        log.error("set aside %s with %s records: %s", target, frame.records, error.message)
+        return [
+            LedgerRow(
+                SOURCES[segment.kind],
+                frame.token,
+                reason["index"],
+                received=frame.records,
+                refused=frame.records,
+                reason=error.message[:300],
+            )
+        ]
+
+
+def _counts(kind: str, frames: list[Frame]) -> list[LedgerRow]:
+    return merge(
+        LedgerRow(
+            SOURCES.get(kind, kind),
+            frame.token,
+            frame_index(kind, frame.index),
+            received=frame.records,
+            stored=frame.records,
+        )
+        for frame in frames
+    )
+
+
+def is_empty(journal: Path) -> bool:
+    """Whether nothing waits: no segment, open or closed."""
+    return not any(path.suffix in (OPEN, CLOSED) for path in journal.glob("*/*"))
