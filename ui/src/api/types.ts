@@ -1,0 +1,329 @@
+/** What the API's answers look like. Times are epoch seconds unless a name says otherwise. */
+
+export interface Me {
+  username: string;
+  role: string;
+}
+
+export type JobState = "queued" | "running" | "done" | "failed" | "cancelled";
+
+export interface Message {
+  severity: "info" | "warning" | "error";
+  text: string;
+  start?: number | null;
+  end?: number | null;
+  hint?: string | null;
+}
+
+export interface Job {
+  sid: string;
+  search: string;
+  earliest: string | number | null;
+  latest: string | number | null;
+  state: JobState;
+  progress: number;
+  kind: "events" | "table";
+  result_count: number;
+  event_count: number;
+  scanned_rows: number;
+  run_duration_s: number;
+  messages: Message[];
+  engine_ms?: number;
+  python_ms?: number;
+  created?: number | string;
+  expires?: number | string;
+}
+
+export type FieldType = "number" | "string" | "time" | "multi" | "bool";
+export type Cell = string | number | boolean | null | Cell[];
+
+export interface ResultField {
+  name: string;
+  type: FieldType;
+}
+
+export interface Results {
+  fields: ResultField[];
+  rows: Cell[][];
+  total: number;
+  partial: boolean;
+}
+
+export interface TimelineBucket {
+  start: number;
+  count: number;
+  by?: Record<string, number>;
+}
+
+export interface TimelineAnswer {
+  span_s: number;
+  buckets: TimelineBucket[];
+}
+
+export interface FieldSummary {
+  name: string;
+  type: string;
+  count: number;
+  coverage: number;
+  distinct: number;
+  top: { value: Cell; count: number }[];
+}
+
+export interface Diagnostic {
+  message: string;
+  start: number;
+  end: number;
+  hint?: string | null;
+}
+
+export interface RegistryOption {
+  name: string;
+  type?: string;
+  default?: unknown;
+}
+
+export interface RegistryCommand {
+  name: string;
+  summary: string;
+  syntax?: string;
+  example?: string;
+  kind?: string;
+  options?: RegistryOption[];
+}
+
+export interface RegistryFunction {
+  name: string;
+  summary?: string;
+  syntax?: string;
+  kind: "eval" | "aggregate";
+}
+
+export interface Registry {
+  commands: RegistryCommand[];
+  functions: RegistryFunction[];
+  algorithms: { name: string; summary?: string; options?: RegistryOption[] }[];
+  scorers: { name: string; summary?: string; options?: RegistryOption[] }[];
+}
+
+export interface Completion {
+  indexes: string[];
+  fields: { name: string; types: string[] }[];
+  lookups: string[];
+  macros: string[];
+  models: string[];
+  metrics: string[];
+}
+
+export type ChartKind = "line" | "area" | "bar" | "column" | "table" | "single" | "heatmap" | "pie" | "scatter";
+
+export interface Panel {
+  id: string;
+  title: string;
+  unit?: string;
+  search: string;
+  earliest?: string;
+  latest?: string;
+  chart: ChartKind;
+  options?: Record<string, unknown>;
+  x: number;
+  y: number;
+  w: number;
+  h: number;
+}
+
+export interface DashboardDefinition {
+  earliest?: string;
+  latest?: string;
+  refresh_s?: number;
+  panels: Panel[];
+}
+
+export interface Dashboard {
+  id: number;
+  owner?: string;
+  bundled?: boolean;
+  updated?: number;
+  title: string;
+  description?: string;
+  definition: DashboardDefinition;
+}
+
+export interface SavedSearch {
+  id: number;
+  name: string;
+  description: string;
+  search: string;
+  /** Empty texts: no range, no schedule. */
+  earliest: string;
+  latest: string;
+  cron: string;
+  enabled: boolean;
+  owner: string;
+  updated: number;
+  next_run: number | null;
+  last_scheduled: number | null;
+}
+
+/** One run of a scheduled search, as index=_internal tells it. */
+export interface ScheduledRun {
+  time: number;
+  status?: string;
+  run_time_s?: number;
+  result_count?: number;
+  error?: string;
+  sid?: string;
+  [key: string]: unknown;
+}
+
+export interface IndexStatus {
+  name: string;
+  datatype: "event" | "metric" | "trace";
+  rows: number;
+  size_bytes: number;
+  earliest: number | null;
+  latest: number | null;
+}
+
+export interface AlertCondition {
+  kind: "rows" | "search";
+  relation?: string | null;
+  /** A number, or a share such as "20%" for drops and rises. */
+  quantity?: number | string | null;
+  search?: string | null;
+}
+
+export interface AlertAction {
+  kind: string;
+  url?: string;
+  [key: string]: unknown;
+}
+
+export type AlertState = "ok" | "firing" | "suppressed" | "error";
+
+export interface Alert {
+  id: number;
+  name: string;
+  description: string;
+  search: string;
+  earliest: string;
+  latest: string;
+  cron: string;
+  condition: AlertCondition;
+  throttle_s: number;
+  throttle_fields: string[];
+  severity: string;
+  actions: AlertAction[];
+  enabled: boolean;
+  state: AlertState;
+  since: number | null;
+  last_run: number | null;
+  last_error: string;
+  next_run: number | null;
+  owner: string;
+}
+
+export interface AlertEvent {
+  time: number;
+  event: string;
+  detail: string | null;
+  result?: unknown;
+}
+
+export interface ModelScore {
+  time: number;
+  metric: string;
+  value: number;
+}
+
+export interface ModelVersion {
+  name: string;
+  version: number;
+  algorithm: string;
+  target: string | null;
+  features: string[];
+  /** Columns of the model's matrix: number fields, and field=value for categories. */
+  columns: string[];
+  options: Record<string, string>;
+  parameters: Record<string, unknown>;
+  rows: number;
+  trained_at: number;
+  training_s: number;
+  training_search: string;
+  owner: string;
+  app: string;
+  sharing: string;
+  size_bytes: number;
+  library_version: string;
+  scores: ModelScore[];
+  /** Set instead of the rest when the model's files are damaged. */
+  error?: string;
+}
+
+export interface Model extends ModelVersion {
+  versions?: ModelVersion[];
+}
+
+export interface TraceSummary {
+  trace_id: string;
+  root_service: string;
+  root_name: string;
+  start: number;
+  duration_ms: number;
+  span_count: number;
+  error_count: number;
+  services: string[];
+}
+
+export interface SpanEvent {
+  name: string;
+  time_unix_nano?: string | number;
+  attributes?: Record<string, unknown>;
+}
+
+export interface Span {
+  span_id: string;
+  parent_span_id: string;
+  /** Its parent's id is known, its parent is not: shown as a root. */
+  missing_parent: boolean;
+  service: string;
+  name: string;
+  kind: string;
+  start: number;
+  offset_ms: number;
+  start_ns: string;
+  duration_ms: number;
+  self_ms: number;
+  status: string;
+  status_message?: string;
+  attributes: Record<string, unknown>;
+  events: SpanEvent[];
+  links: unknown[];
+  error: boolean;
+  root_cause: boolean;
+  critical: [number, number][];
+}
+
+export interface TraceLog {
+  time?: number;
+  _time?: number;
+  span_id?: string;
+  severity?: string;
+  body?: string;
+  _raw?: string;
+  [key: string]: unknown;
+}
+
+export interface Trace {
+  trace_id: string;
+  root_service: string;
+  root_name: string;
+  start: number;
+  duration_ms: number;
+  critical_path_ms: number;
+  span_count: number;
+  error_count: number;
+  services: string[];
+  truncated: boolean;
+  spans: Span[];
+  logs: TraceLog[];
+}

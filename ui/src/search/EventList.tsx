@@ -1,0 +1,171 @@
+/** Events, newest first: virtualised lines that open to a table of their fields. */
+import { Link } from "@tanstack/react-router";
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { useEffect, useMemo, useRef } from "react";
+import type { Cell, ResultField } from "../api/types";
+import { useRowHeight } from "../app/theme";
+import { hashText } from "../design/colour";
+import { formatClock, formatTime, toEpoch } from "../design/format";
+import { Icon } from "../design/Icon";
+import { eventAsSpl, type EventLike } from "./spl";
+import type { PagedRows } from "./useJob";
+
+export interface EventActions {
+  add: (field: string, value: Cell) => void;
+  exclude: (field: string, value: Cell) => void;
+  surrounding: (event: EventLike) => void;
+}
+
+interface Props {
+  rows: PagedRows;
+  open: string | undefined;
+  setOpen: (event: string | undefined) => void;
+  actions: EventActions;
+}
+
+const HIDDEN = new Set(["_raw", "_time", "_indextime"]);
+
+/** What names an event in the address: its time and a hash of its text. */
+const nameOf = (event: EventLike): string => `${event.time ?? ""}.${hashText(String(event.values._raw ?? JSON.stringify(event.values))).toString(36)}`;
+
+export function toEvent(fields: ResultField[], row: Cell[]): EventLike {
+  const values: Record<string, Cell> = {};
+  fields.forEach((field, i) => {
+    values[field.name] = row[i] ?? null;
+  });
+  return { time: toEpoch(values._time), values };
+}
+
+export function EventList({ rows, open, setOpen, actions }: Props) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const rowHeight = useRowHeight();
+  const now = Date.now() / 1000;
+  const virtual = useVirtualizer({
+    count: rows.total,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => rowHeight,
+    overscan: 20,
+    getItemKey: (index) => index,
+  });
+  const items = virtual.getVirtualItems();
+  const first = items[0]?.index ?? 0;
+  const last = items[items.length - 1]?.index ?? 0;
+  const { show } = rows;
+  useEffect(() => {
+    if (rows.total > 0) show(first, last);
+  }, [first, last, show, rows.total]);
+  useEffect(() => virtual.measure(), [rowHeight, virtual]);
+  const sourceField = useMemo(() => ["service.name", "service", "source", "host"].find((name) => rows.fields.some((f) => f.name === name)), [rows.fields]);
+
+  const onKeyDown = (event: React.KeyboardEvent): void => {
+    if (event.key !== "ArrowDown" && event.key !== "ArrowUp" && event.key !== "j" && event.key !== "k") return;
+    const target = event.target as HTMLElement;
+    const line = target.closest<HTMLElement>("[data-index]");
+    if (!line || !target.classList.contains("event-line")) return;
+    event.preventDefault();
+    const next = Number(line.dataset.index) + (event.key === "ArrowDown" || event.key === "j" ? 1 : -1);
+    if (next < 0 || next >= rows.total) return;
+    virtual.scrollToIndex(next);
+    requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-index="${next}"] .event-line`)?.focus({ preventScroll: true }));
+  };
+
+  return (
+    <div ref={scroller} className={rows.stale ? "events stale" : "events"} role="list" aria-label="Events" onKeyDown={onKeyDown}>
+      <div style={{ height: virtual.getTotalSize(), position: "relative" }}>
+        {items.map((item) => {
+          const row = rows.row(item.index);
+          if (!row) {
+            return (
+              <div key={item.key} data-index={item.index} ref={virtual.measureElement} className="event" style={{ transform: `translateY(${item.start}px)` }} role="listitem">
+                <div className="event-line waiting" style={{ height: rowHeight }} />
+              </div>
+            );
+          }
+          const event = toEvent(rows.fields, row);
+          const name = nameOf(event);
+          const expanded = open === name;
+          const severity = String(event.values.severity ?? "").toLowerCase();
+          const origin = sourceField ? event.values[sourceField] : null;
+          return (
+            <div key={item.key} data-index={item.index} ref={virtual.measureElement} className={expanded ? "event open" : "event"} style={{ transform: `translateY(${item.start}px)` }} role="listitem" aria-setsize={rows.total} aria-posinset={item.index + 1}>
+              <button type="button" className={`event-line sev-${severity || "none"}${sourceField ? "" : " no-origin"}`} style={{ height: rowHeight }} aria-expanded={expanded} onClick={() => setOpen(expanded ? undefined : name)}>
+                <span className="event-time">{event.time === null ? "" : formatClock(event.time, now, "ms")}</span>
+                <span className="event-severity">{severity === "" ? "" : severity.slice(0, 5)}</span>
+                {sourceField && <span className="event-origin">{origin === null ? "" : String(origin)}</span>}
+                <span className="event-text">{oneLine(event)}</span>
+              </button>
+              {expanded && <EventDetail event={event} actions={actions} />}
+            </div>
+          );
+        })}
+      </div>
+    </div>
+  );
+}
+
+/** The text of an event on one line; without a text, its fields. Terminal colour codes are left out. */
+function oneLine(event: EventLike): string {
+  const raw = event.values._raw;
+  if (typeof raw === "string" && raw !== "") return stripColours(raw).replace(/\s+/g, " ").slice(0, 1000);
+  return Object.entries(event.values)
+    .filter(([name, value]) => !HIDDEN.has(name) && value !== null && value !== "" && name !== "index")
+    .map(([name, value]) => `${name}=${Array.isArray(value) ? value.join(",") : String(value)}`)
+    .join(" ")
+    .slice(0, 1000);
+}
+
+// eslint-disable-next-line no-control-regex
+const stripColours = (text: string): string => text.replace(/\u001b\[[0-9;]*m/g, "");
+
+function EventDetail({ event, actions }: { event: EventLike; actions: EventActions }) {
+  const fields = Object.entries(event.values).filter(([name, value]) => name !== "_raw" && name !== "_time" && value !== null && value !== "");
+  fields.sort(([a], [b]) => Number(a.startsWith("_")) - Number(b.startsWith("_")) || a.localeCompare(b));
+  const raw = event.values._raw;
+  const trace = event.values.trace_id;
+  return (
+    <div className="event-detail">
+      <div className="row wrap event-actions">
+        {event.time !== null && <span className="mono">{formatTime(event.time, "ms")}</span>}
+        <button type="button" className="button" onClick={() => actions.surrounding(event)}><Icon name="list" /> Show surrounding</button>
+        {typeof trace === "string" && trace !== "" && (
+          <Link to="/traces/$traceId" params={{ traceId: trace }} search={{ span: typeof event.values.span_id === "string" && event.values.span_id !== "" ? event.values.span_id : undefined }} className="button"><Icon name="traces" /> Open trace</Link>
+        )}
+        <button type="button" className="button" onClick={() => void navigator.clipboard?.writeText(eventAsSpl(event))}><Icon name="copy" /> Copy as SPL</button>
+        <button type="button" className="button" onClick={() => void navigator.clipboard?.writeText(JSON.stringify(event.values, null, 2))}><Icon name="copy" /> Copy as JSON</button>
+      </div>
+      {typeof raw === "string" && raw !== "" && <pre className="event-raw">{stripColours(pretty(raw))}</pre>}
+      <table className="event-fields">
+        <tbody>
+          {fields.map(([name, value]) => (
+            <tr key={name}>
+              <th scope="row">{name}</th>
+              <td>{display(name, value)}</td>
+              <td className="event-field-actions">
+                <button type="button" className="icon-button tiny" aria-label={`Add ${name} to the search`} title="Add to search" onClick={() => actions.add(name, Array.isArray(value) ? (value[0] ?? null) : value)}><Icon name="plus" size={12} /></button>
+                <button type="button" className="icon-button tiny" aria-label={`Exclude this ${name}`} title="Exclude" onClick={() => actions.exclude(name, Array.isArray(value) ? (value[0] ?? null) : value)}><Icon name="minus" size={12} /></button>
+                <button type="button" className="icon-button tiny" aria-label={`Copy the value of ${name}`} title="Copy" onClick={() => void navigator.clipboard?.writeText(String(value))}><Icon name="copy" size={12} /></button>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function display(name: string, value: Cell): string {
+  if (name === "_indextime") {
+    const time = toEpoch(value);
+    return time === null ? String(value) : formatTime(time, "ms");
+  }
+  return Array.isArray(value) ? value.map(String).join("\n") : String(value);
+}
+
+function pretty(raw: string): string {
+  if (!/^\s*[[{]/.test(raw)) return raw;
+  try {
+    return JSON.stringify(JSON.parse(raw), null, 2);
+  } catch {
+    return raw;
+  }
+}
