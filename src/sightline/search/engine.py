@@ -213,6 +213,13 @@ def lower_pipeline(pipeline: Pipeline, context: Context, relation: Relation | No
                 command=command.command_name,
                 hint="begin with a search, or with a command that makes rows such as makeresults, mstats or inputlookup",
             )
+        if position > 0 and command.kind == "generating" and not (command.anywhere or getattr(command, "append", False)):
+            raise SearchError(
+                f"{command.command_name} makes rows of its own and cannot follow other commands",
+                stage.name_span,
+                command=command.command_name,
+                hint=f"put it in brackets: append [ | {command.command_name} ... ]",
+            )
         try:
             relation = command.lower(relation if relation is not None else _nothing(context), context)
         except SearchError as error:

@@ -257,6 +257,7 @@ class Summary(Command):
 
     model: str = ""
     options: dict[str, str] = field(default_factory=dict)
+    anywhere = True
 
     @classmethod
     def read(cls, arguments: Arguments) -> Summary:

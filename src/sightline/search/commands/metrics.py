@@ -248,7 +248,7 @@ class MStats(Command):
         for name in dict.fromkeys(wanted):
             if name not in known:
                 hint = nearest(name, known)
-                context.warn(f'there is no metric "{name}" in the range' + (f"; {hint}" if hint else ""), self.place)
+                context.warn(f'there is no metric "{name}" among the points that match' + (f"; {hint}" if hint else ""), self.place)
 
     def _keys(self, points: Relation, context: Context) -> tuple[Relation, list[tuple[str, Value]]]:
         keys: list[tuple[str, Value]] = []

@@ -59,6 +59,7 @@ class Search(Command):
 
     predicate: Predicate = field(default_factory=Everything)
     span: Span = field(default=Span(0, 0), compare=False)
+    anywhere = True
     reads_stage = True
 
     @classmethod
