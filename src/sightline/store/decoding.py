@@ -1,8 +1,7 @@
 """From the bytes of a journal segment to rows, as statements the engine runs: the only place that knows the decode
 folder's files.
 
-Enters: a kind of segment and its path. Leaves: the INSERT statement and the settings it needs. The `.proto` travels
-in the statement, so that a cluster needs no files of ours.
+Enters: a kind of segment and its path. Leaves: the INSERT statement and the settings it needs.
 """
 
 from __future__ import annotations
@@ -128,12 +127,13 @@ def select_statement(kind: str, path: Path) -> str:
 
 
 def settings(kind: str) -> dict[str, Any]:
-    """Settings under which a segment's bytes are understood."""
-    return {
-        "format_schema_source": "string",
-        "format_schema": _text("otlp.proto"),
-        "format_schema_message_name": _DECODERS[kind].message,
-    }
+    """Settings under which a segment's bytes are understood.
+
+    The schema is named by its path: given as text (`format_schema_source = 'string'`, what a cluster would need),
+    the engine writes it to a `__cache__` folder in whatever directory the process was started in.
+    """
+    schema = files("sightline.store.decode") / "otlp.proto"
+    return {"format_schema": f"{schema}:{_DECODERS[kind].message}"}
 
 
 @functools.cache
