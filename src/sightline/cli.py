@@ -30,8 +30,10 @@ FAILED, BAD_USAGE = 1, 2
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(__doc__ or ""))
 token_app = typer.Typer(no_args_is_help=True, help="Tokens: how machines get in.")
 user_app = typer.Typer(no_args_is_help=True, help="Users: how people get in.")
+index_app = typer.Typer(no_args_is_help=True, help="Indexes: where data is kept apart.")
 app.add_typer(token_app, name="token")
 app.add_typer(user_app, name="user")
+app.add_typer(index_app, name="index")
 told = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Data = Annotated[
@@ -199,6 +201,28 @@ def token_revoke(name: Annotated[str, typer.Argument(help="Its name.")], data: D
     with _catalog(data) as catalog:
         token = catalog.tokens.revoke(name)
     told.print(f"revoked {escape(token.name)}")
+
+
+@index_app.command("create")
+def index_create(
+    name: str,
+    datatype: Annotated[str, typer.Option(help="event, metric or trace.")] = "event",
+    data: Data = None,
+) -> None:
+    """Define an index."""
+    with _catalog(data) as catalog:
+        catalog.indexes.create(name, datatype)
+    told.print(f"created {escape(name)}")
+
+
+@index_app.command("list")
+def index_list(data: Data = None) -> None:
+    """List the indexes that are defined."""
+    import pyarrow as pa
+
+    with _catalog(data) as catalog:
+        rows = [{"name": index.name, "datatype": index.datatype} for index in catalog.indexes.list()]
+    _print_table(pa.Table.from_pylist(rows))
 
 
 @user_app.command("create")

@@ -143,7 +143,7 @@ def test_tokens_are_found_by_kind_and_revoked(catalog, now):
 
 def test_a_token_defaults_to_its_first_index_and_must_allow_its_default(catalog):
     token, _ = catalog.tokens.create("hec", "a", indexes=["web", "main"])
-    assert token.default_index == "web"
+    assert token.default_index == "web" and catalog.indexes.datatype("web") == "event"
     with pytest.raises(UserError, match='default index "other" is not one of the allowed: web'):
         catalog.tokens.create("hec", "b", indexes=["web"], default_index="other")
     with pytest.raises(UserError, match='unknown kind of token "ssh"'):

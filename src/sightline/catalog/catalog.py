@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sightline.catalog.accounts import Accounts
 from sightline.catalog.dashboards import Dashboards
-from sightline.catalog.database import migrate, open_database, session_factory
+from sightline.catalog.database import SessionFactory, migrate, open_database
 from sightline.catalog.knowledge import Indexes, Lookups, Macros
 from sightline.catalog.saved import Alerts, SavedSearches
 from sightline.catalog.tokens import Tokens
@@ -20,7 +20,7 @@ class Catalog:
         """Opens `data`/catalog.db, brings it to this version, and puts in what every installation has."""
         self._engine = open_database(data / "catalog.db")
         migrate(self._engine)
-        sessions = session_factory(self._engine)
+        sessions = SessionFactory(self._engine)
         self.accounts = Accounts(sessions, clock)
         self.tokens = Tokens(sessions, clock)
         self.indexes = Indexes(sessions, clock)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from alembic import command
@@ -15,8 +15,24 @@ from sightline.errors import EnvironmentTrouble
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-SessionFactory = Callable[[], Session]
-"""Gives a new unit of work; objects stay readable after it is closed."""
+
+class SessionFactory:
+    """Gives units of work; what was read stays readable after they are closed.
+
+    `factory()` is for reading. `factory.begin()` is for writing: it takes SQLite's write lock at once and commits at
+    the end. Without that, two that read first and write then would fail each other instead of waiting.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._read = sessionmaker(engine, expire_on_commit=False)
+        self._write = sessionmaker(engine.execution_options(write=True), expire_on_commit=False)
+
+    def __call__(self) -> Session:
+        return self._read()
+
+    def begin(self) -> AbstractContextManager[Session]:
+        """A unit of work that writes."""
+        return self._write.begin()
 
 
 def open_database(path: Path) -> Engine:
@@ -28,9 +44,15 @@ def open_database(path: Path) -> Engine:
     def _prepare(connection, _record) -> None:
         # NORMAL loses at most the last transactions on a power cut, never consistency; FULL costs a fsync per write
         # and tokens or alerts are few, so the safe one is affordable.
+        connection.isolation_level = None  # Transactions begin where the listener below says so.
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection) -> None:
+        writes = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     try:
         with engine.connect():
@@ -44,14 +66,6 @@ def migrate(engine: Engine) -> None:
     """Brings the tables to this program's version. Two processes that start at once wait for each other."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.connect() as connection:
-        # SQLite takes its write lock late; taking it now makes "read the version, then migrate" one step.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    with engine.execution_options(write=True).begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        connection.commit()
-
-
-def session_factory(engine: Engine) -> SessionFactory:
-    """Units of work on `engine`."""
-    return sessionmaker(engine, expire_on_commit=False)

@@ -7,9 +7,10 @@ import secrets
 from collections.abc import Sequence
 
 from sqlalchemy import select, update
+from sqlalchemy.dialects.sqlite import insert
 
 from sightline.catalog.database import SessionFactory
-from sightline.catalog.models import Token
+from sightline.catalog.models import IndexDefinition, Token
 from sightline.catalog.token_source import hash_secret
 from sightline.clock import Clock
 from sightline.errors import NotFound, UserError
@@ -46,6 +47,8 @@ class Tokens:
     ) -> tuple[Token, str]:
         """A new token and its secret. The default index, when none is named, is the first of `indexes`.
 
+        An index that is named and not defined yet is defined, for events: a token for nothing helps nobody.
+
         HEC secrets are GUIDs, because some clients refuse any other form; the others carry their kind as a prefix, so
         that a leaked one is recognised for what it is.
         """
@@ -77,6 +80,9 @@ class Tokens:
             if session.scalar(select(Token).where(Token.name == token.name)):
                 raise UserError(f'token "{token.name}" exists')
             session.add(token)
+            for index in {*indexes, default_index} - {""}:
+                defined = insert(IndexDefinition).values(name=index, datatype="event", created=token.created)
+                session.execute(defined.on_conflict_do_nothing())
         return token, secret
 
     def revoke(self, name_or_id: str | int) -> Token:
