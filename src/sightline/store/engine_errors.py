@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 
-from sightline.errors import EnvironmentTrouble, SightlineError
+from sightline.errors import EnvironmentTrouble, SightlineError, UserError
 
 _CODE = re.compile(r"Code:\s*(\d+)\.")
 _NAME = re.compile(r"\s*\(([A-Z][A-Z0-9_]+)\)\s*$")
 _NOISE = re.compile(r"^(Streaming query failed:\s*)?Code:\s*\d+\.\s*(DB::Exception:\s*)?")
 _SCOPE = re.compile(r":? In scope .*$|: while executing .*$|: While executing .*$", re.DOTALL)
+
+_ROW_FUNCTION = re.compile(r"Python UDF '\w+' raised an exception at row \d+: (?:[\w.]+: )?(.*?)(?:\n\nAt:.*)?\Z", re.DOTALL)
 
 
 class EngineError(SightlineError):
@@ -42,6 +44,10 @@ class EngineBusy(EngineError, EnvironmentTrouble):
     """Too many statements or parts at this moment, or no room on the disk; the same statement may succeed later."""
 
 
+class RowFunctionFailed(EngineError, UserError):
+    """A function of `udf` refused a row's value."""
+
+
 _BY_CODE: dict[int, type[EngineError]] = {
     159: TimeLimitExceeded,
     160: TimeLimitExceeded,
@@ -57,6 +63,8 @@ _BY_CODE: dict[int, type[EngineError]] = {
 
 def engine_error(text: str) -> EngineError:
     """The exception for an engine's error text: the class by its code, the text without the engine's decoration."""
+    if refused := _ROW_FUNCTION.search(text.strip()):
+        return RowFunctionFailed(refused.group(1), 800, "PYTHON_UDF_ERROR")
     code_match = _CODE.search(text)
     code = int(code_match.group(1)) if code_match else 0
     name_match = _NAME.search(text)

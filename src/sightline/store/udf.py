@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import regex
@@ -63,10 +64,21 @@ def _install(name: str) -> None:
 # ---- regular expressions ---------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def _running(pattern: str) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError:
+        raise ValueError(f'the regular expression "{pattern}" took longer than {REGEX_TIMEOUT_S:g} s on one value') from None
+    except regex.error as error:
+        raise ValueError(f'"{pattern}" is not a regular expression: {error}') from None
+
+
 @row_function("pcre_match", ("String", "String"), "Bool")
 def pcre_match(text: str, pattern: str) -> bool:
     """Whether the pattern matches anywhere in the text."""
-    return regex.search(pattern, text, timeout=REGEX_TIMEOUT_S) is not None
+    with _running(pattern):
+        return regex.search(pattern, text, timeout=REGEX_TIMEOUT_S) is not None
 
 
 _GROUP = regex.compile(r"\\(\d|\\)")
@@ -79,15 +91,17 @@ def pcre_replace(text: str, pattern: str, replacement: str, count: int) -> str:
     def expanded(match: regex.Match[str]) -> str:
         return _GROUP.sub(lambda g: "\\" if g[1] == "\\" else match.group(int(g[1])) or "", replacement)
 
-    return regex.sub(pattern, expanded, text, count=count, timeout=REGEX_TIMEOUT_S)
+    with _running(pattern):
+        return regex.sub(pattern, expanded, text, count=count, timeout=REGEX_TIMEOUT_S)
 
 
 @row_function("pcre_groups", ("String", "String", "Int64"), "String")
 def pcre_groups(text: str, pattern: str, limit: int) -> str:
     """The groups of up to `limit` matches, all for 0, as a JSON array of arrays of text; "" for a group left out."""
     found: list[list[str]] = []
-    for match in regex.finditer(pattern, text, timeout=REGEX_TIMEOUT_S):
-        found.append([group or "" for group in match.groups()])
-        if limit and len(found) >= limit:
-            break
+    with _running(pattern):
+        for match in regex.finditer(pattern, text, timeout=REGEX_TIMEOUT_S):
+            found.append([group or "" for group in match.groups()])
+            if limit and len(found) >= limit:
+                break
     return json.dumps(found, ensure_ascii=False)

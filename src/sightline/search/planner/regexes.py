@@ -1,12 +1,14 @@
 """Regular expressions in the engine: checking them, finding their named groups, matching, extracting, replacing.
 
-The engine's matcher runs in linear time and knows neither look-around nor back-references; a pattern that needs them is
-refused with the construct named.
+The engine's matcher runs in linear time and knows neither look-around nor back-references; a pattern that needs them goes,
+row by row, through Python's `regex`, about a hundred times slower. Both read the same dialect here: `.` stops at a line's
+end, `^` and `$` are those of the whole text, unless the pattern says otherwise.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import regex
 
@@ -14,33 +16,51 @@ from sightline.errors import SearchError, Span
 from sightline.search.planner import values as v
 from sightline.search.planner.values import Type, Value
 
-_UNSUPPORTED = (
-    (re.compile(r"\(\?<?[=!]"), "look-around such as (?=...) or (?<!...)"),
-    (re.compile(r"\(\?>"), "an atomic group (?>...)"),
-    (re.compile(r"(?<!\\)(?:\\\\)*(?:\\[1-9]|\\k[<{']|\(\?P=)"), "a back-reference such as \\1"),
-    (re.compile(r"(?<!\\)[*+?}]\+"), "a possessive quantifier such as a++"),
-    (re.compile(r"\(\?(?:R|\d|&)"), "recursion"),
+_BACKTRACKING = re.compile(
+    r"\(\?<?[=!]"  # Look-around.
+    r"|\(\?>|[*+?}]\+"  # Atomic groups, possessive quantifiers.
+    r"|\\[1-9]|\\[gk][<{'\d]|\(\?P="  # Back-references.
+    r"|\(\?(?:R|\d|&|\||\(|\#|')"  # Recursion, branch resets, conditions, comments, names in quotes.
+    r"|\\[ZGKhHRXN]"  # Anchors and classes of PCRE alone.
+    r"|\(\?[a-z]*x"  # Free spacing.
+    r"|\{(?:\d*,)?[1-9]\d{3,}"  # Counts above the engine's limit of 1000.
 )
 
 
+@lru_cache(maxsize=1000)
+def needs_backtracking(pattern: str) -> bool:
+    """Whether the engine's own matcher cannot run the pattern."""
+    return _BACKTRACKING.search(_without_classes(pattern)) is not None
+
+
 def check(pattern: str, span: Span | None = None) -> None:
-    """Refuse a pattern that is no regular expression, or one that the engine cannot match."""
+    """Refuse a pattern that is no regular expression."""
     try:
-        regex.compile(pattern)
+        regex.compile(python_pattern(pattern))
     except regex.error as error:
         raise SearchError(f'"{pattern}" is not a regular expression: {error}', span) from None
-    for construct, name in _UNSUPPORTED:
-        if construct.search(_without_classes(pattern)):
-            raise SearchError(
-                f'the regular expression "{pattern}" uses {name}, which is not supported',
-                span,
-                hint="match more with a plain group and cut it with another rex or replace()",
-            )
 
 
 def _without_classes(pattern: str) -> str:
-    """The pattern with character classes and escaped brackets blanked, so that their contents are not read as syntax."""
-    return re.sub(r"\\[\[\]()]|\[\^?\]?(?:\\.|[^\]\\])*\]", "x", pattern)
+    """The pattern with character classes, quoted runs and escaped signs blanked, so that these are not read as syntax."""
+    blanked = re.sub(r"\\Q.*?(?:\\E|\Z)", "x", pattern, flags=re.S)
+    return re.sub(r"\\[^\w]|\[\^?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\]", "x", blanked, flags=re.S)
+
+
+@lru_cache(maxsize=1000)
+def python_pattern(pattern: str) -> str:
+    r"""The pattern as `regex` reads it: `\Q...\E`, `\z` and `\Z` of PCRE written in its way."""
+
+    def rewritten(match: re.Match[str]) -> str:
+        escape = match.group(1)
+        if escape.startswith("Q"):
+            return re.escape(escape[1:].removesuffix("\\E"))
+        if len(escape) > 1:
+            return f"(?P={escape[2:-1]})"
+        return {"z": r"\Z", "Z": r"(?=\n?\Z)"}.get(escape, match.group())
+
+    escapes = r"\\(Q.*?(?:\\E|\Z)|k[<{']\w+[>}']|.)"
+    return re.sub(escapes, rewritten, pattern, flags=re.S)
 
 
 def group_names(pattern: str) -> list[str]:
@@ -49,18 +69,34 @@ def group_names(pattern: str) -> list[str]:
 
 
 def _engine_pattern(pattern: str) -> Value:
-    return v.text(re.sub(r"(?<!\\)\(\?<(?=[A-Za-z_])", "(?P<", pattern))
+    named = re.sub(r"(?<!\\)\(\?<(?=[A-Za-z_])", "(?P<", pattern)
+    # The engine lets a dot match the end of a line unless told.
+    return v.text(f"(?-s){named}" if "." in named else named)
+
+
+def _plain(text: Value) -> Value:
+    # Python decodes what it is given, and stops at bytes that are no UTF-8.
+    return v.call("toValidUTF8", text, type=Type.TEXT)
 
 
 def matches(text: Value, pattern: str) -> Value:
     """Whether the pattern occurs in the text."""
     check(pattern)
+    if needs_backtracking(pattern):
+        return v.call("pcre_match", _plain(text), v.text(python_pattern(pattern)), type=Type.BOOL)
     return v.call("match", text, _engine_pattern(pattern), type=Type.BOOL)
+
+
+def matches_any(text: Value, pattern: Value) -> Value:
+    """The same for a pattern that differs by row. A row's pattern that is no regular expression stops the search."""
+    return v.call("pcre_match", _plain(text), pattern, type=Type.BOOL)
 
 
 def extract(text: Value, pattern: str, name: str, max_match: int = 1) -> Value:
     """What a named group matched: text of the first match, or a multivalue of the first `max_match` (0: all)."""
-    index = v.integer(regex.compile(pattern).groupindex[name])
+    index = v.integer(regex.compile(python_pattern(pattern)).groupindex[name])
+    if needs_backtracking(pattern):
+        return _extract_backtracking(text, pattern, index, max_match)
     if max_match == 1:
         groups = v.call("extractGroups", text, _engine_pattern(pattern), type=Type.MULTI)
         found = v.call("arrayElement", groups, index, type=Type.TEXT)
@@ -70,6 +106,19 @@ def extract(text: Value, pattern: str, name: str, max_match: int = 1) -> Value:
     if max_match:
         found = v.call("arraySlice", found, v.integer(1), v.integer(max_match), type=Type.MULTI)
     return found
+
+
+def _extract_backtracking(text: Value, pattern: str, index: Value, max_match: int) -> Value:
+    limit = v.call("toInt64", v.integer(max_match), type=Type.INT)
+    listed = v.call("pcre_groups", _plain(text), v.text(python_pattern(pattern)), limit, type=Type.TEXT)
+    sure = v.call("ifNull", listed, v.text("[]"), type=Type.TEXT)
+    found = v.call("JSONExtract", sure, v.text("Array(Array(String))"), type=Type.MULTI)
+    if max_match == 1:
+        first = v.call("arrayElement", found, v.integer(1), type=Type.MULTI)
+        return v.call("nullIf", v.call("arrayElement", first, index, type=Type.TEXT), v.text(""), type=Type.TEXT)
+    row = v.Column(Type.MULTI, "groups")
+    taken = v.Lambda(Type.TEXT, ("groups",), v.call("arrayElement", row, index, type=Type.TEXT))
+    return v.call("arrayMap", taken, found, type=Type.MULTI)
 
 
 def offsets(text: Value, pattern: str) -> Value:
@@ -89,6 +138,22 @@ def offsets(text: Value, pattern: str) -> Value:
 def replace(text: Value, pattern: str, replacement: str, *, everywhere: bool = True) -> Value:
     r"""The text with matches replaced; `\1` in the replacement is what the first group matched."""
     check(pattern)
+    groups = regex.compile(python_pattern(pattern)).groups
+    wanted = max((int(n) for n in re.findall(r"(?<!\\)(?:\\\\)*\\(\d)", replacement)), default=0)
+    if wanted > groups:
+        raise SearchError(f'"{replacement}" names group {wanted}, but "{pattern}" has {groups}')
+    if needs_backtracking(pattern):
+        return _replace_in_python(text, v.text(python_pattern(pattern)), v.text(replacement), everywhere)
     function = "replaceRegexpAll" if everywhere else "replaceRegexpOne"
     prepared = re.sub(r"\\(?![0-9\\])", r"\\\\", replacement)
     return v.call(function, text, _engine_pattern(pattern), v.text(prepared), type=Type.TEXT)
+
+
+def replace_any(text: Value, pattern: Value, replacement: Value) -> Value:
+    """The same for a pattern or a replacement that differs by row."""
+    return _replace_in_python(text, pattern, replacement, True)
+
+
+def _replace_in_python(text: Value, pattern: Value, replacement: Value, everywhere: bool) -> Value:
+    count = v.call("toInt64", v.integer(0 if everywhere else 1), type=Type.INT)
+    return v.call("pcre_replace", _plain(text), pattern, replacement, count, type=Type.TEXT)
