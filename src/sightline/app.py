@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from sightline.catalog import Catalog
     from sightline.search.engine import SearchEngine
     from sightline.search.jobs import Job, JobManager
-    from sightline.store import EmbeddedStore
     from sightline.watch.scheduler import RunOutcome, RunRequest
 
 ADMIN = "admin"
@@ -165,6 +164,7 @@ def open_parts(directory: DataDirectory, settings: Settings) -> Iterator[Any]:
     from sightline.search.engine import SearchEngine
     from sightline.search.jobs import JobManager
     from sightline.store import EmbeddedStore
+    from sightline.store.loading import Loader
     from sightline.watch.internal_log import InternalLog
     from sightline.watch.scheduler import Scheduler
     from sightline.web.parts import Parts
@@ -173,6 +173,7 @@ def open_parts(directory: DataDirectory, settings: Settings) -> Iterator[Any]:
     with contextlib.ExitStack() as closing:
         catalog = closing.enter_context(contextlib.closing(Catalog(directory.path, clock)))
         store = closing.enter_context(EmbeddedStore(directory.path / "engine", settings))
+        loader = Loader(store, settings, clock)
         models = ModelRegistry(directory.path / "models", clock)
         log = closing.enter_context(contextlib.closing(InternalLog(store.append_events, clock)))
         engine = SearchEngine(store, CatalogKnowledge(catalog), models, settings, clock)
@@ -199,7 +200,7 @@ def open_parts(directory: DataDirectory, settings: Settings) -> Iterator[Any]:
             jobs=jobs,
             scheduler=scheduler,
             log=log,
-            ledger=lambda: _ledger(store),
+            loader=loader,
             started=clock(),
         )
 
@@ -215,7 +216,9 @@ def run_engine(data: Path, overrides: dict[str, dict[str, Any]], lock: int | Non
     if lock is None:
         directory.lock()
     directory.socket.unlink(missing_ok=True)
-    with open_parts(directory, settings) as parts, _loading(parts):
+    with open_parts(directory, settings) as parts, contextlib.ExitStack() as closing:
+        parts.loader.start()
+        closing.callback(parts.loader.stop)
         parts.scheduler.start()
         config = uvicorn.Config(
             create_app(parts),
@@ -237,6 +240,8 @@ def open_offline(data: Path) -> Iterator[Offline]:
     directory.lock()
     try:
         with open_parts(directory, settings) as parts:
+            # What a server acknowledged and did not get to load belongs to the answer.
+            parts.loader.load_waiting()
             yield Offline(parts)
     finally:
         directory.unlock()
@@ -253,9 +258,7 @@ class Offline:
         """Runs searches."""
         return self._parts.engine
 
-    def load_file(
-        self, path: Path, index: str, sourcetype: str, time_field: str, progress: Callable[[int], None]
-    ) -> int:
+    def load_file(self, path: Path, index: str, sourcetype: str, time_field: str, progress: Callable[[int], None]) -> int:
         """Loads one file, telling the bytes read so far, and gives the number of rows."""
         from sightline.web.api.load import load_file
 
@@ -318,16 +321,6 @@ def _results_link(address: str, text: str, outcome: RunOutcome) -> str:
     # The job expires; the search over the same range shows the same rows as long as they are stored.
     values = {"q": text, "earliest": outcome.earliest_time, "latest": outcome.latest_time}
     return f"{address}/search?{urlencode({k: v for k, v in values.items() if v is not None})}"
-
-
-@contextlib.contextmanager
-def _loading(parts: Any) -> Iterator[None]:
-    """Loads what the front process has received, for as long as the engine runs."""
-    yield
-
-
-def _ledger(store: EmbeddedStore) -> list[dict[str, Any]]:
-    return []
 
 
 def main(arguments: list[str]) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request
-from sightline.search.jobs import JobManager
 
 from sightline.catalog import Catalog
 from sightline.clock import Clock
@@ -16,7 +14,9 @@ from sightline.datadir import DataDirectory
 from sightline.errors import Forbidden
 from sightline.ml import ModelRegistry
 from sightline.search.engine import SearchEngine
+from sightline.search.jobs import JobManager
 from sightline.store.embedded import EmbeddedStore
+from sightline.store.loading import Loader
 from sightline.watch.internal_log import InternalLog
 from sightline.watch.scheduler import Scheduler
 
@@ -35,8 +35,7 @@ class Parts:
     jobs: JobManager
     scheduler: Scheduler
     log: InternalLog
-    ledger: Callable[[], list[dict[str, Any]]]
-    """Received, stored, refused and waiting records, by source."""
+    loader: Loader
     started: float
 
 
