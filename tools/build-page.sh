@@ -30,4 +30,4 @@ if ! cmp -s package-lock.json node_modules/.installed-lock; then
     npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
     cp package-lock.json node_modules/.installed-lock
 fi
-npm run --silent build
+npm run --silent build -- --logLevel warn
