@@ -11,14 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sightline.errors import SearchError
+from sightline.errors import SearchError, Span
 from sightline.search import registry
 from sightline.search.functions import AggregateInput
 from sightline.search.planner import values as v
 from sightline.search.planner.lower import lower_expression
 from sightline.search.planner.relation import Relation, wildcard_regex
 from sightline.search.planner.values import Call, Column, Over, Type, Value
+from sightline.search.syntax import tree
 from sightline.search.syntax.arguments import AggregateCall, Arguments, split_parameter
+from sightline.search.syntax.expressions import print_expression, quote_string
+from sightline.search.syntax.tree import Expression
 
 if TYPE_CHECKING:
     from sightline.search.context import Context
@@ -41,8 +44,19 @@ class NamedValue:
     call: AggregateCall
 
 
-def read_call(arguments: Arguments) -> AggregateCall:
+ARITHMETIC = "eval"
+"""Function of a call that is arithmetic over aggregates, `eval(sum(x)/count)`, as `chart` and `timechart` take it."""
+
+
+def read_call(arguments: Arguments, *, arithmetic: bool = False) -> AggregateCall:
     """One aggregate call at the cursor. A function that needs a field and has none (`sum()`) reads all fields."""
+    if arithmetic and arguments.peek().is_word(ARITHMETIC) and arguments.peek(1).is_("("):
+        start = arguments.next().span.start
+        inner = arguments.parenthesised()
+        expression, span = arguments.expression_in(inner), Span(start, inner.end + 1)
+        named = arguments.accept_word("as") is not None
+        name = arguments.name("a name after AS") if named else arguments.stage.text[span.start : span.end]
+        return AggregateCall(ARITHMETIC, None, expression, name, span, explicit_name=named)
     call = arguments.aggregate_call(registry.AGGREGATES)
     entry = registry.AGGREGATES[call.function]
     if entry.needs_field and call.field is None and call.expression is None:
@@ -53,6 +67,13 @@ def read_call(arguments: Arguments) -> AggregateCall:
             call.span,
         )
     return call
+
+
+def print_call(call: AggregateCall) -> str:
+    """The call as it is written."""
+    if call.function == ARITHMETIC and call.expression is not None:
+        return f"{ARITHMETIC}({print_expression(call.expression)}) AS {quote_string(call.name)}"
+    return str(call)
 
 
 def _stars(text: str) -> str:
@@ -95,7 +116,8 @@ def lower_calls(
     no number is absent.
     """
     calls = expand_calls(calls, relation, by)
-    ordered = any(registry.AGGREGATES[call.function].ordered for call in calls)
+    inner = [c for call in calls for c in (_inner_calls(call) if call.function == ARITHMETIC else [call])]
+    ordered = any(registry.AGGREGATES[call.function].ordered for call in inner)
     if position is None:
         relation, position = relation.position_key() if ordered else (relation, v.integer(0))
     time = relation.field("_time")
@@ -114,7 +136,10 @@ def lower_calls(
                 f'the aggregate and the BY field are both named "{call.name}"', call.span, hint="use AS with another name"
             )
         try:
-            value = _lower_call(call, relation, context, rows, all_numbers)
+            if call.function == ARITHMETIC:
+                value = _lower_arithmetic(call, relation, context, rows, all_numbers)
+            else:
+                value = _lower_call(call, relation, context, rows, all_numbers)
         except SearchError as error:
             raise error.at(call.span) from None
         named.append(NamedValue(call.name, value, call))
@@ -145,6 +170,49 @@ def _lower_call(call: AggregateCall, relation: Relation, context: Context, rows:
     if all_numbers and argument is not None and argument.type in (Type.TEXT, Type.MULTI):
         value = _only_numbers(call.function, argument, value)
     return aggregated_value(value)
+
+
+def _inner_calls(call: AggregateCall) -> list[AggregateCall]:
+    found: list[AggregateCall] = []
+    assert call.expression is not None
+    _with_placeholders(call.expression, found)
+    return found
+
+
+def _lower_arithmetic(
+    call: AggregateCall, relation: Relation, context: Context, rows: AggregateInput, all_numbers: bool
+) -> Value:
+    """The expression with its aggregates as values; each stands as a field of a relation made for the purpose."""
+    assert call.expression is not None
+    inner: list[AggregateCall] = []
+    expression = _with_placeholders(call.expression, inner)
+    if not inner:
+        raise SearchError("eval wants an expression over aggregates such as eval(sum(bytes)/count)", call.span)
+    fields = {_placeholder(n): _lower_call(c, relation, context, rows, all_numbers) for n, c in enumerate(inner)}
+    return aggregated_value(lower_expression(expression, relation.with_fields(fields), context))
+
+
+def _placeholder(number: int) -> str:
+    return f"\0aggregate{number}"
+
+
+def _with_placeholders(node: Expression, found: list[AggregateCall]) -> Expression:
+    """The expression with each aggregate in it replaced by a field, and the aggregates in the order of those fields."""
+    if isinstance(node, tree.Operation):
+        return dataclasses.replace(node, operands=tuple(_with_placeholders(o, found) for o in node.operands))
+    if isinstance(node, tree.Field) and node.name.lower() in ("count", "c"):
+        found.append(AggregateCall("count", None, None, "", node.span))
+        return tree.Field(_placeholder(len(found) - 1), node.span)
+    if isinstance(node, tree.FunctionCall):
+        function, parameter = split_parameter(node.name, registry.AGGREGATES)
+        if function is None or len(node.arguments) > 1:
+            return dataclasses.replace(node, arguments=tuple(_with_placeholders(a, found) for a in node.arguments))
+        argument = node.arguments[0] if node.arguments else None
+        if isinstance(argument, tree.FunctionCall) and argument.name == "eval" and len(argument.arguments) == 1:
+            argument = argument.arguments[0]
+        found.append(AggregateCall(function, None, argument, "", node.span, parameter))
+        return tree.Field(_placeholder(len(found) - 1), node.span)
+    return node
 
 
 def _only_numbers(function: str, argument: Value, value: Value) -> Value:
@@ -212,13 +280,15 @@ def grouping_keys(
         if value.type is Type.MULTI:
             array = v.call("arrayDistinct", value, type=Type.MULTI) if distinct else value
             relation, value = relation.unnested(array, name)
-        elif isinstance(value, v.Literal):
-            # A bare number in GROUP BY is a position to the engine.
-            value = v.call("materialize", value, type=value.type)
         elif value.type is Type.BOOL:
             value = v.as_text(value)
-        keys.append((name, value))
+        keys.append((name, grouping_key(value)))
     return relation, keys
+
+
+def grouping_key(value: Value) -> Value:
+    """The value as a key of groups: a constant is materialised, as a bare number in GROUP BY is a position to the engine."""
+    return value if value.columns else v.call("materialize", value, type=value.type)
 
 
 def searched_range(context: Context) -> tuple[float | None, float | None]:

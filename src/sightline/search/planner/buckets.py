@@ -117,7 +117,7 @@ class TimeBuckets:
     def value(self, time: Value) -> Value:
         """When the bucket of each row begins, NULL where the row has no time."""
         time = v.as_float(time)
-        if time.type is not Type.FLOAT or isinstance(time, v.Literal):
+        if isinstance(time, v.Literal) and time.value is None:
             return v.Literal(Type.FLOAT, None)
         if self.span.months is not None:
             return self._month_value(time, self.span.months)
