@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from sightline import __version__
 from sightline.errors import EnvironmentTrouble, SearchError, SightlineError, UserError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json", "csv", "jsonl", "arrow")
 FAILED, BAD_USAGE = 1, 2
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(__doc__ or ""))
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 token_app = typer.Typer(no_args_is_help=True, help="Tokens: how machines get in.")
 user_app = typer.Typer(no_args_is_help=True, help="Users: how people get in.")
 index_app = typer.Typer(no_args_is_help=True, help="Indexes: where data is kept apart.")
@@ -57,6 +58,16 @@ def main() -> None:
         # The reader of a pipe has gone, as `head` does; Python's own attempt to flush must not complain about it.
         sys.stderr.close()
         sys.exit(0)
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and end.")] = False,
+) -> None:
+    """Logs, metrics and traces of machine-learning systems in one store, searched in SPL."""
+    if version:
+        print(f"sightline {__version__}")
+        raise typer.Exit
 
 
 @app.command()

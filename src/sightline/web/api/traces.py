@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from sightline.errors import UserError
 from sightline.search.time import parse_time
 from sightline.traces import queries
+from sightline.web.export import json_response
 from sightline.web.parts import Parts, WithParts
 
 router = APIRouter(prefix="/traces", tags=["traces"])
@@ -43,9 +44,9 @@ def list_traces(
 
 
 @router.get("/{trace_id}")
-def get_trace(trace_id: str, parts: WithParts) -> dict[str, Any]:
+def get_trace(trace_id: str, parts: WithParts) -> Response:
     """One trace with its spans in waterfall order and its log records."""
-    return queries.read_trace(parts.store, trace_id)
+    return json_response(queries.read_trace(parts.store, trace_id))
 
 
 @services.get("")
