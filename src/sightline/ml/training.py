@@ -142,7 +142,7 @@ def fit(
     model.training_search = context.search
     model.trained_at = context.now or registry.now()
     model.library_version = f"scikit-learn {sklearn.__version__}"
-    messages = training.messages
+    messages = training.messages + (algorithm.remarks(model) if algorithm.remarks else [])
     if request.model_name:
         sharing = APP if request.namespace == "app" else USER
         model.statistics = drift.describe_fields(table, model.preparation, request.target, model.classes is not None)
@@ -383,5 +383,5 @@ def _call(algorithm: Algorithm, function: Any, *arguments: Any, threads: int = 0
     try:
         with joblib.parallel_config(backend="threading", n_jobs=threads or os.cpu_count() or 1):
             return function(*arguments, **options)
-    except (ValueError, TypeError, FloatingPointError) as error:
+    except (ValueError, FloatingPointError) as error:
         raise UserError(f"{algorithm.name}: {str(error).splitlines()[0]}") from error

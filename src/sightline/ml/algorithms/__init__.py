@@ -6,12 +6,24 @@ A new one is a declaration in its file and, for a new file, a line here.
 from __future__ import annotations
 
 from sightline.errors import UserError, nearest
-from sightline.ml.algorithms import bayes, clusters, components, descent, forests, kernels, linear, outliers, scaling, trees
+from sightline.ml.algorithms import (
+    bayes,
+    clusters,
+    components,
+    density,
+    descent,
+    forests,
+    kernels,
+    linear,
+    outliers,
+    scaling,
+    trees,
+)
 from sightline.ml.algorithms.declaration import Algorithm
 
 ALGORITHMS: dict[str, Algorithm] = {
     algorithm.name: algorithm
-    for ideas in (forests, trees, linear, descent, bayes, kernels, clusters, scaling, components, outliers)
+    for ideas in (forests, trees, linear, descent, bayes, kernels, clusters, scaling, components, outliers, density)
     for algorithm in ideas.ALGORITHMS
 }
 

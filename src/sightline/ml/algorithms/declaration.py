@@ -48,7 +48,7 @@ class Algorithm:
     `outputs` makes columns for any rows; one that can only speak of its training rows has `fit_outputs` instead.
     `saves`: may follow `into`. `updates`: takes partial_fit. `raw_features`: the features are not encoded, the rows
     are read instead. `numeric_features`: only numbers are taken. `keeps_nulls`: a null in a feature is kept, as NaN.
-    `takes_by`: how many fields may follow `by`.
+    `takes_by`: how many fields may follow `by`. `remarks`: warnings about what was learned.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Algorithm:
     saves: bool = True
     updates: bool = False
     fit_outputs: Callable[[Model, str], Outputs] | None = None
+    remarks: Callable[[Model], list[str]] | None = None
     raw_features: bool = False
     numeric_features: bool = False
     keeps_nulls: bool = False
