@@ -27,7 +27,7 @@ from sightline.search.commands.subsearch import cell_text
 from sightline.search.context import Message
 from sightline.search.engine import Prepared, SearchEngine, is_absent, step_times
 from sightline.search.planner import values as v
-from sightline.search.planner.time_buckets import bucket_start
+from sightline.search.planner.buckets import TimeBuckets
 from sightline.search.planner.values import Type
 from sightline.search.time import TimeSpan
 
@@ -404,7 +404,7 @@ class JobManager:
                 latest = earliest + 1
         width = (latest - earliest) / TIMELINE_BUCKETS
         span_s = next((s for s in _SPANS if s >= width), _SPANS[-1])
-        keys = [("start", bucket_start(time, TimeSpan(span_s, "s")))]
+        keys = [("start", TimeBuckets(TimeSpan(span_s, "s")).value(time))]
         if by:
             keys.append(("by", v.as_text(relation.field(by))))
         counted = relation.aggregated(keys, [("count", v.call("toInt64", v.agg("count", type=Type.INT), type=Type.INT))])

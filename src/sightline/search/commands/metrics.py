@@ -16,10 +16,10 @@ from sightline.search.commands.search import (
 from sightline.search.context import Context
 from sightline.search.functions import AggregateInput, find_aggregate
 from sightline.search.planner import values as v
+from sightline.search.planner.buckets import TimeBuckets
 from sightline.search.planner.lower import lower_predicate
 from sightline.search.planner.relation import Relation, wildcard_regex
 from sightline.search.planner.sources import index_condition, table_relation, time_bounds
-from sightline.search.planner.time_buckets import bucket_start
 from sightline.search.planner.values import Type, Value
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import (
@@ -254,9 +254,9 @@ class MStats(Command):
         keys: list[tuple[str, Value]] = []
         if self.span:
             span = self._span(context, points)
-            time = bucket_start(points.field("_time"), span, context.zone)
+            time = TimeBuckets(span, context.zone).value(points.field("_time"))
             if self.every:
-                outer = bucket_start(points.field("_time"), parse_span(self.every), context.zone)
+                outer = TimeBuckets(parse_span(self.every), context.zone).value(points.field("_time"))
                 points = points.filtered(v.call("equals", time, outer, type=Type.BOOL))
             keys.append(("_time", time))
         for name in self.by:
