@@ -7,6 +7,7 @@ What is kept is plain arrays: no object of a library that would have to be trust
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -81,6 +82,13 @@ class Density:
             return np.interp(x, grid, mass / mass[-1])
         return self._frozen().cdf(x)
 
+    def support(self) -> tuple[float, float]:
+        """Where there is any density to speak of."""
+        if self.kind == "gaussian_kde":
+            width = self.parameters[1]
+            return self.values[0] - 4 * width, self.values[-1] + 4 * width
+        return self._frozen().support()
+
     def outlying(self, threshold: float) -> list[tuple[float, float, float]]:
         """The ranges of lowest density that together hold a share `threshold`: from, to, share. Ascending."""
         if self.kind == "norm":
@@ -91,7 +99,7 @@ class Density:
                 (-np.inf, float(self.parameters[0]), 0.0),
                 (float(self.quantile(1 - threshold)), np.inf, threshold),
             ]
-        return self._lowest(threshold)
+        return _lowest(self.kind, self.parameters.tobytes(), self.values.tobytes(), threshold)
 
     def beyond(self, low_share: float | None, high_share: float | None) -> list[tuple[float, float, float]]:
         """The ranges at the ends that hold the given shares."""
@@ -102,48 +110,47 @@ class Density:
             ranges.append((float(self.quantile(1 - high_share)), np.inf, high_share))
         return ranges
 
-    def _lowest(self, threshold: float) -> list[tuple[float, float, float]]:
-        """Cells of a grid, thinnest first, until they hold the share; neighbours are joined to ranges."""
-        if self.kind == "gaussian_kde":
-            edges = np.linspace(*self._support(), GRID_POINTS * 4 + 1)
-        else:
-            edges = np.linspace(*self._frozen().support(), GRID_POINTS * 4 + 1)
-        mass = np.diff(self.distribution_function(edges))
-        order = np.argsort(mass, kind="stable")
-        held = np.cumsum(mass[order]) / mass.sum()
-        thin = np.zeros(len(mass), dtype=bool)
-        thin[order[: np.searchsorted(held, threshold, side="right")]] = True
-        starts = np.flatnonzero(thin & ~np.concatenate([[False], thin[:-1]]))
-        ends = np.flatnonzero(thin & ~np.concatenate([thin[1:], [False]]))
-        ranges = [
-            (float(edges[a]), float(edges[b + 1]), float(mass[a : b + 1].sum())) for a, b in zip(starts, ends, strict=True)
-        ]
-        # What lies beyond the grid is outlying too, whatever the threshold.
-        if ranges and ranges[0][0] == edges[0]:
-            ranges[0] = (-np.inf, *ranges[0][1:])
-        else:
-            ranges.insert(0, (-np.inf, float(edges[0]), 0.0))
-        if ranges[-1][1] == edges[-1]:
-            ranges[-1] = (ranges[-1][0], np.inf, ranges[-1][2])
-        else:
-            ranges.append((float(edges[-1]), np.inf, 0.0))
-        return ranges
-
     def _frozen(self) -> Any:
         if self.kind == "beta":
             place, width, a, b = self.parameters
             return stats.beta(a, b, place, width)
         return getattr(stats, self.kind)(*self.parameters[:2])
 
-    def _support(self) -> tuple[float, float]:
-        width = self.parameters[1]
-        return self.values[0] - 4 * width, self.values[-1] + 4 * width
-
     def _drawn(self) -> tuple[np.ndarray, np.ndarray]:
-        grid = np.linspace(*self._support(), GRID_POINTS)
+        grid = np.linspace(*self.support(), GRID_POINTS)
         width = self.parameters[1]
         scaled = (grid[:, None] - self.values[None, :]) / width
         return grid, np.exp(-0.5 * scaled**2).sum(axis=1) / (len(self.values) * width * np.sqrt(2 * np.pi))
+
+
+@functools.lru_cache(maxsize=2 * 1024)
+def _lowest(kind: str, parameters: bytes, values: bytes, threshold: float) -> list[tuple[float, float, float]]:
+    """Cells of a grid, thinnest first, until they hold the share; neighbours are joined to ranges.
+
+    Kept for the groups of two models: rows come in many batches, and the ranges of a group stay the same.
+    """
+    density = Density(kind, np.frombuffer(parameters), np.frombuffer(values))
+    edges = np.linspace(*density.support(), GRID_POINTS * 4 + 1)
+    mass = np.diff(density.distribution_function(edges))
+    order = np.argsort(mass, kind="stable")
+    held = np.cumsum(mass[order]) / mass.sum()
+    thin = np.zeros(len(mass), dtype=bool)
+    thin[order[: np.searchsorted(held, threshold, side="right")]] = True
+    starts = np.flatnonzero(thin & ~np.concatenate([[False], thin[:-1]]))
+    ends = np.flatnonzero(thin & ~np.concatenate([thin[1:], [False]]))
+    ranges = [
+        (float(edges[a]), float(edges[b + 1]), float(mass[a : b + 1].sum())) for a, b in zip(starts, ends, strict=True)
+    ]
+    # What lies beyond the grid is outlying too, whatever the threshold.
+    if ranges and ranges[0][0] == edges[0]:
+        ranges[0] = (-np.inf, *ranges[0][1:])
+    else:
+        ranges.insert(0, (-np.inf, float(edges[0]), 0.0))
+    if ranges[-1][1] == edges[-1]:
+        ranges[-1] = (ranges[-1][0], np.inf, ranges[-1][2])
+    else:
+        ranges.append((float(edges[-1]), np.inf, 0.0))
+    return ranges
 
 
 def learn_density(values: np.ndarray, kinds: tuple[str, ...], metric: str) -> tuple[Density, float]:
