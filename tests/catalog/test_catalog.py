@@ -300,3 +300,9 @@ def test_a_dashboard_definition_is_checked_panel_by_panel(catalog):
     ]:
         with pytest.raises(UserError, match=message):
             catalog.dashboards.create("d", {"panels": panels})
+
+
+def test_the_newest_migration_is_the_one_that_a_catalog_has(catalog):
+    from sightline.catalog.database import _version, newest_version
+
+    assert _version(catalog._engine) == newest_version()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
@@ -12,13 +12,15 @@ from sightline.clock import Clock
 from sightline.config import Settings
 from sightline.datadir import DataDirectory
 from sightline.errors import Forbidden
-from sightline.ml import ModelRegistry
 from sightline.search.engine import SearchEngine
 from sightline.search.jobs import JobManager
 from sightline.store.embedded import EmbeddedStore
 from sightline.store.loading import Loader
 from sightline.watch.internal_log import InternalLog
 from sightline.watch.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from sightline.ml import ModelRegistry
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from sightline.ml import summary
 from sightline.search.jobs import column_kind
 from sightline.web.export import cell, rows_of
 from sightline.web.parts import Asking, Identity, Parts, WithParts, may_change
@@ -32,6 +31,9 @@ def get_model(name: str, parts: WithParts, identity: Asking) -> dict[str, Any]:
 @router.get("/{name}/summary")
 def summarise_model(name: str, parts: WithParts, identity: Asking, version: int | None = None) -> dict[str, Any]:
     """What the model learned, as the search command `summary` shows it."""
+    # Brings scikit-learn along, which an idle server does not need.
+    from sightline.ml import summary
+
     table = summary(parts.models, name, _owner(parts, identity, name), version=version)
     return {"fields": [{"name": f.name, "type": column_kind(f.name, f.type)} for f in table.schema], "rows": rows_of(table)}
 
