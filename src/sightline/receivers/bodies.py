@@ -1,0 +1,79 @@
+"""Reads a request's body within a limit that also holds after decompression."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+
+from starlette.requests import ClientDisconnect, Request
+
+_THREAD_BYTES = 256 * 1024
+"""Above this size inflating and checking a body happens in a thread, so that other connections do not wait for it."""
+
+
+class BodyTooLarge(Exception):
+    """The body, as sent or inflated, is over the limit."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the request is larger than {limit} bytes, wanted at most that after decompression")
+
+
+class BodyMalformed(Exception):
+    """The body cannot be decompressed."""
+
+
+class UnsupportedEncoding(Exception):
+    """The Content-Encoding is none of ours."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(f'unsupported content encoding "{encoding}", wanted gzip, deflate or identity')
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body, decompressed. Raises BodyTooLarge, BodyMalformed, UnsupportedEncoding, ClientDisconnect."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower() or "identity"
+    if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
+        raise UnsupportedEncoding(encoding)
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise BodyTooLarge(limit)
+    pieces, size = [], 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > limit:
+            raise BodyTooLarge(limit)
+        pieces.append(piece)
+    body = b"".join(pieces)
+    if encoding == "identity":
+        return body
+    if len(body) > _THREAD_BYTES // 8:
+        return await asyncio.to_thread(inflate, body, encoding, limit)
+    return inflate(body, encoding, limit)
+
+
+def inflate(body: bytes, encoding: str, limit: int) -> bytes:
+    """Decompress, stopping as soon as the limit is passed: a small body that inflates without end costs no memory."""
+    window_bits = 15 if encoding == "deflate" else 31
+    pieces, size, rest = [], 0, body
+    while rest:
+        inflater = zlib.decompressobj(window_bits)
+        while True:
+            try:
+                piece = inflater.decompress(rest, min(limit + 1 - size, 1 << 20))
+            except zlib.error as error:
+                raise BodyMalformed(f"the body is not valid {encoding}: {error}") from error
+            size += len(piece)
+            if size > limit:
+                raise BodyTooLarge(limit)
+            pieces.append(piece)
+            rest = inflater.unconsumed_tail
+            if inflater.eof or (not rest and not piece):
+                break
+        if not inflater.eof:
+            raise BodyMalformed(f"the body is not valid {encoding}: it ends too early")
+        # Several gzip members one after another are one body.
+        rest = inflater.unused_data
+    return b"".join(pieces)
+
+
+__all__ = ["BodyMalformed", "BodyTooLarge", "ClientDisconnect", "UnsupportedEncoding", "inflate", "read_body"]

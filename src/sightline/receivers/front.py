@@ -1,0 +1,261 @@
+"""The process that listens: every receiver, the journal's writer, and the way to the engine's process.
+
+Enters: settings and a source of tokens. `run_front` returns when it is told to stop. On the main port whatever is
+not for a receiver is passed on to the engine over a unix socket, both ways as a stream; while the engine is away it
+answers 503, and receiving goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from sightline.clock import Clock, system_clock
+from sightline.config import Settings
+from sightline.errors import EnvironmentTrouble, UserError
+from sightline.journal import JournalWriter
+from sightline.receivers import hec, otlp
+from sightline.receivers.access import TokenSource, is_loopback
+from sightline.receivers.refusals import Refusals
+
+log = logging.getLogger(__name__)
+
+_LEDGER_INTERVAL_S = 10.0
+_GRACE_S = 5.0
+_HOP_BY_HOP = {
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+}
+
+
+def run_front(settings: Settings, token_source: TokenSource, clock: Clock = system_clock) -> None:
+    """Listen until SIGTERM or SIGINT. Raises EnvironmentTrouble naming the listener whose port is taken."""
+    uvloop.run(serve_front(settings, token_source, clock))
+
+
+async def serve_front(
+    settings: Settings,
+    token_source: TokenSource,
+    clock: Clock = system_clock,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """The same inside a running event loop; ends when `stop` is set or at a signal."""
+    stop = stop or asyncio.Event()
+    listen = settings.listen
+    with contextlib.ExitStack() as closing:
+        sockets = {
+            name: closing.enter_context(contextlib.closing(_bind(name, address)))
+            for name, address in (("http", listen.http), ("otlp_http", listen.otlp_http), ("hec", listen.hec))
+            if address != "off"
+        }
+        journal = JournalWriter(settings.data / "journal", settings.ingest, clock)
+        closing.callback(journal.close)
+        refusals = Refusals(journal, clock)
+        receiver = otlp.OtlpReceiver(journal, token_source, settings.ingest, refusals)
+        collector = hec.HecReceiver(journal, token_source, settings.ingest, refusals, clock)
+        engine = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(
+                uds=str(settings.data / "run" / "engine.sock"),
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
+            ),
+            base_url="http://engine",
+            timeout=httpx.Timeout(None, connect=5.0),
+            follow_redirects=False,
+        )
+        apps = {
+            "http": lambda: main_app(receiver, collector, settings, engine),
+            "otlp_http": lambda: otlp_app(receiver, settings),
+            "hec": lambda: hec_app(collector),
+        }
+        servers = {name: _Server(_config(apps[name]())) for name in sockets}
+        grpc_server = None
+        if listen.otlp_grpc != "off":
+            grpc_server = otlp.grpc_server(receiver, settings.ingest, needs_token=_needs_token(settings, listen.otlp_grpc))
+            _bind_grpc(grpc_server, listen.otlp_grpc)
+            await grpc_server.start()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, stop.set)
+        tasks = [asyncio.create_task(server.serve(sockets=[sockets[name]])) for name, server in servers.items()]
+        ledger = asyncio.create_task(_tell_refusals(refusals))
+        try:
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+        finally:
+            for server in servers.values():
+                server.should_exit = True
+            if grpc_server:
+                await grpc_server.stop(_GRACE_S)
+            await asyncio.gather(*tasks, return_exceptions=True)
+            ledger.cancel()
+            await refusals.flush()
+            await engine.aclose()
+    for task in tasks:
+        # A server that ended by an error, and not because it was told to, is our caller's to know.
+        task.result()
+
+
+def main_app(
+    receiver: otlp.OtlpReceiver, collector: hec.HecReceiver, settings: Settings, engine: httpx.AsyncClient
+) -> Starlette:
+    """The main port: OTLP over HTTP, HEC, and everything else from the engine."""
+
+    async def pass_on(request: Request) -> Response:
+        return await _pass_on(engine, request)
+
+    methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    return Starlette(
+        routes=[
+            *otlp.routes(receiver, settings.ingest, needs_token=_needs_token(settings, settings.listen.http)),
+            *hec.routes(collector),
+            Route("/{path:path}", pass_on, methods=methods),
+        ]
+    )
+
+
+def otlp_app(receiver: otlp.OtlpReceiver, settings: Settings) -> Starlette:
+    """The port for OTLP over HTTP."""
+    needs_token = _needs_token(settings, settings.listen.otlp_http)
+    methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    return Starlette(
+        routes=[
+            *otlp.routes(receiver, settings.ingest, needs_token=needs_token),
+            Route("/{path:path}", otlp.unknown_path, methods=methods),
+        ]
+    )
+
+
+def hec_app(collector: hec.HecReceiver) -> Starlette:
+    """The port for HEC."""
+    methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    return Starlette(routes=[*hec.routes(collector), Route("/{path:path}", hec.not_found, methods=methods)])
+
+
+async def _pass_on(engine: httpx.AsyncClient, request: Request) -> Response:
+    has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
+    headers = [(k, v) for k, v in request.headers.raw if k.decode("latin-1").lower() not in _HOP_BY_HOP]
+    if request.client:
+        headers.append((b"x-forwarded-for", request.client.host.encode()))
+    target = request.scope.get("raw_path", request.url.path.encode()).split(b"?")[0]
+    query = request.scope.get("query_string", b"")
+    url = httpx.URL("http://engine", raw_path=target + (b"?" + query if query else b""))
+    try:
+        upstream = await engine.send(
+            engine.build_request(request.method, url, headers=headers, content=request.stream() if has_body else None),
+            stream=True,
+        )
+    except ClientDisconnect:
+        return Response(status_code=400)
+    except httpx.TransportError as error:
+        log.info("the engine does not answer: %s", error)
+        message = "the engine is restarting, try again in a moment; receiving goes on"
+        return JSONResponse({"error": {"message": message, "kind": "unavailable"}}, 503, headers={"Retry-After": "2"})
+    response = StreamingResponse(
+        _stream(upstream), status_code=upstream.status_code, background=BackgroundTask(upstream.aclose)
+    )
+    response.raw_headers = [(k.lower(), v) for k, v in upstream.headers.raw if k.decode().lower() not in _HOP_BY_HOP]
+    return response
+
+
+async def _stream(upstream: httpx.Response) -> AsyncIterator[bytes]:
+    try:
+        async for piece in upstream.aiter_raw():
+            yield piece
+    finally:
+        # Also when the client goes away: the engine must not go on producing for nobody.
+        await upstream.aclose()
+
+
+async def _tell_refusals(refusals: Refusals) -> None:
+    while True:
+        await asyncio.sleep(_LEDGER_INTERVAL_S)
+        await refusals.flush()
+
+
+def _needs_token(settings: Settings, address: str) -> bool:
+    return settings.ingest.otlp_needs_token or not is_loopback(_host_and_port("", address)[0])
+
+
+def _host_and_port(name: str, address: str) -> tuple[str, int]:
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdigit():
+        raise UserError(f'listener "{name}" wants host:port or off, got "{address}"')
+    return host.strip("[]"), int(port)
+
+
+def _bind(name: str, address: str) -> socket.socket:
+    host, port = _host_and_port(name, address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise _cannot_listen(name, address, error) from error
+    return listener
+
+
+def _bind_grpc(server: object, address: str) -> None:
+    name = "otlp_grpc"
+    # gRPC's own message on a taken port names neither the listener nor the reason, so the port is tried first.
+    _bind(name, address).close()
+    try:
+        bound = server.add_insecure_port(address)  # type: ignore[attr-defined]
+    except RuntimeError as error:
+        raise EnvironmentTrouble(f'listener "{name}" cannot use {address}: {error}') from error
+    if not bound:
+        raise EnvironmentTrouble(f'listener "{name}" cannot use {address}')
+
+
+def _cannot_listen(name: str, address: str, error: OSError) -> EnvironmentTrouble:
+    reason = "the port is in use" if error.errno == errno.EADDRINUSE else str(error.strerror or error)
+    return EnvironmentTrouble(f'listener "{name}" cannot use {address}: {reason}')
+
+
+def _config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        loop="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=int(_GRACE_S),
+    )
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the process's signals to us: there are several in one loop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
