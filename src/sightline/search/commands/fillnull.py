@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from sightline.search.context import Context
 from sightline.search.planner import values as v
@@ -11,21 +10,6 @@ from sightline.search.planner.relation import Relation
 from sightline.search.planner.values import Over, Type, Value
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import Arguments, option, print_name, print_options
-
-
-def read_names(arguments: Arguments, command: type, found: dict[str, Any]) -> list[str]:
-    """A list of fields, maybe empty, with options of the command before and between."""
-    names: list[str] = []
-    while not arguments.done:
-        found.update(arguments.options(command))
-        if arguments.done:
-            break
-        error = arguments.unknown_option(command)
-        if error:
-            raise error
-        names.append(arguments.name())
-        arguments.skip_commas()
-    return names
 
 
 @command("fillnull")
@@ -46,8 +30,7 @@ class FillNull(Command):
 
     @classmethod
     def read(cls, arguments: Arguments) -> FillNull:
-        found: dict[str, Any] = {}
-        names = read_names(arguments, cls, found)
+        names, found = arguments.names_with_options(cls)
         return cls(names=names, **found)
 
     def print_arguments(self) -> list[str]:

@@ -99,17 +99,7 @@ class XySeries(Command):
 
     @classmethod
     def read(cls, arguments: Arguments) -> XySeries:
-        found: dict[str, Any] = {}
-        names: list[str] = []
-        while not arguments.done:
-            found.update(arguments.options(cls))
-            if arguments.done:
-                break
-            error = arguments.unknown_option(cls)
-            if error:
-                raise error
-            names.append(arguments.name())
-            arguments.skip_commas()
+        names, found = arguments.names_with_options(cls)
         if len(names) < 3:
             raise SearchError(
                 f"a row field, a column field and a value field are expected, got {len(names)}", arguments.peek().span
@@ -220,4 +210,3 @@ def cells_array(cells: list[Any]) -> pa.Array:
         kind = pa.int64() if all(isinstance(c, int) for c in present) else pa.float64()
         return pa.array([None if c == [] else c for c in cells], kind)
     return pa.array([None if c is None or c == [] else cell_text(c) for c in cells], pa.string())
-

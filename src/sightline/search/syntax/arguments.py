@@ -201,6 +201,21 @@ class Arguments:
             raise SearchError(f"{what} is expected, got {shown(token)}", token.span)
         return found
 
+    def names_with_options(self, command: type) -> tuple[list[str], dict[str, Any]]:
+        """Names up to the end, maybe none, with options of the command before, between and after them."""
+        names: list[str] = []
+        found: dict[str, Any] = {}
+        while not self.done:
+            found.update(self.options(command))
+            if self.done:
+                break
+            error = self.unknown_option(command)
+            if error:
+                raise error
+            names.append(self.name())
+            self.skip_commas()
+        return names, found
+
     def by_clause(self, words: Sequence[str] = ("by", "groupby"), stop_words: Sequence[str] = ()) -> list[str]:
         """The names after BY, or none."""
         if not self.accept_word(*words):
@@ -278,9 +293,7 @@ class Arguments:
             raise SearchError(f"an aggregate such as count or avg(field) is expected, got {shown(token)}", token.span)
         function, parameter = split_parameter(token.text.lower(), known)
         if function is None:
-            raise SearchError(
-                f'there is no aggregate function "{token.text}"', token.span, hint=nearest(token.text, known)
-            )
+            raise SearchError(f'there is no aggregate function "{token.text}"', token.span, hint=nearest(token.text, known))
         field_name: str | None = None
         expression: Expression | None = None
         extra: tuple[str, ...] = ()
@@ -306,9 +319,7 @@ class Arguments:
                 True,
                 extra,
             )
-        return AggregateCall(
-            function, field_name, expression, default, Span(token.span.start, end), parameter, False, extra
-        )
+        return AggregateCall(function, field_name, expression, default, Span(token.span.start, end), parameter, False, extra)
 
     def _aggregate_argument(self, inner: Span, text: str) -> tuple[str | None, Expression | None, tuple[str, ...]]:
         if not text:
