@@ -19,6 +19,10 @@ START_S = 60.0
 """Longest time a server may take to start on a busy machine."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite", action="store_true", help="write the answers and plans of today into their files")
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     """An opened store in a directory of its own, for one module: the engine opens one directory at a time."""

@@ -8,10 +8,6 @@ import pytest
 from world import World
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rewrite", action="store_true", help="write the plain answers into the search scripts")
-
-
 @pytest.fixture(scope="module")
 def world(store: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(store, tmp_path_factory.mktemp("searches"))

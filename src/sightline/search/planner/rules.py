@@ -27,6 +27,31 @@ def merge_filters(node: Node) -> Node:
     return node
 
 
+def drop_null_guards(node: Node) -> Node:
+    """Filter(x, ifNull(a, false) and b) -> Filter(x, a and b): a filter takes NULL for false by itself.
+
+    Unsafe anywhere but in a conjunction: `not ifNull(a, false)` keeps the rows for which a is NULL, `not a` loses them.
+    """
+    if not isinstance(node, Filter):
+        return node
+    conditions = conjunction(node.condition)
+    bare = [_unguarded(c) for c in conditions]
+    return Filter(node.input, v.both(bare)) if bare != conditions else node
+
+
+def _unguarded(condition: Value) -> Value:
+    if isinstance(condition, Call) and condition.function == "ifNull" and condition.arguments[1] == v.FALSE:
+        return condition.arguments[0]
+    return condition
+
+
+def conjunction(condition: Value) -> list[Value]:
+    """The conditions that a nested AND joins."""
+    if isinstance(condition, Call) and condition.function == "and":
+        return [c for argument in condition.arguments for c in conjunction(argument)]
+    return [condition]
+
+
 def merge_heads(node: Node) -> Node:
     """Sort(Sort(x, o, 100), o, 10) -> Sort(x, o, 10): the smaller head of the same order.
 
@@ -67,7 +92,7 @@ def time_bounds_on_stored_column(node: Node) -> Node:
     """
     if not (isinstance(node, Filter) and isinstance(node.input, Scan)):
         return node
-    conditions = node.condition.arguments if _is_and(node.condition) else (node.condition,)
+    conditions = conjunction(node.condition)
     constructor, ticks = {
         "sightline.events": ("fromUnixTimestamp64Micro", 1_000_000),
         "sightline.spans": ("fromUnixTimestamp64Nano", 1_000_000_000),
@@ -80,7 +105,7 @@ def time_bounds_on_stored_column(node: Node) -> Node:
         if not isinstance(condition, Call) or len(condition.arguments) != 2:
             continue
         left, right = condition.arguments
-        if not (isinstance(left, Column) and left.id == "_time" and isinstance(right, Literal)):
+        if not (isinstance(left, Column) and left.id == "_time:float" and isinstance(right, Literal)):
             continue
         if not right.type.is_number or right.value is None or not 0 < right.value < 9_000_000_000:
             continue
@@ -96,7 +121,7 @@ def time_bounds_on_stored_column(node: Node) -> Node:
     return Filter(node.input, v.both([*added, *conditions])) if added else node
 
 
-RULES: tuple[Rule, ...] = (merge_filters, merge_heads, filter_before_project, time_bounds_on_stored_column)
+RULES: tuple[Rule, ...] = (merge_filters, drop_null_guards, merge_heads, filter_before_project, time_bounds_on_stored_column)
 """The rules in the order they are tried; the list is repeated until none changes anything."""
 
 
@@ -133,7 +158,3 @@ def substitute(value: Value, replacements: dict[str, Value]) -> Value:
         inner = {k: r for k, r in replacements.items() if k not in value.parameters}
         return dataclasses.replace(value, body=substitute(value.body, inner))
     return value
-
-
-def _is_and(value: Value) -> bool:
-    return isinstance(value, Call) and value.function == "and"

@@ -14,7 +14,7 @@ from sightline.search.planner.terms import RAW_TEXT
 from sightline.search.planner.values import Column, Type, Value
 
 _EVENT_COLUMNS = {
-    "index": (Type.TEXT, "toString(`index`)"),
+    "index": (Type.TEXT, "`index`"),
     "_time": (Type.FLOAT, "toUnixTimestamp64Micro(`_time`) / 1000000"),
     "_indextime": (Type.FLOAT, "toUnixTimestamp64Milli(`_indextime`) / 1000"),
     "host": (Type.TEXT, "nullIf(`host`, '')"),
@@ -26,7 +26,7 @@ _EVENT_COLUMNS = {
     "_raw": (Type.TEXT, "toNullable(`_raw`)"),
 }
 _SPAN_COLUMNS = {
-    "index": (Type.TEXT, "toString(`index`)"),
+    "index": (Type.TEXT, "`index`"),
     "_time": (Type.FLOAT, "toUnixTimestamp64Nano(`_time`) / 1000000000"),
     "trace_id": (Type.TEXT, "nullIf(`trace_id`, '')"),
     "span_id": (Type.TEXT, "nullIf(`span_id`, '')"),
@@ -48,9 +48,9 @@ _SPAN_COLUMNS = {
     ),
 }
 _METRIC_COLUMNS = {
-    "index": (Type.TEXT, "toString(`index`)"),
+    "index": (Type.TEXT, "`index`"),
     "_time": (Type.FLOAT, "toUnixTimestamp64Milli(`_time`) / 1000"),
-    "metric_name": (Type.TEXT, "toString(`metric_name`)"),
+    "metric_name": (Type.TEXT, "`metric_name`"),
     "_value": (Type.FLOAT, "`value`"),
     "metric_type": (Type.TEXT, "nullIf(`type`, '')"),
     "unit": (Type.TEXT, "nullIf(`unit`, '')"),

@@ -44,7 +44,7 @@ def term_condition(raw: Value, term: tree.Term, *, indexed: bool) -> Value:
             column = v.Column(Type.TEXT, RAW_TEXT)
             conditions.append(v.call("hasAllTokens", column, v.text(" ".join(tokens)), type=Type.BOOL))
             if tokens == [value.lower()] and term.mode in ("word", "phrase"):
-                return v.is_true(conditions[0])
+                return conditions[0]
     conditions.append(v.is_true(exact))
     return v.both(conditions)
 
