@@ -40,6 +40,8 @@ from stage.webhook import Webhook
 EXAMPLES = Path(__file__).resolve().parent
 TRAINING_ROWS = 150
 """Labelled outcomes wanted before the first training."""
+RECORDS = {"main": "log records", "traces": "spans", "metrics": "metric points", OUTCOMES_INDEX: "outcomes"}
+"""Indexes that the shop's telemetry arrives in, and what they hold."""
 LOOK_EVERY_S = 2.0
 """How often each thing that has not happened yet is looked for."""
 PROGRESS_EVERY_S = 15.0
@@ -83,6 +85,7 @@ class Demo:
         self._shop: subprocess.Popen[str] | None = None
         self._scenario: Scenario | None = None
         self._began = time.time()
+        self._rows_before: dict[str, int] = {}
         self._training: dict[str, Any] = {}
         self._scoring: dict[str, Any] = {}
         self._alert: dict[str, Any] = {}
@@ -138,7 +141,7 @@ class Demo:
                 event.trouble = ""
             except DemoError as error:
                 # Told at the end if it stays so: an index that has no events yet, or an engine that restarts.
-                event.trouble = str(error)
+                event.trouble = str(error).splitlines()[0]
                 continue
             if told:
                 event.happened = True
@@ -154,7 +157,7 @@ class Demo:
         return (self._folder / "data" / "catalog.db").exists()
 
     def _set_up(self) -> None:
-        names = {index["name"] for index in self._server.call("GET", "/indexes")}
+        names = self._rows_before = self._rows()
         for name, datatype in ((OUTCOMES_INDEX, "event"), (SCORES_INDEX, "metric")):
             if name not in names:
                 self._server.call("POST", "/indexes", {"name": name, "datatype": datatype})
@@ -212,17 +215,17 @@ class Demo:
 
     def _telemetry(self) -> str:
         counts = self._counts()
-        if not all(counts.values()):
+        if not all(counts[what] for what in ("log records", "spans", "metric points")):
             return ""
         return f"telemetry arrives: {_listed(counts)}"
 
     def _counts(self) -> dict[str, int]:
         """Records of this run by what they are."""
-        earliest = str(self._began)
-        logs = self._server.search("index=main | stats count", earliest).rows[0]["count"]
-        spans = self._server.search("index=traces | stats count", earliest).rows[0]["count"]
-        points = self._server.search("| mstats count(_value) AS count WHERE index=metrics metric_name=*", earliest).rows
-        return {"log records": logs, "spans": spans, "metric points": points[0]["count"] if points else 0}
+        rows = self._rows()
+        return {what: rows.get(index, 0) - self._rows_before.get(index, 0) for index, what in RECORDS.items()}
+
+    def _rows(self) -> dict[str, int]:
+        return {index["name"]: index["rows"] for index in self._server.call("GET", "/indexes")}
 
     def _outcomes(self) -> str:
         found = self._server.search(

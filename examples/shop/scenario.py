@@ -22,9 +22,9 @@ class Scenario:
     """From here on the northern warehouse counts its stock, holding a lock while it waits for the scanner."""
     gaps_share: float = 0.2
     """From here on some readings are missing, which the model was never written for."""
-    drift_share: float = 0.25
+    drift_share: float = 0.33
     """Here the laboratory's photometer begins to age..."""
-    worn_out_share: float = 0.45
+    worn_out_share: float = 0.5
     """...and here it is as bad as it gets."""
 
     def progress(self, now: float) -> float:
