@@ -15,7 +15,7 @@ import { Badge, Failure, Skeleton } from "../design/States";
 import { useSize } from "../design/useSize";
 import { tickLabel, ticks } from "../search/Timeline";
 import { AlertForm } from "./AlertForm";
-import { conditionText, EVENT_TONES, STATE_TONES, STATE_WORDS, stretches } from "./state";
+import { conditionText, eventTone, STATE_TONES, STATE_WORDS, stretches } from "./state";
 import "./alerts.css";
 
 export function AlertPage() {
@@ -107,7 +107,7 @@ export function AlertPage() {
                 {history.data.map((h, i) => (
                   <tr key={i}>
                     <td className="nowrap">{formatTime(h.time, "s")}</td>
-                    <td><Badge tone={EVENT_TONES[h.event] ?? "quiet"}>{h.event}</Badge></td>
+                    <td><Badge tone={eventTone(h)}>{h.event}</Badge></td>
                     <td className="wrap-cell">{h.detail}</td>
                     <td className="wrap-cell mono">{resultText(h.result)}</td>
                   </tr>

@@ -8,7 +8,9 @@ export const STATE_WORDS: Record<AlertState, string> = { ok: "ok", firing: "firi
 /** How pressing a state is; lists put the largest first. */
 export const urgency = (state: AlertState): number => ({ firing: 3, error: 2, suppressed: 1, ok: 0 })[state] ?? 0;
 
-export const EVENT_TONES: Record<string, Tone> = { fired: "error", cleared: "ok", suppressed: "warn", delivery: "info", error: "warn" };
+const EVENT_TONES: Record<string, Tone> = { fired: "error", cleared: "ok", suppressed: "warn", delivery: "info", error: "warn" };
+
+export const eventTone = (e: AlertEvent): Tone => (e.event === "delivery" && e.detail?.startsWith("not delivered") ? "warn" : (EVENT_TONES[e.event] ?? "quiet"));
 
 export interface Stretch {
   start: number;

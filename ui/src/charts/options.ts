@@ -59,7 +59,7 @@ function markLines(options: DrawOptions, horizontal: boolean): Record<string, un
     data.push({ [horizontal ? "xAxis" : "yAxis"]: t.value, lineStyle: { color: colour, type: "dashed", width: 1 }, label: { formatter: t.label ?? formatUnit(t.value, options.unit), color: colour, position: "insideEndTop", fontSize: 12 } });
   }
   for (const a of options.annotations ?? []) {
-    data.push({ xAxis: a.time * 1000, lineStyle: { color: ink.quiet, type: "solid", width: 1, opacity: 0.7 }, label: { formatter: a.label, color: ink.quiet, position: "insideEndTop", fontSize: 12 } });
+    data.push({ xAxis: a.time * 1000, lineStyle: { color: ink.quiet, type: "solid", width: 1, opacity: 0.7 }, label: { formatter: a.label, color: ink.quiet, position: "end", rotate: 0, distance: 3, fontSize: 12 } });
   }
   return data.length === 0 ? undefined : { silent: true, symbol: "none", animation: false, data };
 }
@@ -76,7 +76,7 @@ export function timeOption(table: SeriesTable, kind: ChartKind, options: DrawOpt
   const last = table.x.length - 1;
   const series: Record<string, unknown>[] = [];
   shown.forEach((s, order) => {
-    const colour = pageColours.colour(s.name, theme);
+    const colour = colourOf(s.name, table.series.length, theme);
     const point = (i: number): unknown => {
       const lone = s.values[i] !== null && (s.values[i - 1] ?? null) === null && (s.values[i + 1] ?? null) === null;
       return { value: [Number(table.x[i]) * 1000, s.values[i] ?? null], symbol: lone ? "circle" : "none", symbolSize: lone ? 4 : 0 };
@@ -99,11 +99,12 @@ export function timeOption(table: SeriesTable, kind: ChartKind, options: DrawOpt
     // The last bucket is still filling: its stretch is dashed.
     if (cut) series.push({ ...base, lineStyle: { ...base.lineStyle, type: [3, 3], opacity: 0.75 }, showSymbol: false, data: [point(last - 1), point(last)] });
   });
-  const start = options.range && options.range.start > 0 ? options.range.start : Number(table.x[0] ?? 0);
+  // The first bucket may begin a little before the range.
+  const start = options.range && options.range.start > 0 ? Math.min(options.range.start, Number(table.x[0] ?? Infinity)) : Number(table.x[0] ?? 0);
   const end = options.range ? options.range.end : Number(table.x[last] ?? 0);
   return {
     animation: false,
-    grid: { left: 8, right: 12, top: 12, bottom: 4, containLabel: true },
+    grid: { left: 8, right: 12, top: (options.annotations?.length ?? 0) > 0 ? 22 : 12, bottom: 4, containLabel: true },
     xAxis: {
       type: "time", min: start * 1000, max: end * 1000, axisLine: { lineStyle: { color: ink.line } }, axisTick: { show: false }, splitLine: { show: false }, splitNumber: options.narrow ? 3 : 6,
       axisLabel: { ...axisText(theme), hideOverlap: true, formatter: (v: number) => tickLabel(v / 1000, end - start) },
@@ -120,7 +121,7 @@ export function timeOption(table: SeriesTable, kind: ChartKind, options: DrawOpt
         table.x.forEach((x, i) => {
           if (Math.abs(Number(x) * 1000 - at) < Math.abs(Number(table.x[nearest]) * 1000 - at)) nearest = i;
         });
-        const rows = shown.map((s) => ({ name: s.name, value: s.values[nearest] ?? null, colour: pageColours.colour(s.name, theme) }));
+        const rows = shown.map((s) => ({ name: s.name, value: s.values[nearest] ?? null, colour: colourOf(s.name, table.series.length, theme) }));
         return tipTable(`${formatTime(Number(table.x[nearest]), "s")}${incomplete && nearest === last ? " (still filling)" : ""}`, rows, unit);
       },
     },
@@ -171,7 +172,7 @@ export function categoryOption(table: SeriesTable, kind: ChartKind, options: Dra
   };
 }
 
-/** A single series of bars is about the categories, so it wears the accent and not a series colour. */
+/** A single series needs no telling apart, so it wears the accent. */
 const colourOf = (name: string, count: number, theme: Theme): string => (count === 1 ? (theme === "dark" ? "#4c8fd6" : "#3c7fd0") : pageColours.colour(name, theme));
 
 export function pieOption(table: SeriesTable, options: DrawOptions): EChartsCoreOption {

@@ -54,11 +54,8 @@ export const asText = (cell: Cell | undefined): string => (cell === null || cell
 /** Fields whose names mark them as bookkeeping of timechart and friends. */
 const isHidden = (name: string): boolean => name === "_span" || name === "_spandays" || name === "_raw" || name === "_indextime";
 
-/** A field counts as numeric when its type says so, or when every value it has reads as a number. */
-function isNumeric(table: Table, at: number): boolean {
-  const field = table.fields[at]!;
-  if (field.type === "number") return true;
-  if (field.type !== "string") return false;
+/** Whether every value of a text field reads as a number. */
+function readsAsNumber(table: Table, at: number): boolean {
   let seen = false;
   for (const row of table.rows.slice(0, 200)) {
     const cell = row[at];
@@ -69,6 +66,10 @@ function isNumeric(table: Table, at: number): boolean {
   return seen;
 }
 
+/**
+ * The fields by the part they can play. Texts stay categories even where they look like numbers (class labels do), unless
+ * there is no number at all.
+ */
 function parts(table: Table): { time: number; categories: number[]; numbers: number[] } {
   let time = -1;
   const categories: number[] = [];
@@ -76,9 +77,13 @@ function parts(table: Table): { time: number; categories: number[]; numbers: num
   table.fields.forEach((field, i) => {
     if (isHidden(field.name)) return;
     if (time < 0 && (field.type === "time" || field.name === "_time")) time = i;
-    else if (isNumeric(table, i)) numbers.push(i);
+    else if (field.type === "number") numbers.push(i);
     else categories.push(i);
   });
+  if (numbers.length === 0) {
+    const texts = categories.filter((at, order) => (order > 0 || time >= 0 || categories.length === 1) && readsAsNumber(table, at));
+    return { time, categories: categories.filter((at) => !texts.includes(at)), numbers: texts };
+  }
   return { time, categories, numbers };
 }
 

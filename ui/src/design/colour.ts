@@ -6,8 +6,8 @@
 export type Theme = "dark" | "light";
 
 const SERIES: Record<Theme, readonly string[]> = {
-  dark: ["#6cb2ff", "#f2a93b", "#45cba8", "#f4795b", "#cf93e0", "#9fdcff", "#e6dc62", "#b8a692"],
-  light: ["#1f6fd0", "#c47500", "#0a8a68", "#c8451b", "#9a3f9c", "#3b9ad4", "#9a8700", "#6f6558"],
+  dark: ["#6cb2ff", "#f2a93b", "#45cba8", "#c9683c", "#cf93e0", "#9fdcff", "#e6dc62", "#b8a692"],
+  light: ["#1f6fd0", "#c47500", "#0a8a68", "#a8480f", "#9a3f9c", "#3b9ad4", "#9a8700", "#6f6558"],
 };
 
 const MEANING: Record<Theme, Record<string, string>> = {
@@ -69,11 +69,14 @@ export function sequential(t: number, theme: Theme): string {
   return oklch(lightness, chroma, hue);
 }
 
-/** Ink that reads on `sequential(t)`. */
+/** Ink that reads on `sequential(t)`: whichever of white and black stands out more. */
 export function inkOn(t: number, theme: Theme): string {
-  if (theme === "dark") return t > 0.52 ? "#0a0c0e" : "#e6e9ed";
-  return t > 0.55 ? "#ffffff" : "#14181d";
+  const [r, g, b] = [1, 3, 5].map((i) => linear(parseInt(sequential(t, theme).slice(i, i + 2), 16) / 255)) as [number, number, number];
+  // Above this luminance black has the higher contrast ratio of the two.
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000000" : "#ffffff";
 }
+
+const linear = (v: number): number => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
 
 function oklch(l: number, c: number, h: number): string {
   const a = c * Math.cos((h * Math.PI) / 180);
@@ -81,7 +84,7 @@ function oklch(l: number, c: number, h: number): string {
   const l3 = (l + 0.3963377774 * a + 0.2158037573 * b) ** 3;
   const m3 = (l - 0.1055613458 * a - 0.0638541728 * b) ** 3;
   const s3 = (l - 0.0894841775 * a - 1.291485548 * b) ** 3;
-  const linear = [
+  const rgb = [
     4.0767416621 * l3 - 3.3077115913 * m3 + 0.2309699292 * s3,
     -1.2684380046 * l3 + 2.6097574011 * m3 - 0.3413193965 * s3,
     -0.0041960863 * l3 - 0.7034186147 * m3 + 1.707614701 * s3,
@@ -91,5 +94,5 @@ function oklch(l: number, c: number, h: number): string {
     const srgb = x <= 0.0031308 ? 12.92 * x : 1.055 * x ** (1 / 2.4) - 0.055;
     return Math.round(srgb * 255).toString(16).padStart(2, "0");
   };
-  return `#${linear.map(channel).join("")}`;
+  return `#${rgb.map(channel).join("")}`;
 }

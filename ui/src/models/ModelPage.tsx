@@ -133,7 +133,7 @@ export function ModelPage() {
           <dt>Scored by</dt><dd>{scoring ? `${scoring.search.name} (${scoring.search.cron || "no schedule"})` : "no schedule"}</dd>
           <dt>Owner</dt><dd>{model.owner}, {model.sharing === "app" ? "shared" : "private"}</dd>
           <dt>Trained at</dt><dd>{formatTime(model.trained_at, "s")}</dd>
-          <dt>Library</dt><dd>scikit-learn {model.library_version}</dd>
+          <dt>Library</dt><dd>{model.library_version}</dd>
           {Object.keys(model.options ?? {}).length > 0 && <><dt>Options</dt><dd className="mono">{Object.entries(model.options).map(([k, v]) => `${k}=${v}`).join(" ")}</dd></>}
         </dl>
       </section>

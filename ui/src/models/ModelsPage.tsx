@@ -32,7 +32,7 @@ export function ModelsPage() {
       <div className="table-wrap">
         <table className="plain">
           <thead>
-            <tr><th>State</th><th>Model</th><th>Algorithm</th><th className="num">Version</th><th>Main score</th><th className="num">Now</th><th>Why</th><th>Trained</th><th className="num">Rows</th><th className="num">Size</th></tr>
+            <tr><th>State</th><th>Model</th><th>Main score</th><th className="num">Now</th><th>Why</th><th className="num">Version</th><th>Trained</th><th className="num">Rows</th><th>Algorithm</th><th className="num">Size</th></tr>
           </thead>
           <tbody>{answer.data.map((m) => <ModelRow key={`${m.owner}/${m.name}`} model={m} />)}</tbody>
         </table>
@@ -63,14 +63,14 @@ function ModelRow({ model }: { model: Model }) {
   return (
     <tr className="link" onClick={(e) => !(e.target as HTMLElement).closest("a") && void navigate({ to: "/models/$name", params: { name: model.name }, search: carried })}>
       <td>{pending ? <span className="dim">…</span> : verdict.state === "worse" ? <Badge tone="error">worse</Badge> : verdict.state === "good" ? <Badge tone="ok">good</Badge> : <Badge tone="quiet">not scored</Badge>}</td>
-      <td><Link to="/models/$name" params={{ name: model.name }} search={carried}>{model.name}</Link>{model.target && <div className="small dim">predicts {model.target} from {formatNumber(model.features.length)} {model.features.length === 1 ? "field" : "fields"}</div>}</td>
-      <td>{model.algorithm}</td>
-      <td className="num">{model.version}</td>
+      <td><Link to="/models/$name" params={{ name: model.name }} search={carried}>{model.name}</Link>{model.target && <div className="small dim nowrap">predicts {model.target} from {formatNumber(model.features.length)} {model.features.length === 1 ? "field" : "fields"}</div>}</td>
       <td>{metric ? <span className="row"><Sparkline values={series.map((s) => s.value)} label={`${metric}, ${series.length} values, last ${last?.value.toPrecision(3)}`} /><span className="small dim">{metric}</span></span> : <span className="dim">–</span>}</td>
       <td className="num">{last ? last.value.toPrecision(3) : ""}</td>
       <td className="dim model-why">{verdict.reason}</td>
+      <td className="num">{model.version}</td>
       <td className="nowrap">{formatAgo(model.trained_at, now)}</td>
       <td className="num">{formatNumber(model.rows)}</td>
+      <td>{model.algorithm}</td>
       <td className="num">{formatBytes(model.size_bytes)}</td>
     </tr>
   );

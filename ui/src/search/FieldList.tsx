@@ -21,13 +21,14 @@ interface Props {
 }
 
 const TYPE_MARKS: Record<string, string> = { number: "#", string: "a", time: "◷", multi: "⋮", bool: "±" };
+const BOOKKEEPING = new Set(["_raw", "_time", "_indextime"]);
 const FIRST = ["index", "host", "source", "sourcetype", "severity", "service", "service.name"];
 
 export function FieldList({ fields, error, open, setOpen, actions }: Props) {
   const [filter, setFilter] = useState("");
   const shown = useMemo(() => {
     const wanted = filter.trim().toLowerCase();
-    const all = (fields ?? []).filter((f) => f.name !== "_raw" && f.name.toLowerCase().includes(wanted));
+    const all = (fields ?? []).filter((f) => !BOOKKEEPING.has(f.name) && f.name.toLowerCase().includes(wanted));
     const place = (f: FieldSummary): number => {
       const at = FIRST.indexOf(f.name);
       return at < 0 ? FIRST.length : at;

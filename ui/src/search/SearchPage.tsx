@@ -19,8 +19,8 @@ import { ResultTable } from "./ResultTable";
 import { SaveMenu } from "./SaveMenu";
 import { SearchEditor } from "./SearchEditor";
 import { SearchStart } from "./SearchStart";
-import { addTerm, eventsPart, excludeTerm, groupBy, surrounding } from "./spl";
-import { SearchFailure, StatusLine } from "./StatusLine";
+import { addTerm, eventsPart, excludeTerm, givesEvents, groupBy, surrounding } from "./spl";
+import { SearchFailure, SearchRefused, StatusLine } from "./StatusLine";
 import { Timeline } from "./Timeline";
 import { isRunning, useAllRows, useFields, useJob, useRows, useTimeline } from "./useJob";
 import { useKnown } from "./useKnown";
@@ -53,7 +53,8 @@ export function SearchPage() {
 
   const wanted = useMemo(() => (q.trim() === "" ? null : { search: q, earliest: toSplTime(range.earliest), latest: toSplTime(range.latest), run: runs }), [q, range, runs]);
   const { job, error, starting, cancel, retry } = useJob(wanted);
-  const events = job?.kind === "events";
+  // Until the server has planned the search, its text tells which of the two layouts it will fill.
+  const events = job === undefined || job.state === "queued" ? givesEvents(q) : job.kind === "events";
   const sort = useMemo(() => (params.sort ? { field: params.sort.replace(/^-/, ""), desc: params.sort.startsWith("-") } : null), [params.sort]);
   const rows = useRows(job, events ? null : sort);
   const by = params.by ?? "severity";
@@ -107,20 +108,20 @@ export function SearchPage() {
           <SaveMenu search={q || draft} earliest={range.earliest} latest={range.latest} job={job} chart={view === "chart" ? kind : events ? "table" : suggested === "table" ? "table" : kind} options={{ ...(params.x ? { x: params.x } : {}), ...(params.series ? { series: params.series } : {}) }} />
         </div>
       </form>
-      <StatusLine job={job} starting={starting} onCancel={() => void cancel()} onRerun={() => run(q)} />
+      <StatusLine job={job} starting={starting} refused={error !== null} onCancel={() => void cancel()} onRerun={() => run(q)} />
 
       {q.trim() === "" ? (
         <SearchStart run={run} />
       ) : error ? (
-        <div className="search-body pad"><Failure error={error} retry={retry} /></div>
+        <div className="search-body pad"><SearchRefused error={error} search={q} retry={retry} /></div>
       ) : failed ? (
         <div className="search-body pad"><SearchFailure job={job} search={job.search} /></div>
       ) : (
         <>
-          {(events || !job) && <Timeline data={timeline.data} by={by} range={resolved} stale={timeline.isPlaceholderData} onZoom={zoom} />}
+          {events && <Timeline data={timeline.data} by={by} range={resolved} stale={timeline.isPlaceholderData} onZoom={zoom} />}
           <div className="search-bar">
             <div className="segmented" role="group" aria-label="View">
-              {(events || !job ? (["events", "table"] as const) : (["table", "chart"] as const)).map((name) => (
+              {(events ? (["events", "table"] as const) : (["table", "chart"] as const)).map((name) => (
                 <button key={name} type="button" aria-pressed={view === name} onClick={() => setParams({ view: name, event: undefined }, false)}>
                   <Icon name={name === "events" ? "list" : name} size={13} /> {name[0]!.toUpperCase() + name.slice(1)}
                 </button>
@@ -153,7 +154,7 @@ export function SearchPage() {
                 actions={{ add, exclude, group: (field) => run(groupBy(q, field)), stackBy: (field) => setParams({ by: field }) }}
               />
             )}
-            {!job || (rows.pending && !rows.error) ? (
+            {!job || job.state === "queued" || (rows.pending && !rows.error) ? (
               <div className="pad"><Skeleton rows={12} /></div>
             ) : rows.error ? (
               <div className="pad"><Failure error={rows.error} /></div>

@@ -1,20 +1,23 @@
 /** One line of truth under the editor: state, matches, scanned, time, where it ran, warnings. */
 import { useState } from "react";
+import { ApiError } from "../api/client";
 import type { Job, Message } from "../api/types";
 import { formatMs, formatNumber, formatSeconds, formatShare, plural } from "../design/format";
 import { Icon } from "../design/Icon";
+import { Failure } from "../design/States";
 import { isRunning } from "./useJob";
 
 interface Props {
   job: Job | undefined;
   starting: boolean;
+  refused: boolean;
   onCancel: () => void;
   onRerun: () => void;
 }
 
 const STATE_WORDS: Record<Job["state"], string> = { queued: "Waiting", running: "Running", done: "Done", failed: "Failed", cancelled: "Cancelled" };
 
-export function StatusLine({ job, starting, onCancel, onRerun }: Props) {
+export function StatusLine({ job, starting, refused, onCancel, onRerun }: Props) {
   const [open, setOpen] = useState(false);
   const running = isRunning(job);
   const warnings = (job?.messages ?? []).filter((m) => m.severity !== "error" || job?.state !== "failed");
@@ -23,7 +26,7 @@ export function StatusLine({ job, starting, onCancel, onRerun }: Props) {
     <div className="truth">
       <div className="truth-line" role="status" aria-live="polite" data-state={job?.state ?? (starting ? "starting" : "idle")}>
         {job === undefined ? (
-          <span className="dim">{starting ? "Starting…" : "Ready"}</span>
+          <span className={refused ? "truth-state failed" : "dim"}>{refused ? "Refused" : starting ? "Starting…" : "Ready"}</span>
         ) : (
           <>
             <span className={`truth-state ${job.state}`}>{STATE_WORDS[job.state]}{running && job.progress > 0 ? ` ${formatShare(Math.min(0.99, job.progress))}` : ""}</span>
@@ -93,6 +96,21 @@ export function SearchFailure({ job, search }: { job: Job; search: string }) {
         </div>
       ))}
     </>
+  );
+}
+
+/** A search that the server would not start, with the place of the mistake. */
+export function SearchRefused({ error, search, retry }: { error: unknown; search: string; retry: () => void }) {
+  if (!(error instanceof ApiError) || !error.position) return <Failure error={error} retry={retry} />;
+  return (
+    <div className="failure" role="alert">
+      <Icon name="error" />
+      <div>
+        <p className="failure-text">{error.message}</p>
+        <Caret search={search} start={error.position.start} end={error.position.end} />
+        {error.hint && <p className="failure-hint">{error.hint}</p>}
+      </div>
+    </div>
   );
 }
 

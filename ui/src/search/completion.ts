@@ -15,31 +15,22 @@ const EVALUATING = new Set(["eval", "where", "fieldformat"]);
 
 /** The command the cursor is in: name, text after it, and whether the name itself is being typed. */
 export function stageAt(text: string): { command: string; rest: string; naming: boolean } {
-  let depth = 0;
-  let start = 0;
-  let inString = false;
-  for (let i = text.length - 1; i >= 0; i--) {
+  const starts = [0];
+  let quoted = false;
+  for (let i = 0; i < text.length; i++) {
     const c = text[i]!;
-    if (c === '"' && text[i - 1] !== "\\") inString = !inString;
-    if (inString) continue;
-    if (c === "]") depth++;
-    if (c === "|" && depth === 0) {
-      start = i + 1;
-      break;
-    }
-    if (c === "[") {
-      if (depth === 0) {
-        start = i + 1;
-        break;
-      }
-      depth--;
-    }
+    if (quoted && c === "\\") i++;
+    else if (c === '"') quoted = !quoted;
+    else if (quoted) continue;
+    else if (c === "[") starts.push(i + 1);
+    else if (c === "]" && starts.length > 1) starts.pop();
+    else if (c === "|") starts[starts.length - 1] = i + 1;
   }
+  const start = starts[starts.length - 1]!;
   const stage = text.slice(start).replace(/^\s+/, "");
-  const piped = start > 0;
-  const match = /^([\w]+)(\s+|$)/.exec(stage);
-  if (piped && (stage === "" || (match && match[2] === "" && stage === match[1]))) return { command: "", rest: stage, naming: true };
-  if (!piped) return { command: "search", rest: stage, naming: false };
+  const match = /^(\w+)(\s+|$)/.exec(stage);
+  if (start === 0) return { command: "search", rest: stage, naming: false };
+  if (stage === "" || (match?.[0] === stage && match[2] === "")) return { command: "", rest: stage, naming: true };
   return { command: (match?.[1] ?? "").toLowerCase(), rest: stage.slice(match?.[0].length ?? 0), naming: false };
 }
 

@@ -52,7 +52,7 @@ export const quoteInExpression = (name: string): string => (/^[A-Za-z_]\w*$/.tes
 const term = (field: string, value: Cell): string => (value === null ? `NOT ${quoteField(field)}=*` : `${quoteField(field)}=${quoteValue(value)}`);
 
 /** The commands after which rows are no longer events. */
-const TRANSFORMING = /^\s*(stats|timechart|chart|top|rare|table|xyseries|untable|eventcount|summary|score|fit|mcatalog|tstats|contingency|multireport)\b/i;
+const TRANSFORMING = /^\s*(stats|timechart|chart|top|rare|table|xyseries|untable|eventcount|summary|score|mcatalog|tstats|contingency|multireport)\b/i;
 
 const isImplicit = (stages: string[]): boolean => stages[0]!.trim() !== "" && !/^\s*(mstats|makeresults|inputlookup|mcatalog|mpreview|from|listmodels|summary)\b/i.test(stages[0]!);
 
@@ -79,6 +79,12 @@ export function eventsPart(search: string): string {
   const stages = splitStages(search.trim());
   const cut = stages.findIndex((stage, i) => (i > 0 || stage.trim() !== "") && TRANSFORMING.test(stage));
   return (cut < 0 ? stages : stages.slice(0, cut)).join("|").trim();
+}
+
+/** Whether a search ends in events, as far as its text tells. */
+export function givesEvents(search: string): boolean {
+  const stages = splitStages(search.trim());
+  return isImplicit(stages) && !stages.some((stage) => TRANSFORMING.test(stage));
 }
 
 /** Counts of a field's values over the events of a search. */
