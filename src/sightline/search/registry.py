@@ -197,7 +197,10 @@ def read_command(stage: Stage) -> Command:
     try:
         return entry.command.read(Arguments(stage) if _wants_words(entry.command) else stage)  # type: ignore[arg-type]
     except SearchError as error:
-        raise error.at(stage.name_span if stage.name_span.end > stage.name_span.start else stage.arguments, entry.name)
+        place = stage.name_span if stage.name_span.end > stage.name_span.start else stage.arguments
+        raise error.at(place, entry.name) from None
+    except RecursionError:
+        raise SearchError("the expression nests too deeply", stage.arguments, command=entry.name) from None
 
 
 def _wants_words(command: type[Command]) -> bool:

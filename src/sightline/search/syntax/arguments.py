@@ -66,7 +66,8 @@ class AggregateCall:
     span: Span = dataclasses.field(compare=False)
     parameter: float | None = None
     """The N of `percN`."""
-    explicit_name: bool = False
+    explicit_name: bool = dataclasses.field(default=False, compare=False)
+    """Whether AS was written; printing always writes it."""
     extra: tuple[str, ...] = ()
     """Further arguments as text (the span of a sparkline)."""
 
