@@ -228,6 +228,7 @@ def run_engine(data: Path, overrides: dict[str, dict[str, Any]], lock: int | Non
             proxy_headers=False,
             timeout_graceful_shutdown=5,
             server_header=False,
+            date_header=False,
         )
         uvicorn.Server(config).run()
 
