@@ -117,20 +117,50 @@ def _localised(moment: datetime, zone: tzinfo) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A step of a time modifier that moves the time by a count of a unit."""
+
+    count: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snap:
+    """A step of a time modifier that goes back to the start of a unit; `weekday` (Sunday is 0) for weeks."""
+
+    unit: str
+    weekday: int = 0
+
+
+def modifier_steps(text: str) -> list[Shift | Snap]:
+    """The steps of a relative time such as `-1d@d+2h`, in order. Raises SearchError for text that is none."""
+    steps: list[Shift | Snap] = []
+    rest = text.strip()
+    while rest:
+        if match := _OFFSET.match(rest):
+            sign = 1 if match.group(1) == "+" else -1
+            steps.append(Shift(sign * int(match.group(2) or 1), _unit(match.group(3), text)))
+        elif match := _SNAP.match(rest):
+            word, digit = match.groups()
+            unit = _unit(word, text)
+            if digit is not None and unit != "w":
+                raise SearchError(f'"{text}": only @w takes a day number')
+            steps.append(Snap(unit, int(digit or 0) % 7))
+        else:
+            raise SearchError(f'"{text}" is not a time modifier: wanted something like -4h@h, got "{rest}"')
+        rest = rest[match.end() :].strip()
+    return steps
+
+
 def _relative(text: str, now: float, zone: tzinfo) -> float:
     moment = datetime.fromtimestamp(now, zone)
-    rest = text
     try:
-        while rest:
-            rest = rest.strip()
-            if match := _OFFSET.match(rest):
-                sign = 1 if match.group(1) == "+" else -1
-                moment = _shift(moment, sign * int(match.group(2) or 1), _unit(match.group(3), text))
-            elif match := _SNAP.match(rest):
-                moment = _snap(moment, match.group(1), match.group(2), text)
+        for step in modifier_steps(text):
+            if isinstance(step, Shift):
+                moment = _shift(moment, step.count, step.unit)
             else:
-                raise SearchError(f'"{text}" is not a time modifier: wanted something like -4h@h, got "{rest}"')
-            rest = rest[match.end() :]
+                moment = _snap(moment, step)
     except (OverflowError, ValueError):
         raise SearchError(f'"{text}" reaches beyond the years that can be told') from None
     return moment.timestamp()
@@ -155,10 +185,8 @@ def _shift(moment: datetime, count: int, unit: str) -> datetime:
     return datetime.fromtimestamp(moment.timestamp() + count * SECONDS[unit], moment.tzinfo)
 
 
-def _snap(moment: datetime, word: str, digit: str | None, text: str) -> datetime:
-    unit = _unit(word, text)
-    if digit is not None and unit != "w":
-        raise SearchError(f'"{text}": only @w takes a day number')
+def _snap(moment: datetime, step: Snap) -> datetime:
+    unit = step.unit
     day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     if unit == "s":
         return moment.replace(microsecond=0)
@@ -169,8 +197,7 @@ def _snap(moment: datetime, word: str, digit: str | None, text: str) -> datetime
     if unit == "d":
         return day
     if unit == "w":
-        wanted = int(digit or 0) % 7
-        return _shift(day, -((day.isoweekday() % 7 - wanted) % 7), "d")
+        return _shift(day, -((day.isoweekday() % 7 - step.weekday) % 7), "d")
     if unit == "mon":
         return day.replace(day=1)
     if unit == "q":

@@ -1,0 +1,383 @@
+"""Functions of text: case, parts, replacement, and text of numbers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from sightline.errors import SearchError
+from sightline.search.functions.arguments import constant_text, constant_whole, each_text, int64, number, whole
+from sightline.search.functions.numeric import half_away
+from sightline.search.planner import regexes
+from sightline.search.planner import values as v
+from sightline.search.planner.values import Literal, Type, Value
+from sightline.search.registry import function
+
+if TYPE_CHECKING:
+    from sightline.search.context import Context
+
+
+def _text(name: str, *arguments: Value) -> Value:
+    return v.call(name, *arguments, type=Type.TEXT)
+
+
+@function("lower")
+def lower(arguments: list[Value], context: Context) -> Value:
+    """The text in lower case.
+
+    Syntax: lower(<text>)
+    Example: index=web | eval user=lower(user)
+
+    Of a multivalue, each value.
+    """
+    return each_text(arguments[0], lambda text: _text("lowerUTF8", text))
+
+
+@function("upper")
+def upper(arguments: list[Value], context: Context) -> Value:
+    """The text in upper case.
+
+    Syntax: upper(<text>)
+    Example: index=web | eval method=upper(method)
+
+    Of a multivalue, each value.
+    """
+    return each_text(arguments[0], lambda text: _text("upperUTF8", text))
+
+
+@function("len", "length")
+def len_(arguments: list[Value], context: Context) -> Value:
+    """How many characters the text has.
+
+    Syntax: len(<text>)
+    Example: index=web | eval size=len(_raw)
+    """
+    return v.call("toInt64", v.call("lengthUTF8", v.as_text(arguments[0]), type=Type.INT), type=Type.INT)
+
+
+@function("substr", minimum=2, maximum=3)
+def substr(arguments: list[Value], context: Context) -> Value:
+    """A part of a text, from a position on, with so many characters or all that follow.
+
+    Syntax: substr(<text>, <start>[, <length>])
+    Example: | makeresults | eval a=substr("string", 1, 3), b=substr("string", -3)
+
+    Positions count from 1; negative ones from the end.
+    """
+    start = v.as_integer(number(arguments[1]))
+    length = v.as_integer(number(arguments[2])) if len(arguments) > 2 else None
+    if length is not None:
+        length = v.call("greatest", length, int64(0), type=Type.INT) if not isinstance(length, Literal) else length
+        if isinstance(length, Literal) and length.value is not None:
+            length = v.integer(max(length.value, 0))
+
+    def part(text: Value) -> Value:
+        from_end = v.call("plus", v.call("lengthUTF8", text, type=Type.INT), v.integer(1), type=Type.INT)
+        counted = v.call("greatest", v.call("plus", from_end, start, type=Type.INT), int64(1), type=Type.INT)
+        first: Value
+        if isinstance(start, Literal) and start.value is not None:
+            first = counted if start.value < 0 else v.integer(max(start.value, 1))
+        else:
+            negative = v.call("less", start, v.integer(0), type=Type.BOOL)
+            forward = v.call("greatest", start, int64(1), type=Type.INT)
+            first = v.call("if", negative, counted, forward, type=Type.INT)
+        found = _text("substringUTF8", text, first, *([length] if length is not None else []))
+        absent = v.both([v.is_present(x) for x in (start, length) if x is not None])
+        return found if absent in (v.TRUE, Literal(Type.BOOL, True)) else _where(absent, found)
+
+    return each_text(arguments[0], part)
+
+
+def _where(condition: Value, value: Value) -> Value:
+    return v.call("if", condition, value, Literal(value.type, None), type=value.type)
+
+
+def _trim(name: str, engine_name: str, arguments: list[Value]) -> Value:
+    characters = " \t" if len(arguments) == 1 else constant_text(arguments[1], f"the characters that {name} takes away")
+    if not characters:
+        return each_text(arguments[0], lambda text: text)
+    if not characters.isascii():
+        # The engine's own function goes by bytes.
+        one = "[" + "".join(re.escape(c) for c in characters) + "]+"
+        pattern = {"trim": f"^{one}|{one}$", "ltrim": f"^{one}", "rtrim": f"{one}$"}[name]
+        return each_text(arguments[0], lambda text: _text("replaceRegexpAll", text, v.text(pattern), v.text("")))
+    return each_text(arguments[0], lambda text: _text(engine_name, text, v.text(characters)))
+
+
+@function("trim", minimum=1, maximum=2)
+def trim(arguments: list[Value], context: Context) -> Value:
+    """The text without spaces and tabs, or other given characters, at both ends.
+
+    Syntax: trim(<text>[, <characters>])
+    Example: | makeresults | eval a=trim("  a "), b=trim("xxaxx", "x")
+
+    Of a multivalue, each value. The characters must be a constant.
+    """
+    return _trim("trim", "trimBoth", arguments)
+
+
+@function("ltrim", minimum=1, maximum=2)
+def ltrim(arguments: list[Value], context: Context) -> Value:
+    """The text without spaces and tabs, or other given characters, at its beginning.
+
+    Syntax: ltrim(<text>[, <characters>])
+    Example: | makeresults | eval a=ltrim("007", "0")
+
+    Of a multivalue, each value. The characters must be a constant.
+    """
+    return _trim("ltrim", "trimLeft", arguments)
+
+
+@function("rtrim", minimum=1, maximum=2)
+def rtrim(arguments: list[Value], context: Context) -> Value:
+    """The text without spaces and tabs, or other given characters, at its end.
+
+    Syntax: rtrim(<text>[, <characters>])
+    Example: | makeresults | eval a=rtrim("a/b//", "/")
+
+    Of a multivalue, each value. The characters must be a constant.
+    """
+    return _trim("rtrim", "trimRight", arguments)
+
+
+@function("replace", minimum=3, maximum=3)
+def replace(arguments: list[Value], context: Context) -> Value:
+    r"""The text with every match of a regular expression replaced.
+
+    Syntax: replace(<text>, <regex>, <replacement>)
+    Example: | makeresults | eval a=replace("2023-11-14", "(\d+)-(\d+)-(\d+)", "\3.\2.\1")
+
+    `\1` in the replacement is what the first group matched. Of a multivalue, each value. Look-around and back-references
+    in the expression work, row by row and so more slowly; so does an expression that is no constant.
+    """
+    value, pattern, replacement = arguments
+    if Type.NULL in (value.type, pattern.type, replacement.type):
+        return Literal(Type.TEXT, None)
+    if isinstance(pattern, Literal) and isinstance(replacement, Literal):
+        given, inserted = str(v.as_text(pattern).value), str(v.as_text(replacement).value)  # type: ignore[attr-defined]
+        return each_text(value, lambda text: regexes.replace(text, given, inserted))
+    return each_text(value, lambda text: regexes.replace_any(text, v.as_text(pattern), v.as_text(replacement)))
+
+
+@function("split", minimum=2, maximum=2)
+def split(arguments: list[Value], context: Context) -> Value:
+    """The parts of a text between separators, as a multivalue.
+
+    Syntax: split(<text>, <separator>)
+    Example: | makeresults | eval a=split("a,b,c", ",")
+
+    Without the separator in it, the text is the only part. An empty separator gives the characters.
+    """
+    text, separator = v.as_text(arguments[0]), v.as_text(arguments[1])
+    if Type.NULL in (arguments[0].type, arguments[1].type):
+        return v.EMPTY_MULTI
+    sure = _text("ifNull", text, v.text(""))
+    if isinstance(separator, Literal) and separator.value == "":
+        return v.call("extractAll", _text("toValidUTF8", sure), v.text("(?s)."), type=Type.MULTI)
+    if not isinstance(separator, Literal):
+        # The engine splits at constants only: a control character stands in.
+        sure = _text("replaceAll", sure, _text("ifNull", separator, v.text("")), v.text("\x1f"))
+        separator = v.text("\x1f")
+    parts = v.call("splitByString", separator, sure, type=Type.MULTI)
+    present = v.both([v.is_present(text), v.is_present(v.as_text(arguments[1]))])
+    return v.call("if", present, parts, v.EMPTY_MULTI, type=Type.MULTI)
+
+
+@function("urldecode")
+def urldecode(arguments: list[Value], context: Context) -> Value:
+    """The text with its %xx escapes decoded.
+
+    Syntax: urldecode(<text>)
+    Example: | makeresults | eval a=urldecode("http%3A%2F%2Fexample.org")
+
+    A plus sign stays one. Of a multivalue, each value.
+    """
+    return each_text(arguments[0], lambda text: _text("toValidUTF8", _text("decodeURLComponent", text)))
+
+
+# ---- text of numbers -------------------------------------------------------------------------------------------------
+
+
+@function("tonumber", minimum=1, maximum=2)
+def tonumber(arguments: list[Value], context: Context) -> Value:
+    """The number that a text spells, in base 10 or another one; NULL for other text.
+
+    Syntax: tonumber(<text>[, <base>])
+    Example: | makeresults | eval a=tonumber("42"), b=tonumber("ff", 16)
+
+    The base must be a constant from 2 to 36.
+    """
+    if len(arguments) == 1:
+        return v.as_number(arguments[0])
+    base = constant_whole(arguments[1], "the base", 2, 36)
+    if base == 10:
+        return v.as_number(arguments[0])
+    digits = "0123456789abcdefghijklmnopqrstuvwxyz"[:base]
+    text = _text("lower", v.as_text(arguments[0]))
+    if base == 16:
+        text = _text("replaceRegexpOne", text, v.text("^(-?)0x"), v.text("\\1"))
+    shape = v.text(f"^-?[{digits}]{{1,60}}$")
+    valid = v.is_true(v.call("match", text, shape, type=Type.BOOL))
+    item, total = v.Column(Type.TEXT, "digit"), v.Column(Type.INT, "total")
+    place = v.call("minus", v.call("position", v.text(digits), item, type=Type.INT), v.integer(1), type=Type.INT)
+    step = v.call("plus", v.call("multiply", total, v.integer(base), type=Type.FLOAT), place, type=Type.FLOAT)
+    plain = _text("ifNull", _text("trimLeft", text, v.text("-")), v.text(""))
+    characters = v.call("splitByString", v.text(""), plain, type=Type.MULTI)
+    zero = v.call("toFloat64", v.integer(0), type=Type.FLOAT)
+    amount = v.call("arrayFold", v.Lambda(Type.FLOAT, ("total", "digit"), step), characters, zero, type=Type.FLOAT)
+    negative = v.call("startsWith", text, v.text("-"), type=Type.BOOL)
+    signed = v.call("if", v.is_true(negative), v.call("negate", amount, type=Type.FLOAT), amount, type=Type.FLOAT)
+    return whole(_where(valid, signed))
+
+
+@function("tostring", minimum=1, maximum=2)
+def tostring(arguments: list[Value], context: Context) -> Value:
+    """The value as text; a number also with thousands separated, as hexadecimal, or as a duration.
+
+    Syntax: tostring(<value>[, "commas" | "hex" | "duration"])
+    Example: | makeresults | eval a=tostring(1234567.891, "commas"), b=tostring(615, "duration"), c=tostring(1=1)
+
+    A condition gives True or False. `commas` keeps two decimals, `hex` cuts them off, `duration` reads seconds and writes
+    days+HH:MM:SS. With a format, what is no number is NULL.
+    """
+    value = arguments[0]
+    if len(arguments) == 1:
+        if value.type is not Type.BOOL:
+            return value if value.type is Type.MULTI else v.as_text(value)
+        words = v.call("if", value, v.text("True"), v.text("False"), type=Type.TEXT)
+        return _where(v.is_present(value), words)
+    form = constant_text(arguments[1], "the format of tostring")
+    if form not in _FORMATS:
+        raise SearchError(f'tostring has no format "{form}", wanted one of: {", ".join(_FORMATS)}')
+    return _FORMATS[form](number(value))
+
+
+def with_commas(value: Value) -> Value:
+    """A number with commas between thousands, and two decimals unless it is whole."""
+    size = v.call("abs", value, type=value.type)
+    if value.type is Type.INT:
+        grouped = _grouped(size)
+    else:
+        cents = half_away(v.call("multiply", size, v.integer(100), type=Type.FLOAT))
+        units = v.call("floor", v.call("divide", cents, v.integer(100), type=Type.FLOAT), type=Type.FLOAT)
+        rest = v.call("toInt64", v.call("minus", cents, v.call("multiply", units, v.integer(100), type=Type.FLOAT),
+                                        type=Type.FLOAT), type=Type.INT)  # fmt: skip
+        decimals = _text("concat", v.text("."), _text("leftPad", v.as_text(rest), v.integer(2), v.text("0")))
+        is_whole = v.call("equals", size, v.call("floor", size, type=Type.FLOAT), type=Type.BOOL)
+        grouped = _text("concat", _grouped(whole(units)), _text("if", is_whole, v.text(""), decimals))
+    sign = _text("if", v.call("less", value, v.integer(0), type=Type.BOOL), v.text("-"), v.text(""))
+    return _text("concat", sign, grouped)
+
+
+def _grouped(size: Value) -> Value:
+    backwards = _text("replaceRegexpAll", _text("reverse", v.as_text(size)), v.text("([0-9]{3})"), v.text("\\1,"))
+    return _text("reverse", _text("trimRight", backwards, v.text(",")))
+
+
+def _as_hex(value: Value) -> Value:
+    size = v.call("toUInt64", v.call("abs", v.as_integer(value), type=Type.INT), type=Type.INT)
+    digits = _text("replaceRegexpOne", _text("hex", size), v.text("^0+(.)"), v.text("\\1"))
+    sign = _text("if", v.call("less", value, v.integer(0), type=Type.BOOL), v.text("-0x"), v.text("0x"))
+    return _text("concat", sign, digits)
+
+
+def _as_duration(value: Value) -> Value:
+    size = v.call("abs", value, type=value.type)
+    seconds = v.as_integer(size)
+
+    def part(divisor: int, modulus: int | None) -> Value:
+        quotient = v.call("intDiv", seconds, v.integer(divisor), type=Type.INT)
+        return quotient if modulus is None else v.call("modulo", quotient, v.integer(modulus), type=Type.INT)
+
+    def padded(unit: Value) -> Value:
+        return _text("leftPad", v.as_text(unit), v.integer(2), v.text("0"))
+
+    days = part(86400, None)
+    before = _text("concat", v.as_text(days), v.text("+"))
+    before = _text("if", v.call("greater", days, v.integer(0), type=Type.BOOL), before, v.text(""))
+    sign = _text("if", v.call("less", value, v.integer(0), type=Type.BOOL), v.text("-"), v.text(""))
+    clock = [padded(part(3600, 24)), v.text(":"), padded(part(60, 60)), v.text(":"), padded(part(1, 60))]
+    pieces = [sign, before, *clock]
+    if value.type is Type.FLOAT:
+        rest = v.call("minus", size, v.call("floor", size, type=Type.FLOAT), type=Type.FLOAT)
+        micros = v.as_integer(half_away(v.call("multiply", rest, v.integer(1_000_000), type=Type.FLOAT)))
+        shown = _text("concat", v.text("."), _text("leftPad", v.as_text(micros), v.integer(6), v.text("0")))
+        some = v.call("greater", micros, v.integer(0), type=Type.BOOL)
+        pieces.append(_text("if", some, shown, v.text("")))
+    return _text("concat", *pieces)
+
+
+_FORMATS = {"commas": with_commas, "hex": _as_hex, "duration": _as_duration}
+
+_CONVERSION = re.compile(r"%([-+ #0']*)(\*|\d+)?(?:\.(\*|\d*))?(?:ll|l|h|z)?(.|\Z)", re.S)
+_FLOATS = "fFeEgGaA"
+_UNSIGNED = "uoxX"
+
+
+@function("printf", minimum=1, maximum=None)
+def printf(arguments: list[Value], context: Context) -> Value:
+    """Text made from a format and values, as in C.
+
+    Syntax: printf("<format>", <value>, ...)
+    Example: | makeresults | eval a=printf("%05.2f of %s", 3.14159, "pi")
+
+    Conversions: %d %i %u %o %x %X %f %F %e %E %g %G %a %A %c %s %%, with the flags - + 0 # ' and space, a width and a
+    precision, each of which may be `*` for a constant argument. The format must be a constant. An absent value gives NULL.
+    """
+    form = constant_text(arguments[0], "the format of printf")
+    rest = list(arguments[1:])
+
+    def next_argument(conversion: str) -> Value:
+        if not rest:
+            raise SearchError(f'printf has no value for "{conversion}" of "{form}"')
+        return rest.pop(0)
+
+    pieces: list[Value] = []
+    position = 0
+    for found in _CONVERSION.finditer(form):
+        if found.start() > position:
+            pieces.append(v.text(form[position : found.start()]))
+        position = found.end()
+        flags, width, precision, letter = found.groups()
+        if letter == "%":
+            pieces.append(v.text("%"))
+            continue
+        if width == "*":
+            width = str(constant_whole(next_argument(found.group()), "a width of printf", -1000, 1000))
+            if width.startswith("-"):
+                flags, width = flags + "-", width[1:]
+        if precision == "*":
+            precision = str(constant_whole(next_argument(found.group()), "a precision of printf", 0, 1000))
+        if int(width or 0) > 1000 or int(precision or 0) > 1000:
+            raise SearchError(f'printf takes widths and precisions up to 1000, got "{found.group()}"')
+        size = (width or "") + (f".{precision}" if precision is not None else "")
+        pieces.append(_converted(flags, size, letter, found.group(), next_argument(found.group())))
+    pieces.append(v.text(form[position:]))
+    if rest:
+        raise SearchError(f'printf takes {len(arguments) - 1 - len(rest)} values for "{form}", got {len(arguments) - 1}')
+    return _text("concat", *pieces, v.text(""))
+
+
+def _converted(flags: str, size: str, letter: str, conversion: str, value: Value) -> Value:
+    grouped = "'" in flags
+    flags = "".join(dict.fromkeys(flags.replace("'", "")))
+    if letter in "di":
+        found = v.as_integer(number(value))
+        if grouped:
+            return _text("printf", v.text(f"%{flags.replace('0', '')}{size}s"), with_commas(found))
+        return _text("printf", v.text(f"%{flags}{size}d"), v.call("toInt64", found, type=Type.INT))
+    if letter in _UNSIGNED:
+        found = v.call("toUInt64", v.as_integer(number(value)), type=Type.INT)
+        return _text("printf", v.text(f"%{flags}{size}{'d' if letter == 'u' else letter}"), found)
+    if letter in _FLOATS:
+        found = v.as_float(number(value))
+        if grouped and letter in "fF":
+            return _text("printf", v.text(f"%{flags.replace('0', '')}{size.partition('.')[0]}s"), with_commas(found))
+        return _text("printf", v.text(f"%{flags}{size}{letter}"), found)
+    if letter in "sc":
+        text = v.as_text(value) if letter == "s" else _text("substringUTF8", v.as_text(value), v.integer(1), v.integer(1))
+        kept = "".join(flag for flag in flags if flag == "-")
+        return _text("printf", v.text(f"%{kept}{size}s"), text)
+    raise SearchError(
+        f'printf has no conversion "{conversion}"', hint="conversions are d i u o x X f F e E g G a A c s and %%"
+    )
