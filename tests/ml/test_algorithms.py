@@ -1,5 +1,6 @@
 """One battery for every algorithm: what each of them must do whatever it computes."""
 
+import dataclasses
 import inspect
 import json
 
@@ -36,6 +37,7 @@ def rows(count=120):
             "third": rng.random(count),
             "colour": np.array(["red", "green", "blue"])[rng.integers(0, 3, count)],
             "kind": np.array(["ann", "bob", "eve"])[group],
+            "remark": np.array(["all went well", "it went down", "well, no idea"])[rng.integers(0, 3, count)],
             "size": group * 2.0 + rng.random(count),
         }
     )
@@ -43,8 +45,10 @@ def rows(count=120):
 
 def request(name, **options):
     algorithm = ALGORITHMS[name]
-    target = {CLASSIFIER: "kind", REGRESSOR: "size"}.get(algorithm.kind)
+    target = {CLASSIFIER: "kind", REGRESSOR: "size"}.get(algorithm.kind, "size" if algorithm.wants_target else None)
     features = ["first", "second", "third", "colour"]
+    if algorithm.raw_features:
+        features.insert(0, "remark")
     if algorithm.numeric_features:
         features.remove("colour")
     features = features[: algorithm.most_features]
@@ -97,7 +101,9 @@ def test_all_rows_stay_in_order_and_nulls_get_null(name, registry):
     feature = request(name).features[0]
     index = table.schema.get_field_index(feature)
     mask = np.arange(table.num_rows) % 10 == 0
-    holed = table.set_column(index, feature, pa.array(table.column(feature).to_numpy(), mask=mask))
+    holed = table.set_column(
+        index, feature, pa.array(table.column(feature).to_numpy(), mask=mask, type=table.schema.field(feature).type)
+    )
     result = fit(holed, request(name), registry).table
     assert result.select(holed.column_names).equals(holed)
     added = result.column_names[len(holed.column_names) :]
@@ -201,8 +207,21 @@ def test_every_word_of_every_parameter_works_and_can_be_saved(name, parameter, w
     if (parameter, word) == ("loss", "exponential"):
         table = table.filter(pc.not_equal(table.column("kind"), "eve"))
     more = {"max_iter": "5"} if has(ALGORITHMS[name], "max_iter") else {}
+    wanted = request(name, **more, **{parameter: word})
+    if (name, parameter, word) == ("FieldSelector", "type", "categorical") or word in ("gini", "entropy", "log_loss"):
+        wanted = dataclasses.replace(wanted, target="kind")
+    if (name, parameter, word) == ("AutoPrediction", "target_type", "categorical"):
+        wanted = dataclasses.replace(wanted, target="kind")
     if parameter == "learning_rate" and name == "MLPClassifier":
-        more["solver"] = "sgd"
-    fit(table, request(name, **more, **{parameter: word}), ModelRegistry(tmp_path))
+        wanted.options["solver"] = "sgd"
+    fit(table, wanted, ModelRegistry(tmp_path))
     if ALGORITHMS[name].saves:
         apply(table, ApplyRequest("m"), ModelRegistry(tmp_path), "admin")
+
+
+def test_a_tree_inside_a_judged_model_is_checked_too(registry):
+    from sightline.ml.persistence import _trees
+
+    table = rows()
+    model = fit(table, FitRequest("AutoPrediction", {"n_estimators": "3"}, "kind", ["first"]), registry).model
+    assert len(_trees(model.estimator)) == 3

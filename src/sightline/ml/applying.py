@@ -106,9 +106,10 @@ class Applier:
             self._new_values.setdefault(field, {}).update((value, None) for value in values)
         if not len(encoded.matrix):
             return {name: pa.nulls(piece.num_rows, values.type) for name, values in self._empty.items()}
+        raw = piece.select(model.preparation.raw)
         if encoded.usable is None:
-            return self._predict(Block(encoded.matrix, piece))
-        predicted = self._predict(Block(encoded.matrix, piece.filter(pa.array(encoded.usable))))
+            return self._predict(Block(encoded.matrix, raw))
+        predicted = self._predict(Block(encoded.matrix, raw.filter(pa.array(encoded.usable))))
         return {name: spread(values, encoded.usable) for name, values in predicted.items()}
 
     def _predict(self, block: Block) -> Outputs:
@@ -119,10 +120,8 @@ class Applier:
     def _one_row(self) -> Block:
         """A row of zeros: what the model makes of it tells the names and types of its columns."""
         preparation = self._model.preparation
-        rows: dict[str, list[Any]] = {name: [0.0] for name in preparation.numbers}
-        rows.update({name: [""] for name in (*preparation.categories, *preparation.raw)})
         matrix = np.zeros((1, len(preparation.columns)), dtype=self._algorithm.matrix_type)
-        return Block(matrix, pa.table(rows))
+        return Block(matrix, pa.table({name: [""] for name in preparation.raw}))
 
 
 def spread(values: pa.Array, usable: np.ndarray) -> pa.Array:

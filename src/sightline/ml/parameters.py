@@ -161,7 +161,9 @@ def share_or_count(name: str, default: Any, summary: str, words: Mapping[str, An
         value = float(text)
         return value if 0 < value <= 1 else _refuse()
 
-    wanted = f"an integer of 1 or more, a number above 0 and at most 1, or one of: {', '.join(words)}"
+    wanted = "an integer of 1 or more or a number above 0 and at most 1"
+    if words:
+        wanted = f"an integer of 1 or more, a number above 0 and at most 1, or one of: {', '.join(words)}"
     return Parameter(name, "number or word", default, summary, wanted, read, argument, tuple(words))
 
 

@@ -77,6 +77,8 @@ def _untrusted(content: bytes) -> list[str]:
 
 
 def _trees(estimator: Any) -> list[Tree]:
+    if isinstance(estimator, dict):
+        return [tree for part in estimator.values() for tree in _trees(part)]
     if isinstance(estimator, BaseDecisionTree):
         return [estimator.tree_]
     members = getattr(estimator, "estimators_", ())

@@ -27,7 +27,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
 from sightline.errors import UserError
 from sightline.ml import drift
 from sightline.ml.algorithms import find_algorithm
-from sightline.ml.algorithms.declaration import CLASSIFIER, REGRESSOR, Algorithm, Block
+from sightline.ml.algorithms.declaration import CLASSES, CLASSIFIER, NUMBERS, REGRESSOR, Algorithm, Block
 from sightline.ml.applying import HANDLE_NEW_CAT, UNSEEN_VALUE, Applier, spread
 from sightline.ml.columns import expand_names, is_null_everywhere, put_column, require_field
 from sightline.ml.model import APP, USER, Model
@@ -91,7 +91,7 @@ def check_fit(request: FitRequest, limits: Limits | None = None) -> Algorithm:
         if not algorithm.saves:
             raise UserError(f'{name}: does not support saving, got "into {request.model_name}"')
     if common["kfold_cv"] is not None:
-        if not algorithm.wants_target:
+        if algorithm.kind not in (CLASSIFIER, REGRESSOR):
             raise UserError(f'{name}: option "kfold_cv" is for classifiers and regressors')
         if request.model_name:
             raise UserError(f'{name}: option "kfold_cv" cannot be used with "into {request.model_name}"')
@@ -181,7 +181,8 @@ def _train(
         keeps_nulls=algorithm.keeps_nulls,
         limits=limits,
     )
-    training = _training_rows(table, target, algorithm, learned.usable, seed, limits)
+    target_is = algorithm.target_is(parameters, table.column(target)) if target else ""
+    training = _training_rows(table, target, target_is, algorithm, learned.usable, seed, limits)
     training.messages = learned.messages + training.messages
     encoded = learned.preparation.encode(training.rows, dtype=algorithm.matrix_type)
     if encoded.usable is not None:  # Numbers too large for the matrix type.
@@ -189,7 +190,7 @@ def _train(
         training.rows = training.rows.filter(pa.array(encoded.usable))
         training.target = training.target[encoded.usable] if training.target is not None else None
     if algorithm.train:
-        block = Block(encoded.matrix, training.rows)
+        block = Block(encoded.matrix, training.rows.select(learned.preparation.raw), training.target)
         estimator = _call(algorithm, algorithm.train, parameters, block, by, threads=limits.threads)
     else:
         estimator = algorithm.build(parameters, encoded.matrix, training.classes)
@@ -240,7 +241,7 @@ def _train_further(table: pa.Table, earlier: Model, algorithm: Algorithm, unseen
         raise UserError("no row has a value in every used field: " + ", ".join(earlier.required_fields))
     estimator = copy.deepcopy(earlier.estimator)  # The one in the registry's cache must not change.
     if algorithm.train_further:
-        block = Block(matrix, table.filter(pa.array(usable)))
+        block = Block(matrix, table.select(earlier.preparation.raw).filter(pa.array(usable)))
         estimator = _call(algorithm, algorithm.train_further, estimator, earlier.parameters, block, earlier.by)
     else:
         arguments = [matrix] if values is None else [matrix, values[usable]]
@@ -251,11 +252,17 @@ def _train_further(table: pa.Table, earlier: Model, algorithm: Algorithm, unseen
 
 
 def _training_rows(
-    table: pa.Table, target: str | None, algorithm: Algorithm, usable: np.ndarray | None, seed: int, limits: Limits
+    table: pa.Table,
+    target: str | None,
+    target_is: str,
+    algorithm: Algorithm,
+    usable: np.ndarray | None,
+    seed: int,
+    limits: Limits,
 ) -> _Training:
     positions = np.arange(table.num_rows) if usable is None else np.flatnonzero(usable)
     classes, messages = None, []
-    if algorithm.kind == CLASSIFIER:
+    if target_is == CLASSES:
         column = table.column(target)
         classes = learn_classes(
             target, column if usable is None else pc.filter(column, pa.array(usable)), limits.max_distinct_values
@@ -272,9 +279,9 @@ def _training_rows(
         positions = sample_rows(positions, most, seed)
     rows = table if len(positions) == table.num_rows else table.take(pa.array(positions))
     values = None
-    if algorithm.kind == CLASSIFIER:
+    if target_is == CLASSES:
         values = classes.numbers_of(rows.column(target))
-    elif algorithm.kind == REGRESSOR:
+    elif target_is == NUMBERS:
         values = learn_numbers(target, rows.column(target))
     return _Training(positions, rows, values, classes, usable, messages)
 
@@ -311,7 +318,8 @@ def _cross_validate(
 ) -> FitResult:
     """A row of scores per fold; rows are shuffled, and stratified for classifiers."""
     learned = learn(table, features, also_used={request.target: _target_present(table, request.target)}, limits=limits)
-    training = _training_rows(table, request.target, algorithm, learned.usable, seed, limits)
+    target_is = CLASSES if algorithm.kind == CLASSIFIER else NUMBERS
+    training = _training_rows(table, request.target, target_is, algorithm, learned.usable, seed, limits)
     encoded = learned.preparation.encode(training.rows, dtype=algorithm.matrix_type)
     if len(encoded.matrix) < folds:
         raise UserError(

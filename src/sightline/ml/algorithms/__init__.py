@@ -17,15 +17,29 @@ from sightline.ml.algorithms import (
     linear,
     outliers,
     scaling,
+    selection,
+    texts,
     trees,
 )
 from sightline.ml.algorithms.declaration import Algorithm
 
-ALGORITHMS: dict[str, Algorithm] = {
-    algorithm.name: algorithm
-    for ideas in (forests, trees, linear, descent, bayes, kernels, clusters, scaling, components, outliers, density)
-    for algorithm in ideas.ALGORITHMS
-}
+_IDEAS = (
+    forests,
+    trees,
+    linear,
+    descent,
+    bayes,
+    kernels,
+    clusters,
+    scaling,
+    components,
+    outliers,
+    density,
+    selection,
+    texts,
+)
+
+ALGORITHMS: dict[str, Algorithm] = {algorithm.name: algorithm for idea in _IDEAS for algorithm in idea.ALGORITHMS}
 
 
 def find_algorithm(name: str) -> Algorithm:

@@ -23,16 +23,23 @@ CLUSTERER = "clusterer"
 TRANSFORMER = "transformer"
 DETECTOR = "detector"
 
+CLASSES = "classes"
+NUMBERS = "numbers"
+
 Outputs = dict[str, pa.Array]
 """New columns by name, one value per row of the matrix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows to train on or to predict: the encoded matrix and the rows it was made of, one for one."""
+    """Rows to train on or to predict: the encoded matrix and, one for one, the raw fields that the algorithm reads.
+
+    `target` is there for training only: class numbers or numbers.
+    """
 
     matrix: np.ndarray
     rows: pa.Table
+    target: np.ndarray | None = None
 
 
 OutputsFunction = Callable[[Model, Block, str, Mapping[str, Any]], Outputs]
@@ -48,7 +55,8 @@ class Algorithm:
     `outputs` makes columns for any rows; one that can only speak of its training rows has `fit_outputs` instead.
     `saves`: may follow `into`. `updates`: takes partial_fit. `raw_features`: the features are not encoded, the rows
     are read instead. `numeric_features`: only numbers are taken. `keeps_nulls`: a null in a feature is kept, as NaN.
-    `takes_by`: how many fields may follow `by`. `remarks`: warnings about what was learned.
+    `takes_by`: how many fields may follow `by`. `target_kind`: says from the parameters and the target field whether the
+    target is classes or numbers (CLASSES or NUMBERS), where the kind of the algorithm does not say it. `remarks`: warnings about what was learned.
     """
 
     name: str
@@ -68,6 +76,7 @@ class Algorithm:
     numeric_features: bool = False
     keeps_nulls: bool = False
     takes_by: int = 0
+    target_kind: Callable[[Mapping[str, Any], pa.ChunkedArray], str] | None = None
     most_features: int | None = None
     apply_parameters: tuple[Parameter, ...] = ()
     summary_parameters: tuple[Parameter, ...] = ()
@@ -80,7 +89,13 @@ class Algorithm:
 
     @property
     def wants_target(self) -> bool:
-        return self.kind in (CLASSIFIER, REGRESSOR)
+        return self.kind in (CLASSIFIER, REGRESSOR) or self.target_kind is not None
+
+    def target_is(self, parameters: Mapping[str, Any], column: pa.ChunkedArray) -> str:
+        """CLASSES or NUMBERS."""
+        if self.target_kind:
+            return self.target_kind(parameters, column)
+        return CLASSES if self.kind == CLASSIFIER else NUMBERS
 
     def read(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Typed parameters of the written options. Raises UserError naming a bad one."""

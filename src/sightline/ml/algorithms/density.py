@@ -227,7 +227,7 @@ def train(parameters: dict[str, Any], block: Block, by: list[str]) -> dict[str, 
     """A distribution per group: keys, kinds, parameters and kept values, as lists and arrays."""
     _thresholds(parameters)
     values = block.matrix[:, 0]
-    keys, codes = _groups(block.rows, by)
+    keys, codes = _groups(block, by)
     group_of_key = np.arange(len(keys))
     if parameters["supervise_split_by"] and by:
         group_of_key, codes = _supervised(parameters, keys, codes, values)
@@ -243,7 +243,7 @@ def train(parameters: dict[str, Any], block: Block, by: list[str]) -> dict[str, 
 
 def train_further(earlier: dict[str, Any], parameters: dict[str, Any], block: Block, by: list[str]) -> dict[str, Any]:
     """Goes on with new rows: a known group is learned again from its kept values and the new ones, by their counts."""
-    keys, codes = _groups(block.rows, by)
+    keys, codes = _groups(block, by)
     position = {tuple(key): index for index, key in enumerate(earlier["keys"])}
     group_of_key = [int(group) for group in earlier["group_of_key"]]
     pieces = [_values_of(earlier, group) for group in range(len(earlier["kinds"]))]
@@ -332,7 +332,7 @@ def judge(model: Model, block: Block, written: str, options: Mapping[str, Any]) 
         asked.update({p.name: options.get(p.name) for p in THRESHOLDS})
     estimator, name = model.estimator, model.preparation.numbers[0]
     values = block.matrix[:, 0]
-    groups = _groups_of(estimator, block.rows)
+    groups = _groups_of(estimator, block)
     known = groups >= 0
     order = np.argsort(groups, kind="stable")
     starts = np.searchsorted(groups[order], np.arange(len(estimator["kinds"]) + 1))
@@ -427,11 +427,11 @@ def remarks(model: Model) -> list[str]:
     return [f"DensityFunction: {where} fewer than {FEW_ROWS} rows, what is learned from so few is a guess"]
 
 
-def _groups(rows: pa.Table, by: list[str]) -> tuple[list[list[str]], np.ndarray]:
+def _groups(block: Block, by: list[str]) -> tuple[list[list[str]], np.ndarray]:
     """The distinct by-values, and the position of each row's among them."""
     if not by:
-        return [[]], np.zeros(rows.num_rows, dtype=np.int64)
-    texts = pa.table({str(index): as_texts(rows.column(name)) for index, name in enumerate(by)})
+        return [[]], np.zeros(len(block.matrix), dtype=np.int64)
+    texts = pa.table({str(index): as_texts(block.rows.column(name)) for index, name in enumerate(by)})
     distinct = texts.group_by(texts.column_names).aggregate([]).sort_by([(name, "ascending") for name in texts.column_names])
     keys = [list(key) for key in zip(*(distinct.column(name).to_pylist() for name in texts.column_names), strict=True)]
     return keys, _positions(texts, keys)
@@ -454,10 +454,10 @@ def _positions(texts: pa.Table, keys: list[list[str]]) -> np.ndarray:
     return positions
 
 
-def _groups_of(estimator: dict[str, Any], rows: pa.Table) -> np.ndarray:
+def _groups_of(estimator: dict[str, Any], block: Block) -> np.ndarray:
     if not estimator["by"]:
-        return np.zeros(rows.num_rows, dtype=np.int64)
-    texts = pa.table({str(index): as_texts(rows.column(name)) for index, name in enumerate(estimator["by"])})
+        return np.zeros(len(block.matrix), dtype=np.int64)
+    texts = pa.table({str(index): as_texts(block.rows.column(name)) for index, name in enumerate(estimator["by"])})
     positions = _positions(texts, estimator["keys"])
     return np.where(positions < 0, -1, np.asarray(estimator["group_of_key"])[positions])
 
