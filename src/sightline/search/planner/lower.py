@@ -89,6 +89,8 @@ def _function(node: tree.FunctionCall, relation: Relation, context: Context) -> 
             return entry.lower(node, relation, context)
         return entry.lower([lower_expression(a, relation, context) for a in node.arguments], context)
     except SearchError as error:
+        if error.span is None and node.name not in error.message:
+            error = SearchError(f"{node.name}: {error.message}", hint=error.hint)
         raise error.at(node.span) from None
 
 
