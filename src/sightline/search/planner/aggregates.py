@@ -7,7 +7,7 @@ Enters: calls as read, a relation, the fields after BY. Leaves: named values tha
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,7 +72,8 @@ def read_call(arguments: Arguments, *, arithmetic: bool = False) -> AggregateCal
 def print_call(call: AggregateCall) -> str:
     """The call as it is written."""
     if call.function == ARITHMETIC and call.expression is not None:
-        return f"{ARITHMETIC}({print_expression(call.expression)}) AS {quote_string(call.name)}"
+        written = f"{ARITHMETIC}({print_expression(call.expression)}) AS {quote_string(call.name)}"
+        return written if call.explicit_name else call.name
     return str(call)
 
 
@@ -81,16 +82,24 @@ def _stars(text: str) -> str:
     return f"{count} star" + ("" if count == 1 else "s")
 
 
-def expand_calls(calls: Sequence[AggregateCall], relation: Relation, by: Sequence[str] = ()) -> list[AggregateCall]:
-    """The calls with each wildcard call replaced by one per matching field. Fields after BY are not matched."""
+def expand_calls(
+    calls: Sequence[AggregateCall], relation: Relation, context: Context, by: Sequence[str] = ()
+) -> list[AggregateCall]:
+    """The calls with each wildcard call replaced by one per matching field that has values the function can read.
+
+    Fields after BY are not matched. Which fields have values is asked of the rows, in one statement for all the calls.
+    """
+    matched = {call: _matching_fields(call, relation, by) for call in calls if call.field is not None and "*" in call.field}
+    used = _fields_with_values(relation, matched, context)
     found: list[AggregateCall] = []
     for call in calls:
-        if call.field is None or "*" not in call.field:
+        if call not in matched:
             found.append(call)
             continue
+        assert call.field is not None
         regex = wildcard_regex(call.field)
-        for name in relation.matching(call.field):
-            if name in by or (name.endswith("{}") and name[:-2] in relation.fields):
+        for name in matched[call]:
+            if (name, _reads_text(call)) not in used:
                 continue
             match = regex.fullmatch(name)
             assert match is not None
@@ -98,6 +107,44 @@ def expand_calls(calls: Sequence[AggregateCall], relation: Relation, by: Sequenc
             new = "".join(pieces.pop(0) if c == "*" and pieces else c for c in call.name)
             found.append(dataclasses.replace(call, field=name, name=new))
     return found
+
+
+def _matching_fields(call: AggregateCall, relation: Relation, by: Sequence[str]) -> list[str]:
+    assert call.field is not None
+    return [
+        name
+        for name in relation.matching(call.field)
+        if name not in by
+        and not (name.endswith("{}") and name[:-2] in relation.fields)
+        and relation.field(name).type is not Type.NULL
+    ]
+
+
+def _reads_text(call: AggregateCall) -> bool:
+    return call.function in _ANY_VALUES
+
+
+def _fields_with_values(
+    relation: Relation, matched: Mapping[AggregateCall, list[str]], context: Context
+) -> set[tuple[str, bool]]:
+    """Fields, each with whether text counts, of which some row has a value that counts."""
+    wanted = list(dict.fromkeys((name, _reads_text(call)) for call, names in matched.items() for name in names))
+    if not wanted or context.dry:
+        return set(wanted)
+    tests = []
+    for position, (name, text) in enumerate(wanted):
+        value = relation.field(name)
+        if not text and value.type is Type.MULTI:
+            item = Column(Type.TEXT, "item")
+            numeric = v.is_present(v.as_number(item))
+            present = v.call("arrayExists", v.Lambda(Type.BOOL, ("item",), numeric), value, type=Type.BOOL)
+        else:
+            present = v.is_present(value if text else v.as_number(value))
+        tests.append(
+            (f"\0{position}", aggregated_value(v.agg("max", v.call("toInt64", present, type=Type.INT), type=Type.INT)))
+        )
+    table = context.table_of(relation.aggregated([], tests))
+    return {pair for position, pair in enumerate(wanted) if table.num_rows and table[f"\0{position}"][0].as_py()}
 
 
 def lower_calls(
@@ -115,7 +162,7 @@ def lower_calls(
     `span_s` is the length of a time bucket. With `all_numbers`, a numeric aggregate of a group that holds a value which is
     no number is absent.
     """
-    calls = expand_calls(calls, relation, by)
+    calls = expand_calls(calls, relation, context, by)
     inner = [c for call in calls for c in (_inner_calls(call) if call.function == ARITHMETIC else [call])]
     ordered = any(registry.AGGREGATES[call.function].ordered for call in inner)
     if position is None:

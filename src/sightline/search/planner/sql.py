@@ -6,6 +6,7 @@ code, so that no text a person typed reaches the engine unquoted.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -216,7 +217,7 @@ class Writer:
         if isinstance(value, Literal):
             return self.literal(value)
         if isinstance(value, Lambda):
-            inner = {**_chain(environment), **{p: quote_identifier(p) for p in value.parameters}}
+            inner = ChainMap({p: quote_identifier(p) for p in value.parameters}, environment)
             parameters = ", ".join(quote_identifier(p) for p in value.parameters)
             return f"({parameters}) -> {self.value(value.body, inner)}"
         if isinstance(value, Over):
@@ -257,10 +258,6 @@ class Writer:
                 shown += "."
             return shown if value >= 0 else f"({shown})"
         return quote_text(str(value))
-
-
-def _chain(environment: Mapping[str, str]) -> Mapping[str, str]:
-    return environment if isinstance(environment, dict) else dict(environment)
 
 
 def provided_columns(node: Node) -> frozenset[str]:

@@ -72,11 +72,15 @@ class AggregateCall:
     """Further arguments as text (the span of a sparkline)."""
 
     def __str__(self) -> str:
+        if not self.explicit_name and (self.field is None or self.extra or print_name(self.field) == self.field):
+            # Without AS the name is the call as it was written.
+            return self.name
         inner = ""
         if self.expression is not None:
             inner = f"eval({print_expression(self.expression)})"
         elif self.field is not None:
-            inner = print_name(self.field)
+            # Where there are further arguments, the first may be a call: sparkline(avg(x), 1h).
+            inner = self.field if self.extra or self.function == "sparkline" else print_name(self.field)
         if self.extra:
             inner = ", ".join([inner, *self.extra])
         function = self.function
