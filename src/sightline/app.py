@@ -143,9 +143,8 @@ def _greeting(directory: DataDirectory, settings: Settings) -> list[str]:
 
 def run_front(data: Path, overrides: dict[str, dict[str, Any]]) -> None:
     """The process that listens: receivers, journal, and the way to the engine. Never imports the engine."""
-    from sightline.receivers.front import run_front as run
-
     from sightline.catalog.token_source import TokenSource
+    from sightline.receivers.front import run_front as run
 
     directory = DataDirectory(data)
     settings = load_settings(directory.path, overrides)
@@ -263,7 +262,7 @@ class Offline:
         """Loads one file, telling the bytes read so far, and gives the number of rows."""
         from sightline.web.api.load import load_file
 
-        return load_file(self._parts, path, index, sourcetype, time_field)
+        return load_file(self._parts, path, index, sourcetype, time_field, lambda _rows, done, _all: progress(done))
 
 
 def run_scheduled(jobs: JobManager, request: RunRequest) -> RunOutcome:

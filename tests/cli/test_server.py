@@ -57,7 +57,7 @@ def test_the_client_searches_loads_and_explains(server, tmp_path):
         assert "sql" in [stage["name"] for stage in client.explain("index=client_things")]
         with pytest.raises(SearchError) as wrong:
             client.search("index=client_things | stast")
-        assert wrong.value.span.start == 23 and wrong.value.hint == 'did you mean "stats"?'
+        assert wrong.value.span.start == 22 and wrong.value.hint == 'did you mean "stats"?'
         with pytest.raises(SearchError, match="nothing_here"):
             client.search("| inputlookup nothing_here")
     with pytest.raises(UserError, match="API token is not known"):

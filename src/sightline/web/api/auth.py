@@ -86,4 +86,6 @@ def _client(request: Request) -> str:
     # Behind the front process the socket has no address. The front adds a header of its own behind any that the
     # client sent, so only the last one may be believed.
     forwarded = request.headers.getlist("x-forwarded-for")[-1:]
-    return (forwarded[0].rpartition(",")[2].strip() if forwarded else "") or (request.client.host if request.client else "local")
+    return (forwarded[0].rpartition(",")[2].strip() if forwarded else "") or (
+        request.client.host if request.client else "local"
+    )
