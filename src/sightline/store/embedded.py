@@ -26,7 +26,7 @@ from __future__ import annotations
 import queue
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
@@ -37,7 +37,7 @@ import pyarrow as pa
 
 from sightline.config import Settings
 from sightline.errors import EnvironmentTrouble, UserError
-from sightline.store import appending, udf
+from sightline.store import appending, decoding, files, udf
 from sightline.store.engine_errors import EngineError, engine_error
 from sightline.store.migrations import migrate
 from sightline.store.paths import JsonPaths
@@ -91,6 +91,8 @@ class EmbeddedStore:
         try:
             self._release(self._acquire())
             migrate(self.execute, self._schema_versions)
+            decoding.prepare(self.execute)
+            files.drop_leftovers(self)
             udf.install()
         except BaseException:
             self.close()
@@ -220,6 +222,29 @@ class EmbeddedStore:
         if table.num_rows:
             self.insert(sql, tables={appending.TABLE_NAME: table}, token=token or uuid.uuid4().hex)
         return table.num_rows
+
+    def load_file(
+        self,
+        path: Path,
+        *,
+        index: str,
+        sourcetype: str | None = None,
+        time_field: str | None = None,
+        source: str | None = None,
+        host: str | None = None,
+        on_progress: Callable[[int, int, int], None] | None = None,
+    ) -> int:
+        """Load a CSV, JSON lines, Parquet or text file into an event index, whole or not at all; see `files`."""
+        return files.load_file(
+            self,
+            path.resolve(),
+            index=index,
+            sourcetype=sourcetype,
+            time_field=time_field,
+            source=source,
+            host=host,
+            on_progress=on_progress,
+        )
 
     # What is stored
 

@@ -48,7 +48,6 @@ class Loader:
         self._quarantine = settings.data / "quarantine"
         self._threads = settings.ingest.load_threads
         self._journal.mkdir(parents=True, exist_ok=True)
-        decoding.prepare(store.execute)
         self.ledger = Ledger(store, self._journal, clock)
         self._stopping = threading.Event()
         self._retry_at: dict[str, float] = {}
