@@ -358,6 +358,9 @@ class Sample(Command):
     def read(cls, arguments: Arguments) -> Sample:
         found = _read_clauses(arguments, ("by",))
         for name in found.names:
+            if name.lower() == "inverse":
+                found.options["inverse"] = "true"
+                continue
             try:
                 float(name)
             except ValueError:

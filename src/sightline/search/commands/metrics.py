@@ -375,9 +375,11 @@ class MStats(Command):
 
     def _prestats(self, points: Relation, calls: list[tuple[AggregateCall, str | None]]) -> Relation:
         fields = dict(points.fields)
-        for _, metric in calls:
-            if metric is not None:
-                fields[metric] = self._argument(points, metric)
+        metrics = list(dict.fromkeys(metric for _, metric in calls if metric is not None))
+        for metric in metrics:
+            fields[metric] = self._argument(points, metric)
+        if metrics:
+            points = points.filtered(v.call("in", points.field("metric_name"), v.multi(metrics), type=Type.BOOL))
         return points.with_fields(fields)
 
     def _charted(self, found: Relation, context: Context) -> Relation:
