@@ -208,6 +208,7 @@ def run_engine(data: Path, overrides: dict[str, dict[str, Any]], lock: int | Non
     """The process that owns the store. `lock` is the inherited descriptor of the directory's lock."""
     import uvicorn
 
+    from sightline.watch.upkeep import Upkeep
     from sightline.web.app import create_app
 
     directory = DataDirectory(data)
@@ -219,6 +220,9 @@ def run_engine(data: Path, overrides: dict[str, dict[str, Any]], lock: int | Non
         parts.loader.start()
         closing.callback(parts.loader.stop)
         parts.scheduler.start()
+        upkeep = Upkeep(parts.catalog, parts.store, parts.jobs)
+        upkeep.start()
+        closing.callback(upkeep.close)
         config = uvicorn.Config(
             create_app(parts),
             uds=str(directory.socket),

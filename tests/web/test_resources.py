@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
+from sightline.watch.upkeep import Upkeep
+
 API = "/api/v1"
 NOW = 1_760_000_000.0
 
@@ -238,6 +240,17 @@ def test_tokens_show_their_secret_once(ada):
     assert ada.put(f"{API}/tokens/{made['id']}", json={"disabled": True}).json()["disabled"] is True
     assert ada.delete(f"{API}/tokens/{made['id']}").status_code == 200
     assert ada.delete(f"{API}/tokens/{made['id']}").status_code == 404
+
+
+def test_a_token_of_a_receiver_learns_from_the_ledger_when_it_was_used(ada, parts):
+    made = ada.post(f"{API}/tokens", json={"kind": "hec", "name": "used"}).json()
+    row = {"_time": [NOW], "sourcetype": ["sightline:ledger"], "token": ["used"], "received": [1], "stored": [1]}
+    parts.store.append_events("_internal", pa.table(row))
+    upkeep = Upkeep(parts.catalog, parts.store, parts.jobs)
+    upkeep.once()
+    upkeep.once()
+    listed = {t["name"]: t for t in ada.get(f"{API}/tokens").json()}
+    assert made["last_used"] is None and listed["used"]["last_used"] == NOW
 
 
 def test_users(ada):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
@@ -113,6 +113,12 @@ class Tokens:
                 raise NotFound(f'no token "{token_id}"')
             token.disabled = disabled
             return token
+
+    def note_use(self, times: Mapping[str, float]) -> None:
+        """Notes when tokens, by name, were last used; an earlier time than is known changes nothing."""
+        with self._sessions.begin() as session:
+            for token in session.scalars(select(Token).where(Token.name.in_(times))):
+                token.last_used = max(token.last_used or 0.0, times[token.name])
 
     def find(self, secret: str, kind: str) -> Token | None:
         """The enabled token of this kind with this secret, or None. Notes the use."""

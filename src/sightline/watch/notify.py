@@ -75,9 +75,7 @@ class Notifier:
         self._on_end = on_end
         self._waiting: queue.Queue[Notice | None] = queue.Queue(MAX_WAITING)
         self._stopping = threading.Event()
-        self._client = httpx.Client(
-            timeout=settings.delivery_timeout_s, headers={"User-Agent": f"Sightline/{__version__}"}
-        )
+        self._client = httpx.Client(timeout=settings.delivery_timeout_s, headers={"User-Agent": f"Sightline/{__version__}"})
         self._threads = [threading.Thread(target=self._work, name=f"notifier-{n}", daemon=True) for n in range(SENDERS)]
         for thread in self._threads:
             thread.start()

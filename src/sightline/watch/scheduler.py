@@ -135,9 +135,7 @@ class Scheduler:
             with self._lock:
                 running = (kind, row.id) in self._running
             last = row.created if row.last_scheduled is None else row.last_scheduled
-            found = due(
-                row.cron, last, now, realtime=row.realtime_schedule, running=running, late_s=self._settings.late_s
-            )
+            found = due(row.cron, last, now, realtime=row.realtime_schedule, running=running, late_s=self._settings.late_s)
             if found.skipped:
                 self._skip(kind, row, found.skipped, found.skipped_until or now, running)
             # Only the first: the end of its run wakes the thread, which then finds the next one still due.
