@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from shop.__main__ import free_ports
 from shop.scenario import DEFAULT_LENGTH_S, Scenario
 from stage.definitions import (
@@ -34,7 +33,7 @@ from stage.definitions import (
     scoring_search,
     training_search,
 )
-from stage.server import Addresses, DemoError, Server
+from stage.server import Addresses, DemoError, Result, Server
 from stage.webhook import Webhook
 
 EXAMPLES = Path(__file__).resolve().parent
@@ -258,13 +257,12 @@ class Demo:
         if not written or written[0]["count"] < len(result.rows):
             return ""
         self._say("the model is scored on bottles it has not seen (examples/mission.spl):")
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for column in result.columns:
-            table.add_column(column, justify="right" if column == "_value" else "left")
-        for row in result.rows:
-            table.add_row(*(_cell(column, row[column]) for column in result.columns))
-        self._console.print(table)
-        return f"{len(result.rows)} scores were written to index={SCORES_INDEX}; see the dashboard Model health"
+        for line in _as_table(result):
+            self._console.print(f"    {line}", markup=False)
+        return (
+            f"{len(result.rows)} scores were written to index={SCORES_INDEX};"
+            f" the dashboard Model health shows them: {self._server.url}/dashboards"
+        )
 
     def _scored_on_schedule(self) -> str:
         runs = self._server.call("GET", f"/saved-searches/{self._scoring['id']}/runs")
@@ -297,7 +295,7 @@ class Demo:
         rows = self._server.search(WORST_RECALL, f"-{self._window_s}s").rows
         if not rows or rows[0]["recall"] >= WORST_ALLOWED_RECALL:
             return ""
-        return f"the model got worse: recall of {rows[0]['operation']} is {rows[0]['recall']:.2f}"
+        return f"the model got worse: {rows[0]['recall']:.0%} of {_scored(rows[0]['operation'])} are recognised"
 
     def _fired(self) -> str:
         history = self._server.call("GET", f"/alerts/{self._alert['id']}/history")
@@ -306,7 +304,11 @@ class Demo:
 
     def _notified(self) -> str:
         received = self._webhook.received() if self._webhook else []
-        return f"the webhook was called: {_short(received[0])}" if received else ""
+        if not received:
+            return ""
+        result = received[0].get("result") or {}
+        found = f"recall of {_scored(result.get('operation', '?'))} is {float(result.get('recall', 'nan')):.2f}"
+        return f"the webhook was called: {received[0].get('search_name')}; {found}"
 
     # Telling
 
@@ -329,6 +331,22 @@ def _is_good(run: dict[str, Any]) -> bool:
 
 def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{n:,} {what}" for what, n in counts.items())
+
+
+def _scored(operation: str) -> str:
+    """The class of a score: `scored(barolo)` is about barolo."""
+    return operation.removeprefix("scored(").removesuffix(")")
+
+
+def _as_table(result: Result) -> list[str]:
+    """A heading and a line for each row, whatever the terminal's width; numbers to the right."""
+    cells = [result.columns] + [[_cell(c, row[c]) for c in result.columns] for row in result.rows]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(result.columns))]
+    right = [c == "_value" for c in result.columns]
+    return [
+        "  ".join(t.rjust(w) if r else t.ljust(w) for t, w, r in zip(line, widths, right, strict=True)).rstrip()
+        for line in cells
+    ]
 
 
 def _cell(column: str, value: Any) -> str:
