@@ -193,7 +193,8 @@ def cidrmatch(arguments: list[Value], context: Context) -> Value:
         shape = v.text(r"^(\d+\.\d+\.\d+\.\d+/([12]?\d|3[0-2])|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*/(\d\d?|1[01]\d|12[0-8]))$")
         base = v.call("extract", network, v.text("^[^/]+"), type=Type.TEXT)
         usable = v.both([v.call("match", network, shape, type=Type.BOOL), _is_address(base)])
-        network = v.call("if", v.is_true(usable), network, v.text("0.0.0.0/32"), type=Type.TEXT)
+        chosen = v.call("if", v.is_true(usable), network, v.text("0.0.0.0/32"), type=Type.TEXT)
+        network = v.call("assumeNotNull", chosen, type=Type.TEXT)
 
     def inside(item: Value) -> Value:
         valid = _is_address(item)

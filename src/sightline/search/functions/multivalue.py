@@ -295,11 +295,12 @@ def _field_names(node: tree.Expression, relation: Relation) -> list[str]:
 
 @function("mv_to_json_array", minimum=1, maximum=2)
 def mv_to_json_array(arguments: list[Value], context: Context) -> Value:
-    """The values as the text of a JSON array of texts; with true() as second argument, numbers, truth values and JSON in
-    them keep their kind.
+    """The values as the text of a JSON array.
 
     Syntax: mv_to_json_array(<field>[, <infer_types>])
     Example: | makeresults | eval a=mv_to_json_array(split("a,b", ","))
+
+    All items are texts; with true() as second argument, numbers, truth values and JSON in them keep their kind.
     """
     list = v.as_multi(arguments[0])
     infer = len(arguments) > 1 and isinstance(arguments[1], Literal) and v.as_bool(arguments[1]) == v.TRUE

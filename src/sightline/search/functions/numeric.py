@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from sightline.errors import SearchError
+from sightline.search.functions.aggregates import present_items
 from sightline.search.functions.arguments import finite, int64, number, whole
 from sightline.search.planner import values as v
 from sightline.search.planner.lower import lower_expression
@@ -291,10 +292,7 @@ def _numbers_of(arguments: list[Value]) -> Value:
         else:
             pieces.append(v.call("array", v.as_float(number(argument)), type=Type.MULTI))
     joined = pieces[0] if len(pieces) == 1 else v.call("arrayConcat", *pieces, type=Type.MULTI)
-    item = v.Column(Type.FLOAT, "item")
-    return v.call(
-        "arrayFilter", v.Lambda(Type.BOOL, ("item",), v.call("isNotNull", item, type=Type.BOOL)), joined, type=Type.MULTI
-    )
+    return present_items(joined)
 
 
 def _over_numbers(engine_name: str, arguments: list[Value]) -> Value:
@@ -375,7 +373,8 @@ _EXACT = 2**53 - 1
 
 
 def _whole_arguments(arguments: list[Value]) -> list[Value]:
-    return [v.as_integer(number(a)) for a in arguments]
+    # Constants are narrow for the engine, and their bits would be cut.
+    return [v.call("toInt64", v.as_integer(number(a)), type=Type.INT) for a in arguments]
 
 
 def _folded(engine_name: str, arguments: list[Value]) -> Value:
@@ -451,12 +450,11 @@ def bit_shift_right(arguments: list[Value], context: Context) -> Value:
 
 def _shifted(engine_name: str, arguments: list[Value]) -> Value:
     value, places = _whole_arguments(arguments)
-    wide = v.call("toInt64", value, type=Type.INT)
     # Shifts by a negative count, or by more bits than there are, have no result.
     possible = v.both([
         v.call("greaterOrEquals", places, v.integer(0), type=Type.BOOL),
         v.call("lessOrEquals", places, v.integer(62), type=Type.BOOL),
     ])  # fmt: skip
     usable = v.call("if", v.is_true(possible), places, v.integer(0), type=Type.INT)
-    shifted = v.call(engine_name, wide, v.call("toUInt8", usable, type=Type.INT), type=Type.INT)
+    shifted = v.call(engine_name, value, v.call("toUInt8", usable, type=Type.INT), type=Type.INT)
     return v.call("if", v.is_true(possible), shifted, Literal(Type.INT, None), type=Type.INT)
