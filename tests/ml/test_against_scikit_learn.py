@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
 from sklearn.preprocessing import StandardScaler
 
-from sightline.ml import ApplyRequest, FitRequest, ModelRegistry, ScoreRequest, apply, fit, score, summary
+from sightline.ml import ApplyRequest, FitRequest, Limits, ModelRegistry, ScoreRequest, apply, fit, score, summary
 
 FEATURE_KINDS = ("features", "mixed")
 CLASSIFIED = ("iris", "wine", "breast_cancer", "digits")
@@ -260,3 +260,21 @@ def test_a_seed_that_was_drawn_is_kept_and_repeats_the_training(data, registry, 
     options = {"n_estimators": "3", "random_state": str(seed)}
     again = fit(rows.table, FitRequest("RandomForestClassifier", options, "outcome", rows.features), registry, context)
     assert again.table.equals(first.table)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_many_rows_in_many_pieces_and_threads(registry, context, threads):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.random((20_000, 3)), columns=["a", "b", "c"])
+    frame["y"] = ((frame.a + frame.b + rng.random(20_000)) * 2).astype(int)
+    frame["z"] = frame.a * 3 + rng.random(20_000)
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    limits = Limits(threads=threads)
+    for name, target, forest in (
+        ("RandomForestClassifier", "y", RandomForestClassifier(5, random_state=0, max_depth=7)),
+        ("RandomForestRegressor", "z", RandomForestRegressor(5, random_state=0, max_depth=7)),
+    ):
+        options = {"n_estimators": "5", "random_state": "0", "max_depth": "7"}
+        result = fit(table, FitRequest(name, options, target, ["a", "b", "c"]), registry, context, limits)
+        expected = forest.fit(frame[["a", "b", "c"]], frame[target]).predict(frame[["a", "b", "c"]])
+        assert result.table.column(f"predicted({target})").to_pylist() == expected.tolist()
