@@ -35,11 +35,9 @@ def average(default: str | None) -> Any:
 def confusion_matrix(scoring: Scoring) -> pa.Table:
     """A row `actual(<class>)` per class, a column `predicted(<class>)` per class, the count of rows in the cells."""
     pair = label_pair(scoring, scoring.actual[0], scoring.predicted[0])
-    count = len(pair.classes)
-    cells = np.bincount(pair.actual * count + pair.predicted, minlength=count * count).reshape(count, count)
     columns: dict[str, Any] = {"Label": [f"actual({label})" for label in pair.classes]}
     for index, label in enumerate(pair.classes):
-        columns[f"predicted({label})"] = pa.array(np.ascontiguousarray(cells[:, index]), pa.int64())
+        columns[f"predicted({label})"] = pa.array(np.ascontiguousarray(pair.cells[:, index]), pa.int64())
     return pa.table(columns)
 
 
@@ -51,7 +49,7 @@ def precision_recall_fscore_support(scoring: Scoring) -> pa.Table:
             raise UserError(f"{scoring.method}: one actual and one predicted field are wanted unless average is given")
         pair = label_pair(scoring, *pairs(scoring)[0])
         per_class = metrics.precision_recall_fscore_support(
-            pair.actual, pair.predicted, labels=range(len(pair.classes)), beta=beta, zero_division=0
+            **pair.as_samples, labels=range(len(pair.classes)), beta=beta, zero_division=0
         )
         _tell_undefined(scoring, pair)
         columns: dict[str, Any] = {"Metric": ["precision", "recall", "fbeta_score", "support"]}
@@ -64,8 +62,7 @@ def precision_recall_fscore_support(scoring: Scoring) -> pa.Table:
         pair = label_pair(scoring, *fields)
         rows.append(
             metrics.precision_recall_fscore_support(
-                pair.actual,
-                pair.predicted,
+                **pair.as_samples,
                 labels=range(len(pair.classes)) if mean != "binary" else None,
                 beta=beta,
                 average=mean,
@@ -92,8 +89,8 @@ def accuracy_score(scoring: Scoring) -> pa.Table:
     scores = []
     for fields in found:
         pair = label_pair(scoring, *fields)
-        right = int(np.count_nonzero(pair.actual == pair.predicted))
-        scores.append(right / len(pair.actual) if scoring.options["normalize"] else float(right))
+        right = int(np.trace(pair.cells))
+        scores.append(right / int(pair.cells.sum()) if scoring.options["normalize"] else float(right))
     return pair_table(found, {"accuracy_score": scores})
 
 
@@ -107,8 +104,7 @@ def averaged_score(function: Any) -> Any:
         for fields in found:
             pair = label_pair(scoring, *fields)
             scores = function(
-                pair.actual,
-                pair.predicted,
+                **pair.as_samples,
                 labels=range(len(pair.classes)) if mean != "binary" else None,
                 average=mean,
                 pos_label=positive(scoring, pair),
@@ -190,9 +186,11 @@ def _positive_number(scoring: Scoring, classes: list[str], label: str) -> int:
 
 def _tell_undefined(scoring: Scoring, pair: LabelPair) -> None:
     """Precision without predicted rows and recall without actual rows are 0 by convention; say for which classes."""
-    count = len(pair.classes)
-    for what, side, numbers in (("precision", "predicted", pair.predicted), ("recall", "actual", pair.actual)):
-        absent = [pair.classes[i] for i in np.flatnonzero(np.bincount(numbers, minlength=count) == 0)]
+    for what, side, rows in (
+        ("precision", "predicted", pair.cells.sum(axis=0)),
+        ("recall", "actual", pair.cells.sum(axis=1)),
+    ):
+        absent = [pair.classes[index] for index in np.flatnonzero(rows == 0)]
         if absent:
             _tell_once(scoring, f"{what} is set to 0 for classes without {side} rows: {', '.join(absent)}")
 

@@ -60,13 +60,26 @@ class Scorer:
 
 @dataclass(frozen=True, slots=True)
 class LabelPair:
-    """Two fields as class numbers over the same classes, without the rows where either is null."""
+    """Two fields over the same classes, counted: `cells[a, p]` rows are of class a and predicted as p.
+
+    Rows where either is null are left out. Scores need no more than these counts; what scikit-learn computes from them,
+    given once per cell with its count as weight, is equal to the last bit and does not grow with the rows.
+    """
 
     actual_field: str
     predicted_field: str
     classes: list[str]
-    actual: np.ndarray
-    predicted: np.ndarray
+    cells: np.ndarray
+
+    @property
+    def as_samples(self) -> dict[str, np.ndarray]:
+        """The cells as scikit-learn's arguments: a sample per cell, weighted by its count."""
+        count = len(self.classes)
+        return {
+            "y_true": np.repeat(np.arange(count), count),
+            "y_pred": np.tile(np.arange(count), count),
+            "sample_weight": self.cells.ravel(),
+        }
 
 
 def resolve_fields(table: pa.Table, names: list[str], method: str) -> list[str]:
@@ -125,7 +138,9 @@ def label_pair(scoring: Scoring, actual_field: str, predicted_field: str) -> Lab
     for side in encoded:
         number_of = pc.index_in(side.dictionary, value_set=pa.array(classes, pa.string()))
         numbers.append(number_of.take(side.indices).to_numpy(zero_copy_only=False).astype(np.int64))
-    return LabelPair(actual_field, predicted_field, classes, *numbers)
+    count = len(classes)
+    cells = np.bincount(numbers[0] * count + numbers[1], minlength=count * count).reshape(count, count)
+    return LabelPair(actual_field, predicted_field, classes, cells)
 
 
 def present_numbers(scoring: Scoring, fields: list[str]) -> list[np.ndarray]:
