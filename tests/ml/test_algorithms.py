@@ -149,13 +149,12 @@ def test_batches_equal_the_whole_table(name, registry):
 
 @SAVED
 def test_outputs_are_named_after_as(name, registry):
-    renamed = fit(rows(), request(name), registry).model
-    del renamed
+    fit(rows(), request(name), registry)
     applied, _ = apply(rows(), ApplyRequest("m", "other"), registry, "admin")
     plain, _ = apply(rows(), ApplyRequest("m"), registry, "admin")
     ours = [column for column in applied.column_names if column not in rows().column_names]
     theirs = [column for column in plain.column_names if column not in rows().column_names]
-    assert ours[0].startswith("other")
+    assert any(column.startswith("other") for column in ours)
     assert len(ours) == len(theirs)
 
 

@@ -6,6 +6,8 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import SelectKBest, f_classif
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
 from sklearn.metrics import accuracy_score, root_mean_squared_error
 from sklearn.model_selection import train_test_split
 
@@ -71,3 +73,43 @@ def test_weights_of_words(registry):
     weights = result.table.select(names).take(pa.array([0, 1, 2, 4])).to_pandas().to_numpy()
     assert np.allclose(weights, expected)
     assert result.table.column(names[0])[3].as_py() is None
+
+
+@pytest.mark.parametrize("strategy", ["mean", "median", "most_frequent"])
+def test_gaps_are_filled(registry, strategy):
+    values = np.array([1.0, np.nan, 3.0, 3.0, 8.0, -1.0])
+    table = pa.table({"x": pa.array(values, from_pandas=True), "y": [1.0] * 6})
+    options = {"strategy": strategy, "missing_values": "-1"}
+    result = fit(table, FitRequest("Imputer", options, None, ["x", "y"], model_name="m"), registry)
+    direct = SimpleImputer(strategy=strategy).fit_transform(np.where(values == -1, np.nan, values)[:, None])
+    assert result.table.column("Imputed_x").to_pylist() == direct[:, 0].tolist()
+    assert result.table.column("x").null_count == 1
+    told = summary(registry, "m", "admin").to_pylist()[0]
+    assert (told["imputable_field"], told["imputed_value"]) == ("x", direct[1, 0])
+    with pytest.raises(UserError, match="there is nothing to fill it with"):
+        fit(pa.table({"x": [-1.0, -1.0]}), FitRequest("Imputer", options, None, ["x"]), registry)
+
+
+def test_rows_that_are_unlikely_in_all_features_together(registry):
+    rng = np.random.default_rng(0)
+    common = rng.normal(size=1000)
+    table = pa.table({"a": [*common, 9.0], "b": [*(common + rng.normal(size=1000) / 10), 9.0]})
+    request = FitRequest("MultivariateOutlierDetection", {"dist": "norm"}, None, ["a", "b"], model_name="m")
+    result = fit(table, request, registry).table
+    assert result.column_names[2:] == ["PC_1", "IsOutlier(PC_1)", "BoundaryRanges(PC_1)"]
+    assert result.column("IsOutlier(PC_1)")[1000].as_py() == 1
+    assert sum(result.column("IsOutlier(PC_1)").to_pylist()) < 25
+    assert summary(registry, "m", "admin").column("type").to_pylist() == ["Normal"]
+
+
+def test_ridge_with_features_of_one_length(data, registry):
+    rows = data("diabetes")
+    frame = rows.frame[["bmi", "bp", "age"]] * [1, 50, 1000]
+    table = pa.Table.from_pandas(frame.assign(y=rows.frame.outcome), preserve_index=False)
+    request = FitRequest("Ridge", {"normalize": "t", "alpha": "0.3"}, "y", list(frame), model_name="m")
+    predicted = fit(table, request, registry).table.column("predicted(y)").to_numpy()
+    lengths = np.sqrt(((frame - frame.mean()) ** 2).sum())
+    direct = Ridge(alpha=0.3).fit(frame / lengths, rows.frame.outcome)
+    assert np.allclose(predicted, direct.predict(frame / lengths))
+    coefficients = summary(registry, "m", "admin").column("coefficient").to_pylist()
+    assert np.allclose(coefficients, [*(direct.coef_ / lengths), direct.intercept_])

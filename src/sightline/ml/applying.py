@@ -13,6 +13,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pyarrow as pa
+import sklearn
 
 from sightline.errors import UserError
 from sightline.ml.algorithms import find_algorithm
@@ -24,8 +25,9 @@ from sightline.ml.parameters import choice, read_options
 from sightline.ml.preparation import Limits
 from sightline.ml.requests import ApplyRequest
 
+SLICE_CELLS = 8 * 1024 * 1024
 SLICE_ROWS = 65_536
-"""Rows that are encoded and predicted at a time: enough for full speed, and memory stays bounded."""
+"""Most cells and rows that are encoded and predicted at a time: enough for full speed, and memory stays bounded."""
 THREADED_ROWS = 4_096
 """Below this many rows starting threads takes longer than they save."""
 SHOWN_VALUES = 5
@@ -76,6 +78,9 @@ class Applier:
     def messages(self) -> list[str]:
         """Warnings about the rows seen so far."""
         told = []
+        trained_with, now = self._model.library_version, f"scikit-learn {sklearn.__version__}"
+        if trained_with and trained_with != now:
+            told.append(f'model "{self._model.name}" was trained with {trained_with}, this is {now}; train it again')
         if self._missing:
             told.append(f"rows lack fields the model was trained with: {', '.join(self._missing)}")
         if self._not_numeric:
@@ -88,7 +93,8 @@ class Applier:
 
     def __call__(self, rows: pa.Table | pa.RecordBatch) -> pa.Table | pa.RecordBatch:
         table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
-        pieces = [self._outputs(table.slice(start, SLICE_ROWS)) for start in range(0, table.num_rows, SLICE_ROWS)]
+        size = max(1024, min(SLICE_ROWS, SLICE_CELLS // max(1, len(self._model.columns))))
+        pieces = [self._outputs(table.slice(start, size)) for start in range(0, table.num_rows, size)]
         for name, empty in self._empty.items():
             chunks = [piece[name] for piece in pieces]
             table = put_column(table, name, pa.chunked_array(chunks, empty.type))

@@ -18,6 +18,7 @@ from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundExc
 from sightline.errors import UserError
 
 TRUSTED = (
+    "sightline.ml.algorithms.linear.NormalizingRidge",
     "sklearn.tree._tree.Tree",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",

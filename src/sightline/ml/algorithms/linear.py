@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge
 
@@ -36,6 +37,26 @@ def predict_with_probabilities(model: Model, block: Block, written: str, options
         label = model.classes.labels[class_number]
         columns[f"probability({model.target}={label})"] = pa.array(probabilities[:, index].copy())
     return columns
+
+
+class NormalizingRidge(Ridge):
+    """Ridge that can divide every feature by its length about the mean first, so that the penalty is the same for all.
+
+    scikit-learn had this as `normalize` once. The coefficients are those of the features as they are.
+    """
+
+    def __init__(self, alpha: float = 1.0, fit_intercept: bool = True, normalize: bool = False) -> None:
+        super().__init__(alpha=alpha, fit_intercept=fit_intercept)
+        self.normalize = normalize
+
+    def fit(self, X: np.ndarray, y: np.ndarray, sample_weight: Any = None) -> NormalizingRidge:  # noqa: N803
+        if not (self.normalize and self.fit_intercept):
+            return super().fit(X, y, sample_weight)
+        lengths = np.sqrt(((X - X.mean(axis=0)) ** 2).sum(axis=0))
+        lengths[lengths == 0] = 1.0
+        super().fit(X / lengths, y, sample_weight)
+        self.coef_ = self.coef_ / lengths
+        return self
 
 
 def penalised(name: str, estimator: Any, summary: str, *more: Any) -> Algorithm:
@@ -72,7 +93,12 @@ ALGORITHMS = (
         outputs=predict_numbers,
         summarise=summarise_coefficients,
     ),
-    penalised("Ridge", Ridge, "Linear regression that keeps coefficients small."),
+    penalised(
+        "Ridge",
+        NormalizingRidge,
+        "Linear regression that keeps coefficients small.",
+        boolean("normalize", False, "Give all features the same length first."),
+    ),
     penalised("Lasso", Lasso, "Linear regression that sets coefficients to zero."),
     penalised(
         "ElasticNet",
