@@ -31,13 +31,15 @@ from sightline.search.planner.buckets import NumberBuckets, TimeBuckets, nominal
 from sightline.search.planner.pivot import natural_key, one_array, pivot, series_name
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.series import Selection, read_limit, read_selection
-from sightline.search.planner.values import Type, Value
+from sightline.search.planner.values import Over, Type, Value
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import AggregateCall, Arguments, option, print_name, print_options
 from sightline.search.syntax.expressions import shown
 
 _NO_VALUE = "\0none"
 """Stands in the table for rows without the split field, which a row with the text NULL must not be mistaken for."""
+_LEFT_OUT = "\0left out"
+"""Stands in the table for values that get no column; the row itself stays."""
 
 
 @dataclass
@@ -128,14 +130,16 @@ class _Charted(Command):
     def split(self, relation: Relation, keys: list[tuple[str, Value]], named: list[NamedValue], context: Context) -> _Cells:
         """The cells of the table: a row per key, a column per shown value and aggregate."""
         relation, column, low = self._column_key(relation, context)
-        aggregates = [(f"\0{position}", one.value) for position, one in enumerate(named)]
+        aggregates = [(_cell(position), one.value) for position, one in enumerate(named)]
         grouped = relation.aggregated(
-            [*keys, ("\0column", column), *([("\0low", low)] if low is not None else [])], aggregates
+            [*keys, ("\0column", column), *([("\0column low", low)] if low is not None else [])], aggregates
         )
-        table = context.table_of(grouped)
+        selection = self.where or read_limit(self.limit, None)
+        folded = fold_lesser_columns(grouped, selection, [name for name, _ in keys])
+        table = context.table_of(grouped if folded is None else folded)
         found = pivot(one_array(table["\0row"]), one_array(table["\0column"]))
         cells = [one_array(table[name]) for name, _ in aggregates]
-        positions = [n for n, key in enumerate(found.columns) if key != _NO_VALUE]
+        positions = [n for n, key in enumerate(found.columns) if key not in (_NO_VALUE, _LEFT_OUT)]
         names = [str(found.columns[n]) for n in positions]
         filled = named[0].call.function in COUNTING
 
@@ -143,15 +147,14 @@ class _Charted(Command):
             column = found.column(positions[n], cells[0])
             return column.fill_null(0) if filled else column
 
-        selection = self.where or read_limit(self.limit, None)
-        kept = [positions[n] for n in selection.chosen(names, first_cells)]
+        kept = positions if folded is not None else [positions[n] for n in selection.chosen(names, first_cells)]
         lows = self._lows(table, low)
-        kept.sort(key=lambda n: (lows.get(str(found.columns[n]), 0.0), natural_key(found.columns[n])))
+        kept = sorted(kept, key=lambda n: (lows.get(str(found.columns[n]), 0.0), natural_key(found.columns[n])))
         shown_columns = [(str(found.columns[n]), [found.column(n, one) for one in cells]) for n in kept]
         if self.usenull and _NO_VALUE in found.columns:
             n = found.columns.index(_NO_VALUE)
             shown_columns.append((self.nullstr, [found.column(n, one) for one in cells]))
-        if self.useother and len(kept) < len(positions):
+        if self.useother and (len(kept) < len(positions) or _LEFT_OUT in found.columns):
             texts = [str(found.columns[n]) for n in kept] + [_NO_VALUE]
             rest = relation.filtered(v.call("notIn", column, v.multi(texts), type=Type.BOOL))
             other = context.table_of(rest.aggregated(keys, aggregates))
@@ -186,8 +189,41 @@ class _Charted(Command):
     def _lows(table: pa.Table, low: Value | None) -> dict[str, float]:
         if low is None:
             return {}
-        pairs = zip(table["\0column"].to_pylist(), table["\0low"].to_pylist(), strict=True)
+        pairs = zip(table["\0column"].to_pylist(), table["\0column low"].to_pylist(), strict=True)
         return {name: start for name, start in pairs if start is not None}
+
+
+def _cell(position: int) -> str:
+    return f"\0{position}"
+
+
+def fold_lesser_columns(grouped: Relation, selection: Selection, keys: Sequence[str]) -> Relation | None:
+    """The cells with all values that get no column under one name, so that a field of a million values stays small here.
+
+    None where the engine does not compute the score, and all cells must be looked at.
+    """
+    score = v.as_number(grouped.field(_cell(0)))
+    if (
+        selection.score not in ("sum", "max")
+        or selection.operator != "in"
+        or not selection.value
+        or not score.type.is_number
+    ):
+        return None
+    column = grouped.field("\0column")
+    given = v.call("notEquals", column, v.text(_NO_VALUE), type=Type.BOOL)
+    grouped, (total,) = grouped.windowed(
+        [("score", Over(Type.FLOAT, v.call(selection.score, score, type=Type.FLOAT), (column,)))]
+    )
+    order = ((total, not selection.bottom), *v.sort_keys(column, False))
+    grouped, (rank,) = grouped.windowed([("rank", Over(Type.INT, v.call("dense_rank", type=Type.INT), (given,), order))])
+    kept = v.either([v.negation(given), v.call("lessOrEquals", rank, v.integer(int(selection.value)), type=Type.BOOL)])
+    folded: list[tuple[str, Value]] = [(name, grouped.field(name)) for name in keys]
+    folded.append(("\0column", v.call("if", kept, column, v.text(_LEFT_OUT), type=Type.TEXT)))
+    if "\0column low" in grouped.fields:
+        folded.append(("\0column low", v.choose(kept, grouped.field("\0column low"), v.Literal(Type.FLOAT, None))))
+    cells = [(name, value) for name, value in grouped.fields.items() if name not in {key for key, _ in folded}]
+    return grouped.aggregated(folded, [(name, v.agg("any", value, type=value.type)) for name, value in cells])
 
 
 @dataclass(frozen=True)
@@ -317,8 +353,8 @@ class TimeChart(_Charted):
         if self.column:
             found = self.split(relation, keys, named, context)
         else:
-            table = context.table_of(relation.aggregated(keys, [(f"\0{n}", one.value) for n, one in enumerate(named)]))
-            cells = [(one.name, one_array(table[f"\0{n}"]), one) for n, one in enumerate(named)]
+            table = context.table_of(relation.aggregated(keys, [(_cell(n), one.value) for n, one in enumerate(named)]))
+            cells = [(one.name, one_array(table[_cell(n)]), one) for n, one in enumerate(named)]
             found = _Cells(one_array(table["\0row"]), cells)
         return context.relation_of(
             context.python_step("fill buckets", lambda: self._filled(found, buckets, relation, time, context))
@@ -355,8 +391,9 @@ class TimeChart(_Charted):
         self, starts: Sequence[float], buckets: TimeBuckets, earliest: float | None, latest: float | None, context: Context
     ) -> list[float]:
         """Starts of all buckets of the range, and of those that rows lie in beside it."""
-        low = min([x for x in (earliest, *starts[:1]) if x is not None], default=None) if earliest is None else earliest
-        high = latest if latest is not None else (starts[-1] if starts else None)
+        low, high = earliest, latest
+        if starts:
+            low, high = starts[0] if low is None else low, starts[-1] if high is None else high
         if low is None or high is None:
             return list(starts)
         count = (high - low) / nominal_s(buckets.span)

@@ -201,12 +201,15 @@ class StreamStats(Command):
         keys = [relation.field(name) for name in self.by]
         if any(key.type is Type.NULL for key in keys):
             return relation
+        descending = time_order(relation)
         relation, position = relation.numbered()
         complete = v.both([v.is_present(key) for key in keys])
         relation, segments = self._segments(relation, keys, complete, position, context)
         relation, named = lower_calls(self.calls, relation, context, by=self.by, all_numbers=self.allnum, position=position)
-        if self.time_window or (self.window and keys and self.global_):
-            relation, made = self._over_filtered_rows(relation, named, keys, segments, position)
+        if self.time_window:
+            relation, made = self._over_time(relation, named, (*keys, *segments), position, descending, context)
+        elif self.window and keys and self.global_:
+            relation, made = self._over_group_of_window(relation, named, keys, (complete, *segments), position)
         else:
             frame = self._frame()
             order = ((position, False),)
@@ -216,7 +219,7 @@ class StreamStats(Command):
             )
         return with_aggregates(relation, made, named, keys)
 
-    def _over_filtered_rows(
+    def _over_group_of_window(
         self,
         relation: Relation,
         named: Sequence[NamedValue],
@@ -224,37 +227,65 @@ class StreamStats(Command):
         segments: Sequence[Value],
         position: Value,
     ) -> tuple[Relation, list[tuple[str, Value]]]:
-        """A window of which only some rows count: those of the group, those within the span of time."""
+        """One window over the rows of all groups, of which those of the row's own group count."""
         group = v.call("tuple", *(_one_text(key) for key in keys), v.integer(0), type=Type.TEXT)
-        same_group = v.call("equals", _part(1), group, type=Type.BOOL)
-        if not self.time_window:
-            over = gathering_window([group], segments, ((position, False),), self._frame())
-            return over_filtered_rows(relation, named, over, v.is_true(same_group))
+        over = gathering_window([group], segments, ((position, False),), self._frame())
+        return over_filtered_rows(relation, named, over, v.is_true(v.call("equals", _part(1), group, type=Type.BOOL)))
+
+    def _over_time(
+        self,
+        relation: Relation,
+        named: Sequence[NamedValue],
+        partition: Sequence[Value],
+        position: Value,
+        descending: bool | None,
+        context: Context,
+    ) -> tuple[Relation, list[tuple[str, Value]]]:
+        """Rows so far whose time is near. `descending` says how rows are ordered by time, None that nobody knows."""
         time = v.as_float(relation.field("_time"))
-        if time.type is Type.NULL or isinstance(time, v.Literal):
-            raise SearchError("time_window needs rows with a _time", None)
+        if time.type is Type.NULL:
+            raise SearchError("time_window needs rows with a _time")
         span = parse_span(self.time_window)
         length_s = span.seconds or (span.months or 1) * 31 * 86400.0
-        # The engine wants a whole number of 32 bits for the reach of a frame; what it takes in too much is left out below.
-        unit_s = 0.001 if length_s < 2_000_000 else 1.0
-        ticks = v.call(
-            "toInt64",
-            v.call("floor", v.call("divide", time, v.real(unit_s), type=Type.FLOAT), type=Type.FLOAT),
-            type=Type.INT,
-        )
-        reach = min(math.ceil(length_s / unit_s) + 1, 2**31 - 1)
-        frame = f"RANGE BETWEEN {reach} PRECEDING AND {reach} FOLLOWING"
-        over = gathering_window([group, position, time], (*segments,), ((ticks, False),), frame)
-        before = v.call("lessOrEquals" if self.current else "less", _part(2), position, type=Type.BOOL)
-        apart = v.call("abs", v.call("minus", _part(3), time, type=Type.FLOAT), type=Type.FLOAT)
-        near = v.call("less", apart, v.real(length_s), type=Type.BOOL)
-        conditions = [before, near, *([same_group] if keys else [])]
+        # The engine wants a whole number of 32 bits for the reach of a frame.
+        unit_s = next(unit for unit in (1e-6, 1e-3, 1.0, 60.0) if length_s / unit < 2_000_000_000)
+        scaled = v.call("round", v.call("divide", time, v.real(unit_s), type=Type.FLOAT), type=Type.FLOAT)
+        ticks = v.call("ifNull", v.call("toInt64", scaled, type=Type.INT), v.integer(0), type=Type.INT)
+        reach = math.ceil(length_s / unit_s)
+        order = ((ticks, bool(descending)),)
+        if (
+            descending is not None
+            and self.current
+            and not self.window
+            and not self._has_ties(relation, ticks, partition, context)
+        ):
+            frame = f"RANGE BETWEEN {reach - 1} PRECEDING AND CURRENT ROW"
+            return over_rows(relation, named, lambda call: Over(call.type, plain_call(call), tuple(partition), order, frame))
+        # Rows of the same moment are in the frame, whether they come before or after; the position tells them apart.
+        frame = f"RANGE BETWEEN {reach} PRECEDING AND {'CURRENT ROW' if descending is not None else f'{reach} FOLLOWING'}"
+        apart = v.call("abs", v.call("minus", _part(2), time, type=Type.FLOAT), type=Type.FLOAT)
+        conditions = [
+            v.call("lessOrEquals" if self.current else "less", _part(1), position, type=Type.BOOL),
+            v.call("less", apart, v.real(length_s), type=Type.BOOL),
+        ]
+        deciding = [position, time]
         if self.window:
-            nearest_rows = v.call(
-                "greater", _part(2), v.call("minus", position, v.integer(self.window), type=Type.INT), type=Type.BOOL
-            )
-            conditions.append(nearest_rows)
+            number = Over(Type.INT, v.call("row_number", type=Type.INT), tuple(partition), ((position, False),))
+            relation, (nth,) = relation.windowed([("nth", number)])
+            first = v.call("minus", nth, v.integer(self.window - self.current), type=Type.INT)
+            conditions.append(v.call("greaterOrEquals", _part(3), first, type=Type.BOOL))
+            deciding.append(nth)
+        over = gathering_window(deciding, partition, order, frame)
         return over_filtered_rows(relation, named, over, v.is_true(v.both(conditions)))
+
+    def _has_ties(self, relation: Relation, ticks: Value, partition: Sequence[Value], context: Context) -> bool:
+        """Whether rows of one group share a moment, so that a frame over time takes rows in that come later."""
+        if context.dry:
+            return False
+        moments = v.agg("uniqExact", v.call("tuple", ticks, *partition, type=Type.TEXT), type=Type.INT)
+        counted = relation.aggregated([], [("rows", v.agg("count", type=Type.INT)), ("moments", moments)])
+        table = context.table_of(counted)
+        return bool(table.num_rows) and table["rows"][0].as_py() != table["moments"][0].as_py()
 
     def _frame(self) -> str:
         end = "CURRENT ROW" if self.current else "1 PRECEDING"
@@ -295,6 +326,15 @@ class StreamStats(Command):
             relation, (changes,) = relation.windowed([("changes", over)])
             segments.append(changes)
         return relation, tuple(segments)
+
+
+def time_order(relation: Relation) -> bool | None:
+    """Whether rows are shown by `_time` descending (True) or ascending (False); None where they are in another order."""
+    time = relation.field("_time")
+    absent = v.negation(v.is_present(time))
+    keys = [key for key in relation.order if key[0] != absent][:1]
+    stored = time == Column(Type.FLOAT, "_time:float") and [key[0] for key in keys] == [Column(Type.TIME, "_time:stored")]
+    return keys[0][1] if keys and (keys[0][0] == time or stored) else None
 
 
 def _one_text(value: Value) -> Value:

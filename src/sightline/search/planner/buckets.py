@@ -225,7 +225,11 @@ class NumberBuckets:
             width = v.integer(int(self.width))
             low = v.call("minus", number, v.call("positiveModulo", number, width, type=Type.INT), type=Type.INT)
             return low, v.call("plus", low, width, type=Type.INT)
-        steps = v.call("floor", v.call("divide", number, v.real(self.width), type=Type.FLOAT), type=Type.FLOAT)
+        steps = v.call("divide", number, v.real(self.width), type=Type.FLOAT)
+        if digits:
+            # 0.3 / 0.1 is a whisker below 3.
+            steps = v.call("plus", steps, v.real(1e-9), type=Type.FLOAT)
+        steps = v.call("floor", steps, type=Type.FLOAT)
         low = v.call("multiply", steps, v.real(self.width), type=Type.FLOAT)
         high = v.call("plus", low, v.real(self.width), type=Type.FLOAT)
         rounded = [v.call("round", x, v.integer(digits), type=Type.FLOAT) for x in (low, high)]
