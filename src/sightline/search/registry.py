@@ -208,16 +208,20 @@ def _wants_words(command: type[Command]) -> bool:
 
 
 def describe_docstring(thing: Any) -> dict[str, str]:
-    """Summary, syntax, example and notes of a docstring."""
+    """Summary, syntax, example and notes of a docstring. Syntax and example go on over lines that are indented."""
     lines = (inspect.getdoc(thing) or "").split("\n")
     found = {"summary": lines[0] if lines else "", "syntax": "", "example": "", "notes": ""}
     notes = []
+    continued = ""
     for line in lines[1:]:
-        for key in ("Syntax:", "Example:"):
-            if line.strip().startswith(key):
-                found[key[:-1].lower()] = line.strip()[len(key) :].strip()
-                break
+        key = next((key for key in ("Syntax:", "Example:") if line.startswith(key)), "")
+        if key:
+            continued = key[:-1].lower()
+            found[continued] = line[len(key) :].strip()
+        elif continued and line.startswith("    "):
+            found[continued] += " " + line.strip()
         else:
+            continued = ""
             notes.append(line)
     found["notes"] = "\n".join(notes).strip()
     return found
