@@ -11,6 +11,7 @@ from sightline.catalog import Catalog
 from sightline.config import WatchSettings
 from sightline.errors import SearchError, UserError
 from sightline.watch.internal_log import InternalLog, as_table
+from sightline.watch.notify import Notice
 from sightline.watch.scheduler import RunOutcome, Scheduler, alert_search
 
 START = 1_700_000_000 // 3600 * 3600.0
@@ -49,7 +50,12 @@ class World:
         self.log = InternalLog(lambda index, table: self.tables.append((index, table)), lambda: self.now)
         settings = WatchSettings(delivery_backoff_s=0.01, delivery_attempts=3)
         self.scheduler = Scheduler(
-            self.catalog, self.run, self.log, settings, lambda: self.now, lambda text, outcome: f"http://here/search?sid={outcome.sid}"
+            self.catalog,
+            self.run,
+            self.log,
+            settings,
+            lambda: self.now,
+            lambda text, outcome: f"http://here/search?sid={outcome.sid}",
         )
 
     def run(self, request):
@@ -216,6 +222,39 @@ def test_deliveries_are_tried_again_where_that_helps(world, receiver, statuses, 
     wait_until(lambda: world.catalog.alerts.history(alert.id)[0].event == "delivery")
     detail = world.catalog.alerts.history(alert.id)[0].detail
     assert len(receiver.requests) == tries and detail.startswith(ending) and f"after {tries} attempt" in detail
+
+
+def test_a_notice_that_a_stop_interrupted_is_sent_at_the_next_start(tmp_path, receiver):
+    receiver.statuses = [503] * 3
+    first = World(tmp_path)
+    alert = first.catalog.alerts.create(
+        name="worse", search="x", cron="* * * * *", actions=[{"kind": "webhook", "url": receiver.url}]
+    )
+    first.scheduler._notifier._settings = WatchSettings(delivery_backoff_s=30.0)
+    first.answer = RunOutcome("s", 1, [{"a": 1.0}])
+    first.at(60)
+    wait_until(lambda: receiver.requests)
+    first.close()
+    assert len(first.catalog.alerts.pending()) == 1
+    receiver.statuses = []
+    second = World(tmp_path)
+    second.now = START + 120
+    second.scheduler.start()
+    wait_until(lambda: [h.event for h in second.catalog.alerts.history(alert.id)] == ["delivery", "fired"])
+    assert receiver.requests[-1][2] == receiver.requests[0][2] and second.catalog.alerts.pending() == []
+    second.close()
+
+
+def test_a_notice_that_waited_too_long_is_given_up(tmp_path, receiver):
+    world = World(tmp_path)
+    alert = world.catalog.alerts.create(name="a", search="x", cron="0 0 1 1 *")
+    action = {"kind": "webhook", "url": receiver.url}
+    notice = Notice(alert.id, action, "s", "a", "search", "ada", "http://here", "warning", "1 row", {})
+    world.catalog.alerts.add_pending(alert.id, notice.as_dict())
+    world.now += 2 * 3600
+    world.scheduler.start()
+    assert "older than 3600 s" in world.catalog.alerts.history(alert.id)[0].detail and receiver.requests == []
+    world.close()
 
 
 def test_a_receiver_that_is_not_there_is_told(world):

@@ -140,6 +140,16 @@ class AlertEvent(Base):
     __table_args__ = (Index("ix_alert_events_alert_time", "alert_id", "time"),)
 
 
+class PendingNotice(Base):
+    """A notice of an alert that has not ended: delivered, or given up. What is here at a start is sent again."""
+
+    __tablename__ = "pending_notices"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"), index=True)
+    created: Mapped[float] = mapped_column(Float)
+    notice: Mapped[dict[str, Any]]
+
+
 class Dashboard(Base):
     """A page of panels. `bundled` names the file it came from, so that it is installed once and may then be changed."""
 

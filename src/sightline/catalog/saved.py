@@ -9,7 +9,7 @@ from croniter import croniter
 from sqlalchemy import delete, select
 
 from sightline.catalog.database import SessionFactory
-from sightline.catalog.models import Alert, AlertEvent, SavedSearch
+from sightline.catalog.models import Alert, AlertEvent, PendingNotice, SavedSearch
 from sightline.clock import Clock
 from sightline.errors import NotFound, UserError, nearest
 
@@ -180,6 +180,25 @@ class Alerts(_Scheduled[Alert]):
                 delete(AlertEvent).where(AlertEvent.alert_id == alert_id, AlertEvent.id < oldest_kept),
                 execution_options={"synchronize_session": False},
             )
+
+    def add_pending(self, alert_id: int, notice: dict[str, Any]) -> int:
+        """Keeps a notice until it has ended; returns its number. Raises NotFound for an alert deleted meanwhile."""
+        with self._sessions.begin() as session:
+            self._require(session, alert_id)
+            pending = PendingNotice(alert_id=alert_id, created=self._clock(), notice=notice)
+            session.add(pending)
+            session.flush()
+            return pending.id
+
+    def pending(self) -> list[PendingNotice]:
+        """Notices that have not ended, oldest first."""
+        with self._sessions() as session:
+            return list(session.scalars(select(PendingNotice).order_by(PendingNotice.id)))
+
+    def remove_pending(self, notice_id: int) -> None:
+        """Forgets a notice that has ended."""
+        with self._sessions.begin() as session:
+            session.execute(delete(PendingNotice).where(PendingNotice.id == notice_id))
 
     def history(self, alert_id: int, limit: int = 200) -> list[AlertEvent]:
         """The latest lines, newest first. Raises NotFound for an unknown alert."""

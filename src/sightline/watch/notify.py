@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import httpx
@@ -39,6 +39,12 @@ class Notice:
     severity: str
     detail: str
     result: Mapping[str, Any]
+    id: int = 0
+    """Its number among the notices that wait in the catalog."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For keeping as JSON; `Notice(**values)` makes it again."""
+        return asdict(self)
 
     def webhook_body(self) -> dict[str, Any]:
         """The body of SPL's webhook action: the result is the first row, its values as text."""
@@ -61,6 +67,8 @@ class Delivery:
     detail: str
     attempts: int
     duration_s: float
+    interrupted: bool = False
+    """The server was stopped before it ended; the notice waits for the next start."""
 
 
 class Refused(Exception):
@@ -88,7 +96,7 @@ class Notifier:
             self._on_end(Delivery(notice, False, f"{MAX_WAITING} notices are waiting already", 0, 0.0))
 
     def close(self) -> None:
-        """Lets tries that are under way end, gives up on the rest, and says which."""
+        """Lets tries that are under way end; what is left waits in the catalog for the next start."""
         self._stopping.set()
         for _ in self._threads:
             self._waiting.put(None)
@@ -98,17 +106,18 @@ class Notifier:
 
     def _work(self) -> None:
         while (notice := self._waiting.get()) is not None:
-            self._on_end(self._deliver(notice))
+            if not self._stopping.is_set():
+                self._on_end(self._deliver(notice))
 
     def _deliver(self, notice: Notice) -> Delivery:
         began = time.monotonic()
         where = f"{notice.action['kind']} {_without_secrets(str(notice.action.get('url', '')))}"
-        trouble, attempt = "the server was stopped", 0
+        trouble, attempt, interrupted = "", 0, False
         for attempt in range(1, self._settings.delivery_attempts + 1):
             if attempt > 1:
                 wait_s = min(self._settings.delivery_backoff_s * 2 ** (attempt - 2), MAX_WAIT_S)
                 if self._stopping.wait(wait_s):
-                    trouble, attempt = f"{trouble}, then the server was stopped", attempt - 1
+                    interrupted, attempt = True, attempt - 1
                     break
             try:
                 told = self._try(notice)
@@ -118,7 +127,7 @@ class Notifier:
                 break
             except (httpx.HTTPError, OSError) as error:
                 trouble = str(error) or type(error).__name__
-        return Delivery(notice, False, f"{where}: {trouble}", attempt, time.monotonic() - began)
+        return Delivery(notice, False, f"{where}: {trouble}", attempt, time.monotonic() - began, interrupted)
 
     def _try(self, notice: Notice) -> str:
         if notice.action["kind"] == "apprise":

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sightline.catalog import Catalog
@@ -26,6 +26,8 @@ from sightline.watch.schedule import due, next_due
 
 LOOK_S = 5.0
 """Longest time between two looks at the catalog, for changes made by other programs; `wake` makes one happen now."""
+NOTICE_TTL_S = 3600.0
+"""A notice that could not be sent before is sent after a restart up to this age; older news would only confuse."""
 ROWS_KEPT = 1000
 """Result rows that an alert reads: enough to tell combinations of throttle fields apart."""
 
@@ -93,7 +95,13 @@ class Scheduler:
         self._thread = threading.Thread(target=self._work, name="scheduler", daemon=True)
 
     def start(self) -> None:
-        """Begins to look for due runs."""
+        """Sends the notices that a stop or a crash left waiting, and begins to look for due runs."""
+        for waiting in self._catalog.alerts.pending():
+            notice = replace(Notice(**waiting.notice), id=waiting.id)
+            if self._clock() - waiting.created <= NOTICE_TTL_S:
+                self._notifier.send(notice)
+            else:
+                self._delivered(Delivery(notice, False, f"older than {NOTICE_TTL_S:g} s at the start", 0, 0.0))
         if self._settings.enabled:
             self._thread.start()
 
@@ -249,7 +257,7 @@ class Scheduler:
             )
             if step.event == "fired":
                 for action in alert.actions:
-                    self._notifier.send(self._notice(alert, action, outcome, step.detail, step.row or {}))
+                    self._send(self._notice(alert, action, outcome, step.detail, step.row or {}))
 
     def _notice(
         self, alert: Alert, action: Mapping[str, Any], outcome: RunOutcome, detail: str, row: Mapping[str, Any]
@@ -264,11 +272,22 @@ class Scheduler:
             self._results_link(alert_search(alert), outcome),
             alert.severity,
             detail,
-            row,
+            {name: as_text(value) for name, value in row.items() if value is not None},
         )
 
+    def _send(self, notice: Notice) -> None:
+        # Kept first, so that a crash between the judgement and the delivery loses no notice; it may send one twice.
+        try:
+            number = self._catalog.alerts.add_pending(notice.alert_id, notice.as_dict())
+        except NotFound:
+            return
+        self._notifier.send(replace(notice, id=number))
+
     def _delivered(self, delivery: Delivery) -> None:
+        if delivery.interrupted:
+            return
         notice = delivery.notice
+        self._catalog.alerts.remove_pending(notice.id)
         tries = f"{delivery.attempts} attempt" + ("" if delivery.attempts == 1 else "s")
         outcome = "delivered" if delivery.delivered else "not delivered"
         detail = f"{outcome}: {delivery.detail} after {tries}"
