@@ -1,6 +1,6 @@
 /** The frame around every page: rail, top bar, command palette. Sends a reader who is not logged in to the login. */
 import { Link, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useQuery } from "@tanstack/react-query";
 import { ApiError, request } from "../api/client";
 import type { Alert } from "../api/types";
@@ -29,9 +29,12 @@ export function Frame() {
   const [palette, setPalette] = useState(false);
   const out = me.error instanceof ApiError && me.error.status === 401;
 
+  // The frame is still here while the address already is the login's; that is no page to come back to.
+  const here = useRef(location.href);
+  if (location.pathname !== "/login") here.current = location.href;
   useEffect(() => {
-    if (out) void navigate({ to: "/login", search: { next: location.href }, replace: true });
-  }, [out, navigate, location.href]);
+    if (out) void navigate({ to: "/login", search: { next: here.current }, replace: true });
+  }, [out, navigate]);
 
   useEffect(() => {
     let leader = 0;

@@ -2,6 +2,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useRouter, useSearch } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
+import type { Me } from "../api/types";
 import { Failure } from "../design/States";
 import { login, loginByLink, meKey } from "./session";
 
@@ -14,12 +15,12 @@ export function LoginPage() {
   const [busy, setBusy] = useState(params.code !== undefined);
   const tried = useRef(false);
 
-  const enter = async (attempt: () => Promise<unknown>): Promise<void> => {
+  const enter = async (attempt: () => Promise<Me>): Promise<void> => {
     setBusy(true);
     setError(null);
     try {
-      await attempt();
-      await client.invalidateQueries({ queryKey: meKey });
+      // Set and not only invalidated: a refusal from before the login would send the reader straight back here.
+      client.setQueryData(meKey, await attempt());
       // Only a path of this page: an address of another host in `next` is not followed.
       if (params.next?.startsWith("/") && !params.next.startsWith("//")) router.history.replace(params.next);
       else await navigate({ to: "/search", replace: true });

@@ -33,8 +33,9 @@ export function TopBar({ me, openPalette }: { me: Me; openPalette: () => void })
       <button type="button" className={live ? "icon-button" : "icon-button on"} aria-pressed={!live} aria-label={live ? "Pause live refresh" : "Resume live refresh"} title={live ? "Pause live refresh" : "Live refresh is paused"} onClick={() => setLive(!live)}>
         <Icon name={live ? "pause" : "play"} />
       </button>
-      <button type="button" className="button palette-button" aria-label="Commands" onClick={openPalette}>
+      <button type="button" className="button palette-button" title="Commands" onClick={openPalette}>
         <Icon name="command" />
+        <span className="hidden-label">Commands</span>
         <kbd>{shortcut("K")}</kbd>
       </button>
       <UserMenu me={me} />

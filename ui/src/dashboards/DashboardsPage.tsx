@@ -59,7 +59,7 @@ export function DashboardsPage() {
                 {list.data.map((d) => (
                   <tr key={d.id}>
                     <td className="nowrap"><Link to="/dashboards/$id" params={{ id: String(d.id) }} search={carried}>{d.title}</Link></td>
-                    <td className="dim">{d.description}</td>
+                    <td className="dim prose">{d.description}</td>
                     <td className="num">{formatNumber(d.definition?.panels?.length ?? 0)}</td>
                     <td className="num">
                       <button type="button" className="icon-button" aria-label={`Delete ${d.title}`} title="Delete" onClick={() => setLeaving(d)}><Icon name="trash" /></button>

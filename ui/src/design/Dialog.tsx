@@ -1,5 +1,6 @@
 /** A modal dialog on the browser's own <dialog>: focus is kept inside, Escape closes, the page behind is inert. */
 import { useEffect, useId, useRef, type ReactNode } from "react";
+import { createPortal } from "react-dom";
 import { Icon } from "./Icon";
 
 interface Props {
@@ -17,10 +18,16 @@ export function Dialog({ title, onClose, children, actions, wide, onSubmit }: Pr
   const id = useId();
   useEffect(() => {
     const dialog = ref.current;
-    if (dialog && !dialog.open) dialog.showModal();
+    if (dialog && !dialog.open) {
+      dialog.showModal();
+      // The browser would choose the first thing that takes the focus, which is the cross.
+      const first = dialog.querySelector<HTMLElement>(".dialog-content input, .dialog-content select, .dialog-content textarea") ?? dialog.querySelector<HTMLElement>(".dialog-foot button");
+      first?.focus();
+    }
     return () => dialog?.close();
   }, []);
-  return (
+  // At the end of the body: a form may not stand inside another one.
+  return createPortal(
     <dialog
       ref={ref}
       className={wide ? "dialog wide" : "dialog"}
@@ -37,6 +44,8 @@ export function Dialog({ title, onClose, children, actions, wide, onSubmit }: Pr
         className="dialog-body"
         onSubmit={(event) => {
           event.preventDefault();
+          // Events of a portal rise through React's tree, where another form may listen.
+          event.stopPropagation();
           onSubmit?.();
         }}
       >
@@ -49,7 +58,8 @@ export function Dialog({ title, onClose, children, actions, wide, onSubmit }: Pr
         <div className="dialog-content">{children}</div>
         {actions && <footer className="dialog-foot">{actions}</footer>}
       </form>
-    </dialog>
+    </dialog>,
+    document.body,
   );
 }
 

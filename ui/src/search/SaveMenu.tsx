@@ -4,6 +4,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { apiUrl, request } from "../api/client";
 import type { ChartKind, Dashboard, Job, Panel, SavedSearch } from "../api/types";
+import { toSplTime } from "../app/timeRange";
 import { Dialog } from "../design/Dialog";
 import { Icon } from "../design/Icon";
 import { MenuItem, Popover } from "../design/Popover";
@@ -89,7 +90,7 @@ function SaveSearch({ search, earliest, latest, close }: Props & { close: () => 
   );
 }
 
-function SavePanel({ search, chart, options, close }: Props & { close: () => void }) {
+function SavePanel({ search, earliest, latest, chart, options, close }: Props & { close: () => void }) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const dashboards = useQuery({ queryKey: ["dashboards"], queryFn: ({ signal }) => request<Dashboard[]>("/dashboards", { signal }) });
@@ -99,7 +100,7 @@ function SavePanel({ search, chart, options, close }: Props & { close: () => voi
   const save = useMutation({
     mutationFn: async () => {
       const panel: Panel = { id: crypto.randomUUID().slice(0, 8), title: title.trim(), search, chart, options, x: 0, y: 0, w: 12, h: 8 };
-      if (target === "") return request<Dashboard>("/dashboards", { method: "POST", body: { title: board.trim() || "New dashboard", description: "", definition: { panels: [panel] } } });
+      if (target === "") return request<Dashboard>("/dashboards", { method: "POST", body: { title: board.trim() || "New dashboard", description: "", definition: { earliest: toSplTime(earliest), latest: toSplTime(latest), panels: [panel] } } });
       const old = await request<Dashboard>(`/dashboards/${target}`);
       const bottom = Math.max(0, ...old.definition.panels.map((p) => p.y + p.h));
       return request<Dashboard>(`/dashboards/${target}`, { method: "PUT", body: { title: old.title, description: old.description, definition: { ...old.definition, panels: [...old.definition.panels, { ...panel, y: bottom }] } } });
