@@ -14,6 +14,7 @@ import pytest
 
 from sightline.config import IngestSettings
 from sightline.journal import (
+    CALM_SEGMENTS,
     JournalFull,
     JournalWriter,
     closed_segments,
@@ -137,6 +138,25 @@ def test_every_acknowledged_append_survives_kill_9(tmp_path):
     assert len(acknowledged) > 10
     assert found[: len(acknowledged)] == acknowledged
     assert len(found) <= len(acknowledged) + 1
+
+
+def test_segments_get_older_while_the_loader_is_behind(tmp_path):
+    settings = IngestSettings(segment_max_age_s=0.1, segment_max_age_behind_s=30)
+    calm = JournalWriter(tmp_path, settings)
+    calm.submit("logs", b"x").result(5)
+    deadline = time.monotonic() + 5
+    while not closed_segments(tmp_path):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    for number in range(20 * CALM_SEGMENTS):
+        (tmp_path / calm.writer / f"{number:013d}-000000-logs.seg").touch()
+    behind = JournalWriter(tmp_path, settings)
+    behind.submit("logs", b"y").result(5)
+    time.sleep(0.5)
+    assert not [s for s in closed_segments(tmp_path) if s.writer == behind.writer]
+    behind.close()
+    calm.close()
+    assert all_bodies(tmp_path / ".", "logs") == [b"x", b"y"]
 
 
 def test_a_full_journal_and_a_full_disk_refuse_with_a_reason(tmp_path):

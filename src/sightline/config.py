@@ -41,6 +41,8 @@ class IngestSettings:
     """How long appends are gathered before one fsync; long enough to share it, short enough not to be felt."""
     segment_max_age_s: float = 0.5
     """A segment is closed and loaded at this age: what a person feels as "at once"."""
+    segment_max_age_behind_s: float = 5.0
+    """The same while the loader is behind: a statement for much costs little more than one for little."""
     segment_max_bytes: int = 16 * 1024 * 1024
     """A segment is closed at this size: large enough for an efficient insert, small enough to load within a second."""
     load_threads: int = 2

@@ -37,6 +37,8 @@ OPEN, CLOSED = ".open", ".seg"
 _LOCK_NAME = "lock"
 _BODY_TAG = (15 << 3) | 2
 _USAGE_INTERVAL_S = 0.5
+CALM_SEGMENTS = 6
+"""Closed segments that wait in ordinary times: one or two of each kind. With more, the loader is behind."""
 
 
 class JournalFull(EnvironmentTrouble):
@@ -150,14 +152,7 @@ def recover(root: Path) -> int:
 
 def journal_bytes(root: Path) -> int:
     """Bytes that wait in all writers' segments."""
-    total = 0
-    for folder in _writer_folders(root):
-        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.endswith((OPEN, CLOSED)):
-                    with contextlib.suppress(FileNotFoundError):
-                        total += entry.stat().st_size
-    return total
+    return _waiting(root)[0]
 
 
 class JournalWriter:
@@ -178,8 +173,6 @@ class JournalWriter:
         self._open: dict[str, _OpenSegment] = {}
         self._number = 0
         self._stopping = False
-        self._waiting_bytes = journal_bytes(root)
-        self._usage_read_at = time.monotonic()
         self._refusal = self._room()
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
@@ -306,9 +299,16 @@ class JournalWriter:
         path = self._folder / f"{int(self._clock() * 1000):013d}-{self._number:06d}-{kind}{OPEN}"
         descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o640)
         _sync_folder(self._folder)
-        segment = _OpenSegment(path, descriptor, time.monotonic() + self._settings.segment_max_age_s)
+        segment = _OpenSegment(path, descriptor, time.monotonic() + self._age_s())
         self._open[kind] = segment
         return segment
+
+    def _age_s(self) -> float:
+        """How old the next segment may get. Loading a small segment costs the engine nearly as much as loading a large
+        one, so while many wait, fewer and larger ones are the way to catch up."""
+        behind = self._waiting_segments / CALM_SEGMENTS
+        usual = self._settings.segment_max_age_s
+        return max(usual, min(usual * behind, self._settings.segment_max_age_behind_s))
 
     def _close_segment(self, kind: str) -> None:
         segment = self._open.pop(kind)
@@ -329,7 +329,7 @@ class JournalWriter:
 
     def _room(self) -> str:
         self._usage_read_at = time.monotonic()
-        self._waiting_bytes = journal_bytes(self._root)
+        self._waiting_bytes, self._waiting_segments = _waiting(self._root)
         if self._waiting_bytes >= self._settings.journal_max_bytes:
             return (
                 f"the journal holds {self._waiting_bytes} bytes that wait to be loaded,"
@@ -379,6 +379,19 @@ def _writer_folders(root: Path) -> list[Path]:
         return [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
     except FileNotFoundError:
         return []
+
+
+def _waiting(root: Path) -> tuple[int, int]:
+    """Bytes that wait in all writers' segments, and how many segments are closed."""
+    size = closed = 0
+    for folder in _writer_folders(root):
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith((OPEN, CLOSED)):
+                    with contextlib.suppress(FileNotFoundError):
+                        size += entry.stat().st_size
+                        closed += entry.name.endswith(CLOSED)
+    return size, closed
 
 
 def _sync_folder(folder: Path) -> None:
