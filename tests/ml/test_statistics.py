@@ -158,3 +158,7 @@ def test_bad_requests(method, actual, predicted, options, message):
     with pytest.raises(UserError) as error:
         run(method, actual, predicted, **options)
     assert message in str(error.value)
+
+
+def test_the_names_of_a_formula_are_required_fields():
+    assert ScoreRequest("anova", options={"formula": "y ~ C(z) + x:z"}).required_fields == ["y", "z", "x"]

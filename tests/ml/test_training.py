@@ -5,7 +5,18 @@ import pyarrow as pa
 import pytest
 
 from sightline.errors import NotFound, UserError
-from sightline.ml import ApplyRequest, FitRequest, Limits, apply, check_fit, fit, load_applier, prepare_apply
+from sightline.ml import (
+    ApplyRequest,
+    FitRequest,
+    Limits,
+    ScoreRequest,
+    apply,
+    check_fit,
+    fit,
+    load_applier,
+    prepare_apply,
+    score,
+)
 
 FOREST = {"n_estimators": "3", "random_state": "0"}
 
@@ -284,3 +295,14 @@ def test_an_interrupted_iteration_is_told(registry):
 def test_folds_that_cannot_be_made(registry):
     with pytest.raises(UserError, match='"kfold_cv" wants a class with at least 50 rows, the largest has 40'):
         fit(rows(), forest(options={**FOREST, "kfold_cv": "50"}), registry)
+
+
+def test_no_rows_are_told_before_missing_fields(registry):
+    nothing = pa.table({})
+    with pytest.raises(UserError, match="RandomForestClassifier: there are no rows to train on"):
+        fit(nothing, forest(features=["s*"]), registry)
+    with pytest.raises(UserError, match="confusion_matrix: there are no rows to score"):
+        score(nothing, ScoreRequest("confusion_matrix", ["a"], ["b"]))
+    fit(rows(), forest(model_name="m"), registry)
+    result, _ = apply(nothing, ApplyRequest("m", "p"), registry, "admin")
+    assert (result.num_rows, result.column_names) == (0, ["p"])

@@ -68,8 +68,9 @@ class ScoreRequest:
 
     @property
     def required_fields(self) -> list[str]:
-        """The fields (and globs) that scoring reads."""
-        return list(dict.fromkeys([*self.actual, *self.predicted]))
+        """The fields (and globs) that scoring reads; with a formula, the names in it."""
+        in_formula = [name for name in re.findall(r"[A-Za-z_]\w*", str(self.options.get("formula", ""))) if name != "C"]
+        return list(dict.fromkeys([*self.actual, *self.predicted, *in_formula]))
 
 
 @dataclass(frozen=True, slots=True)

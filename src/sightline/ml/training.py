@@ -117,6 +117,8 @@ def fit(
     context = context or Context()
     limits = limits or registry.limits
     algorithm = check_fit(request, limits)
+    if table.num_rows == 0:  # Before a field is said to be missing: no rows have no fields.
+        raise UserError(f"{algorithm.name}: there are no rows to train on")
     common, own = _split_options(request.options, algorithm)
     parameters = algorithm.read(own)
     features = expand_names(request.features, table.column_names, without=[request.target or ""])

@@ -92,7 +92,9 @@ def features_per_split(default: Any, automatic: Any) -> Parameter:
 TREE_SIZE = (
     integer("max_depth", None, "Levels of a tree. Left out: as many as the data asks for.", low=1),
     integer("min_samples_split", 2, "Rows a node needs to be split.", low=2),
-    integer("max_leaf_nodes", None, f"Leaves of a tree. Left out: {LEAF_LIMIT} unless max_depth is given.", low=2),
+    integer(
+        "max_leaf_nodes", None, f"Leaves of a tree. Left out: {LEAF_LIMIT}, without a limit when max_depth is given.", low=2
+    ),
 )
 
 

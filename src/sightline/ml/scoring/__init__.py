@@ -33,7 +33,7 @@ def check_score(request: ScoreRequest) -> Scorer:
     scorer = find_scorer(request.method)
     read_options(scorer.name, scorer.parameters, request.options)
     if scorer.fields == "none" and (request.actual or request.predicted):
-        raise UserError(f"{scorer.name}: no fields are taken, got {', '.join(request.required_fields)}")
+        raise UserError(f"{scorer.name}: no fields are taken, got {', '.join([*request.actual, *request.predicted])}")
     if scorer.fields != "none" and not request.actual:
         raise UserError(f"{scorer.name}: fields are wanted")
     if scorer.fields in ("pairs", "one pair", "sides") and not request.predicted:
@@ -49,6 +49,8 @@ def score(table: pa.Table, request: ScoreRequest, limits: Limits | None = None) 
     """The scores as a table, and warnings. Raises UserError for a bad request or fields that cannot be scored."""
     scorer = check_score(request)
     options = read_options(scorer.name, scorer.parameters, request.options)
+    if table.num_rows == 0:  # Before a field is said to be missing: no rows have no fields.
+        raise UserError(f"{scorer.name}: there are no rows to score")
     scoring = Scoring(
         scorer.name,
         table,
