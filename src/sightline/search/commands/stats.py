@@ -400,6 +400,8 @@ def take_reset_conditions(stage: Stage, found: dict[str, Any]) -> Stage:
             raise SearchError(f'"{name}" is given twice', Span(match.start(1), match.end(1)))
         if text.startswith('"("', start):
             close = text.find('")"', start + 3, end)
+            while close > 0 and text[close - 1] == "\\":
+                close = text.find('")"', close + 1, end)
             if close < 0:
                 raise SearchError(f'{name}: a parenthesis is not closed: wanted ")"', Span(start, start + 3))
             inner, after = Span(start + 3, close), close + 3

@@ -6,6 +6,7 @@ Shared by `bin`, which replaces a field, and by `chart` and `timechart`, which g
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -119,7 +120,11 @@ def chosen_buckets(
     bins = binning.bins or DEFAULT_BINS
     if low is None or high is None or not (always or binning or distinct > bins):
         return None
-    low, high = (min(low, float(binning.start or low)), max(high, float(binning.end or high)))
+    if binning.start:
+        low = min(low, float(binning.start))
+    if binning.end and float(binning.end) > high:
+        # The end is where the last bucket ends, not a value in it.
+        high = math.nextafter(float(binning.end), low)
     least = v.numeric_literal(binning.minspan) if binning.minspan else 0
     return NumberBuckets(auto_width(low, high, bins, float(least or 0)))
 
