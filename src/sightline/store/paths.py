@@ -16,11 +16,15 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
+from sightline.errors import EnvironmentTrouble
 from sightline.store.sql_text import quote
 
 JSON_COLUMNS = {"events": "fields", "spans": "fields", "metrics": "dims"}
 MAX_DYNAMIC_PATHS = 1024
 """The limit in schema/0001_tables.sql."""
+
+LISTING_TRIES = 20
+"""How often parts are listed again when merges replace them between two looks."""
 
 _NOT_A_TYPE = {"dynamic_structure", "variant_discr", "variant_discr_prefix", "SharedVariant"}
 _PARAMETERS = re.compile(r"(JSON|Dynamic)\([^()]*\)")
@@ -44,31 +48,42 @@ class JsonPaths:
 
     def read(self, table: str, indexes: Sequence[str] | None) -> dict[str, frozenset[str]]:
         """Paths and types of a table's JSON column over the active parts of some indexes."""
+        wanted = None if indexes is None else frozenset(indexes)
+        for _ in range(LISTING_TRIES):
+            found = self._read_once(table, wanted)
+            if found is not None:
+                return found
+        raise EnvironmentTrouble(f"the parts of table {table} change faster than their fields can be listed")
+
+    def _read_once(self, table: str, wanted: frozenset[str] | None) -> dict[str, frozenset[str]] | None:
+        """One try; None when a merge took away a listed part before it was read, whose fields would be missing."""
         listed = self._query(
             f"SELECT name FROM system.parts WHERE database = 'sightline' AND table = {quote(table)} AND active"
         )["name"].to_pylist()
         names = frozenset(listed)
-        wanted = None if indexes is None else frozenset(indexes)
         with self._lock:
             merged = self._merged.get((table, wanted))
             if merged is not None and merged[0] == names:
                 return merged[1]
             missing = [name for name in listed if (table, name) not in self._parts]
         fresh = self._read_parts(table, missing) if missing else {}
+        if not fresh.keys() >= set(missing):
+            return None
         with self._lock:
             for name, part in fresh.items():
                 self._parts[table, name] = part
-            for key in [k for k in self._parts if k[0] == table and k[1] not in names]:
-                del self._parts[key]
             found: dict[str, set[str]] = {}
             for name in listed:
-                part = self._parts.get((table, name))
-                if part is not None and (wanted is None or part.index in wanted):
+                part = self._parts.get((table, name)) or fresh.get(name)
+                if part is None:
+                    return None
+                if wanted is None or part.index in wanted:
                     for path, types in part.paths.items():
                         found.setdefault(path, set()).update(types)
+            for key in [k for k in self._parts if k[0] == table and k[1] not in names]:
+                del self._parts[key]
             result = {path: frozenset(types) for path, types in sorted(found.items())}
-            if not missing or fresh.keys() >= set(missing):
-                self._merged[table, wanted] = (names, result)
+            self._merged[table, wanted] = (names, result)
             return result
 
     def index_of_partition(self, partition: str) -> str:
@@ -82,7 +97,7 @@ class JsonPaths:
         column = JSON_COLUMNS[table]
         rows = self._query(
             "SELECT name, partition, substreams FROM system.parts_columns WHERE database = 'sightline'"
-            f" AND table = {quote(table)} AND column = {quote(column)} AND active"
+            f" AND table = {quote(table)} AND column = {quote(column)}"
             f" AND name IN ({', '.join(quote(name) for name in names)})"
         ).to_pylist()
         parts = {}
