@@ -7,12 +7,16 @@ them. `t` is a time in seconds with decimals.
 from __future__ import annotations
 
 import math
+from datetime import UTC
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
 
 from sightline.errors import SearchError, UserError
 from sightline.search import registry
+from sightline.search.planner import values as v
+from sightline.search.planner.values import Type
 
 registry.load()
 
@@ -253,3 +257,34 @@ def test_every_function_has_a_reference_entry_and_a_case():
 
 TIME_FUNCTIONS = ["now() time() strftime( strptime( relative_time("]
 """Tested in test_functions_time.py."""
+
+
+# ---- large expressions -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("expression", "wanted"),
+    [
+        ("+".join(["x"] * 30), "60"),
+        ("round(" * 12 + "x/3" + ", 3)" * 12, 0.667),
+        ('tostring(' * 8 + "x*1000" + ', "commas")' * 2 + ")" * 6, None),
+        ("max(" * 10 + "x" + ", y)" * 10, "zoe"),
+        ("tonumber(replace(" * 6 + "x" + ', "a", "b"))' * 6, 2.0),
+        ('strftime(relative_time(strptime(strftime(relative_time(x, "+1mon@mon"), "%F"), "%F"), "-1q@q"), "%F")', "1969-10-01"),
+    ],
+)  # fmt: skip
+def test_nested_expressions_stay_small(calculate, expression, wanted):
+    """Each level reads its argument several times: written out, these would be millions of nodes."""
+    rows = pa.table({"x": ["2", None, "q"], "y": ["zoe", "zoe", "zoe"]})
+    for zone in (UTC, ZoneInfo("Europe/Berlin")):
+        assert calculate.values(expression, rows, zone=zone)[0] == wanted
+
+
+def test_the_same_expression_is_named_once_and_reused():
+    x, y = v.Column(Type.TEXT, "x"), v.Column(Type.TEXT, "y")
+    large = v.call("concat", *[x] * 60, type=Type.TEXT)
+    small = v.call("concat", x, y, x, y, type=Type.TEXT)
+    twice = v.shared([large, small], lambda a, b: v.call("concat", a, a, a, b, b, type=Type.TEXT))
+    assert v.occurrences(twice, "x") == 60 + 4, "the large one once, the small one written out"
+    assert twice.columns == {x, y}
+    assert twice == v.shared([large, small], lambda a, b: v.call("concat", a, a, a, b, b, type=Type.TEXT))

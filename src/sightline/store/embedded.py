@@ -46,6 +46,10 @@ from sightline.store.sql_text import INSERT_SETTINGS, JSON_SETTINGS, quote, sett
 TABLES = {"event": "events", "metric": "metrics", "trace": "spans"}
 """The table that holds an index of each datatype."""
 
+_WIDE_STATEMENTS = "SET max_query_size = 268435456, max_ast_elements = 10000000, max_expanded_ast_elements = 10000000"
+"""The engine reads these before it reads a statement, so they cannot stand in it. A subsearch may give a condition of
+hundreds of thousands of values; the memory limit still holds."""
+
 _QUERY = compile("_sightline_connection.query(_sightline_sql, 'ArrowTable')", "<engine query>", "eval")
 _INSERT = compile("_sightline_connection.query(_sightline_sql, 'CSV')", "<engine insert>", "eval")
 _STREAM = compile("_sightline_connection.send_query(_sightline_sql, 'ArrowTable')", "<engine stream>", "eval")
@@ -358,6 +362,7 @@ class EmbeddedStore:
         with self._lock:
             try:
                 connection = chdb.connect(str(self._path))
+                connection.query(_WIDE_STATEMENTS, "CSV")
             except Exception as error:
                 text = str(error)
                 if "lock" in text.lower() or "another" in text.lower():

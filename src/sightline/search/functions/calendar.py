@@ -75,7 +75,7 @@ class Zone:
         """Local seconds of a time."""
         if self.fixed and not self.shift_s:
             return seconds
-        return _int("plus", seconds, self.offset_s(seconds))
+        return v.shared([seconds], lambda time: _int("plus", time, self.offset_s(time)))
 
     def to_utc(self, local: Value) -> Value:
         """The time of local seconds. A local time that a change of clocks skips or repeats takes the offset before it
@@ -83,11 +83,19 @@ class Zone:
         """
         if self.fixed:
             return local if not self.shift_s else _int("minus", local, int64(self.shift_s))
-        first = _int("minus", local, self.offset_s(local))
-        second = _int("minus", local, self.offset_s(first))
-        again = self.offset_s(second)
-        settled = v.call("equals", again, _int("minus", local, second), type=Type.BOOL)
-        return _int("if", v.is_true(settled), second, first)
+
+        def settled(local: Value, first: Value, second: Value) -> Value:
+            agrees = v.call("equals", self.offset_s(second), _int("minus", local, second), type=Type.BOOL)
+            return _int("if", v.is_true(agrees), second, first)
+
+        def corrected(local: Value, first: Value) -> Value:
+            second = _int("minus", local, self.offset_s(first))
+            return v.shared([second], lambda second: settled(local, first, second))
+
+        def guessed(local: Value) -> Value:
+            return v.shared([_int("minus", local, self.offset_s(local))], lambda first: corrected(local, first))
+
+        return v.shared([local], guessed)
 
     def abbreviations(self) -> dict[int, str]:
         """Short names of the zone by offset, the latest use counting: {3600: "CET", 7200: "CEST"}."""
@@ -114,11 +122,18 @@ class Zone:
 
     def plus_months(self, local: Value, count: int) -> Value:
         """The same day and time so many months away; the last day where the month is shorter."""
-        date = _int("addMonths", _date(local), v.integer(count))
-        return _int("plus", _days_in_seconds(date), remainder(local, 86400))
+
+        def moved(local: Value) -> Value:
+            date = _int("addMonths", _date(local), v.integer(count))
+            return _int("plus", _days_in_seconds(date), remainder(local, 86400))
+
+        return v.shared([local], moved)
 
     def snapped(self, local: Value, unit: str, weekday: int) -> Value:
         """The start of the unit that holds a local time."""
+        return v.shared([local], lambda local: self._snapped(local, unit, weekday))
+
+    def _snapped(self, local: Value, unit: str, weekday: int) -> Value:
         sizes_s = {"s": 1, "m": 60, "h": 3600, "d": 86400}
         if unit in sizes_s:
             return _int("minus", local, remainder(local, sizes_s[unit])) if unit != "s" else local

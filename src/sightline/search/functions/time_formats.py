@@ -97,6 +97,10 @@ def _int(name: str, *arguments: Value) -> Value:
 def write_time(time: Value, form: str, zone: Zone) -> Value:
     """The time as text. Years beyond the engine's calendar are written with that of the same place 400 years off."""
     pieces = split_format(form, "strftime")
+    return v.shared([time], lambda time: _near_or_far(time, pieces, zone))
+
+
+def _near_or_far(time: Value, pieces: list[Conversion], zone: Zone) -> Value:
     near = _written(time, pieces, zone, None)
     if not any(p.letter for p in pieces):
         return v.call("if", v.is_present(time), near, Literal(Type.TEXT, None), type=Type.TEXT)
@@ -254,7 +258,10 @@ def read_time(text: Value, form: str, zone: Zone, now: float) -> Value:
     pattern, found = _reading_pattern(pieces)
     sure = _text("ifNull", text, v.text(""))
     groups = v.call("extractGroups", sure, v.text(pattern), type=Type.MULTI)
+    return v.shared([text, groups], lambda text, groups: _time_of_groups(text, groups, found, zone, now))
 
+
+def _time_of_groups(text: Value, groups: Value, found: dict[str, int], zone: Zone, now: float) -> Value:
     def part(letter: str) -> Value | None:
         place = found.get(letter)
         return None if place is None else _text("arrayElement", groups, v.integer(place))

@@ -87,7 +87,8 @@ def _function(node: tree.FunctionCall, relation: Relation, context: Context) -> 
     try:
         if entry.raw:
             return entry.lower(node, relation, context)
-        return entry.lower([lower_expression(a, relation, context) for a in node.arguments], context)
+        arguments = [lower_expression(a, relation, context) for a in node.arguments]
+        return v.shared(arguments, lambda *given: entry.lower(list(given), context))
     except SearchError as error:
         if error.span is None and node.name not in error.message:
             error = SearchError(f"{node.name}: {error.message}", hint=error.hint)
@@ -147,15 +148,14 @@ def _operation(node: tree.Operation, relation: Relation, context: Context) -> Va
     if operator == ".":
         return concatenate(operands)
     if operator in ("=", "!=", "<", ">", "<=", ">="):
-        return v.compare(operator, *operands)
+        return v.shared(operands, lambda left, right: v.compare(operator, left, right))
     if operator == "like":
         return like(operands[0], operands[1])
     if operator == "in":
-        return membership(operands[0], operands[1:])
-    left, right = operands
+        return v.shared(operands, lambda value, *choices: membership(value, list(choices)))
     if operator == "+":
-        return add(left, right)
-    return arithmetic(operator, left, right)
+        return v.shared(operands, add)
+    return v.shared(operands, lambda left, right: arithmetic(operator, left, right))
 
 
 def membership(value: Value, choices: list[Value]) -> Value:

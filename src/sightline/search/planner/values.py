@@ -7,6 +7,7 @@ where a number is wanted: only text pays for that check. Absent is NULL; an empt
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -178,6 +179,59 @@ def map_aggregates(value: Value, change: Callable[[Call], Value]) -> Value:
     if isinstance(value, Lambda):
         return dataclasses.replace(value, body=map_aggregates(value.body, change))
     return value
+
+
+REPEATED_SIZE = 100
+"""Nodes that repeating a value may add to an expression before it is computed once under a name instead."""
+
+
+def shared(given: Sequence[Value], make: Callable[..., Value]) -> Value:
+    """`make(*given)`, where a large value that the result would repeat is computed once under a name.
+
+    Loose typing reads a text several times (does it look numeric? then the number, else the text), so that an expression of
+    n nested operations would be written out 2^n times and more.
+    """
+    names = [_name_of(value) if value.size > 4 and not isinstance(value, Literal) else None for value in given]
+    stand_ins = [Column(value.type, name) if name else value for value, name in zip(given, names, strict=True)]
+    result = make(*stand_ins)
+    for value, name in zip(given, names, strict=True):
+        if name is None or Column(value.type, name) not in result.columns:
+            continue
+        if result.type is Type.NULL or (occurrences(result, name) - 1) * value.size <= REPEATED_SIZE:
+            result = substituted(result, name, value)
+        else:
+            made = call(
+                "arrayMap", Lambda(result.type, (name,), result), call("array", value, type=Type.MULTI), type=Type.MULTI
+            )
+            result = call("arrayElement", made, integer(1), type=result.type)
+    return result
+
+
+def _name_of(value: Value) -> str:
+    # The same value has the same name everywhere, so that equal expressions stay equal.
+    return f"once_{zlib.crc32(repr(value).encode()):08x}"
+
+
+def occurrences(value: Value, name: str) -> int:
+    """How often a column is read."""
+    if isinstance(value, Column):
+        return int(value.id == name)
+    if not any(c.id == name for c in value.columns):
+        return 0
+    return sum(occurrences(child, name) for child in value.children)
+
+
+def substituted(value: Value, name: str, replacement: Value) -> Value:
+    """The value with a column replaced by another value."""
+    if isinstance(value, Column):
+        return replacement if value.id == name else value
+    if not any(c.id == name for c in value.columns):
+        return value
+    if isinstance(value, Call):
+        return dataclasses.replace(value, arguments=tuple(substituted(a, name, replacement) for a in value.arguments))
+    if isinstance(value, Lambda):
+        return dataclasses.replace(value, body=substituted(value.body, name, replacement))
+    raise AssertionError(f"a column of an expression stands in {type(value).__name__}")
 
 
 def multi(values: Sequence[str]) -> Literal:
