@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import shutil
 import signal
 import socket
 import sys
@@ -216,6 +217,8 @@ def run_engine(data: Path, overrides: dict[str, dict[str, Any]], lock: int | Non
     if lock is None:
         directory.lock()
     directory.socket.unlink(missing_ok=True)
+    # Uploads that a crash cut short; who sent them was told that they failed.
+    shutil.rmtree(directory.run / "uploads", ignore_errors=True)
     with open_parts(directory, settings) as parts, contextlib.ExitStack() as closing:
         parts.loader.start()
         closing.callback(parts.loader.stop)
