@@ -84,8 +84,7 @@ class DataDirectory:
             others = [p.name for p in self.path.iterdir() if p.name not in ("run", "lock", "sightline.toml")]
             if others and not (self.path / "catalog.db").exists():
                 raise UserError(
-                    f"{self.path} is not a data directory: it has no VERSION file and holds"
-                    f" {', '.join(sorted(others)[:3])}",
+                    f"{self.path} is not a data directory: it has no VERSION file and holds {', '.join(sorted(others)[:3])}",
                     hint="give an empty or a new directory",
                 )
             staged = self.path / f"VERSION.{os.getpid()}"
@@ -97,7 +96,6 @@ class DataDirectory:
             raise UserError(f'{marker} wants a whole number, got "{text[:40]}"')
         if int(text) > DATA_VERSION:
             raise UserError(
-                f"the data directory {self.path} is version {text}, this program understands up to version"
-                f" {DATA_VERSION}",
+                f"the data directory {self.path} is version {text}, this program understands up to version {DATA_VERSION}",
                 hint="use the newer program that made it",
             )
