@@ -43,6 +43,9 @@ RECORDS = {"main": "log records", "traces": "spans", "metrics": "metric points",
 """Indexes that the shop's telemetry arrives in, and what they hold."""
 LOOK_EVERY_S = 2.0
 """How often each thing that has not happened yet is looked for."""
+OVERTIME_SHARE = 0.5
+"""How much longer than `--seconds` the demo waits, as a share of it, when something has not happened yet: on a machine
+that is busy with other things the same story takes longer."""
 PROGRESS_EVERY_S = 15.0
 """How often progress is told where the terminal has no status line (a file, a build log)."""
 
@@ -71,7 +74,7 @@ class Demo:
         self._console = Console(highlight=False, soft_wrap=True)
         # The story is as long as the run, or ten minutes; its order of events is the same.
         self._length_s = arguments.length or arguments.seconds or DEFAULT_LENGTH_S
-        self._window_s = max(20, round(self._length_s / 6))
+        self._window_s = max(30, round(self._length_s / 4))
         self._every_s = 60 if self._length_s >= 500 else 15 if self._length_s >= 150 else 10
         logs = self._folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
@@ -113,11 +116,18 @@ class Demo:
             Event("webhook received", self._notified, after="alert fired"),
         ]
         end = time.time() + self._seconds if self._seconds else float("inf")
+        overtime = False
         next_progress = time.monotonic() + PROGRESS_EVERY_S
         with self._console.status("") as status:
             while time.time() < end:
                 self._look()
-                missing = [e.name for e in self.events if not e.happened]
+                missing = [e.name for e in self.missing()]
+                if self._seconds and missing and not overtime and time.time() + LOOK_EVERY_S >= end:
+                    overtime = True
+                    end += OVERTIME_SHARE * self._seconds
+                    self._say(f"the time is over, but some things did not happen yet: {', '.join(missing)}")
+                elif overtime and not missing:
+                    return
                 progress = self._progress(missing, end)
                 status.update(progress)
                 if not self._console.is_terminal and time.monotonic() >= next_progress:
