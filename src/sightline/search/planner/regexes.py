@@ -1,7 +1,7 @@
 """Regular expressions in the engine: checking them, finding their named groups, matching, extracting, replacing.
 
 The engine's matcher runs in linear time and knows neither look-around nor back-references; a pattern that needs them goes,
-row by row, through Python's `regex`, about a hundred times slower. Both read the same dialect here: `.` stops at a line's
+row by row, through Python's `regex`, some twenty times slower. Both read the same dialect here: `.` stops at a line's
 end, `^` and `$` are those of the whole text, unless the pattern says otherwise.
 """
 
