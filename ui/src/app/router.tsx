@@ -45,7 +45,7 @@ const homeRoute = createRoute({
 const searchRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/search",
-  validateSearch: only(["q", "view", "chart", "x", "series", "by", "field", "event", "sort"]),
+  validateSearch: only(["q", "view", "chart", "x", "series", "by", "field", "event", "sort", "plan"]),
   component: lazyRouteComponent(() => import("../search/SearchPage"), "SearchPage"),
 });
 

@@ -45,11 +45,11 @@ export function Chart({ table, kind, title, unit, options = {}, range, onZoom, o
   const drawn = useMemo(() => {
     const draw: DrawOptions = { theme, unit, range, now: Date.now() / 1000, stacked: options.stacked, min: options.min, max: options.max, thresholds: options.thresholds, annotations: options.annotations, hidden, narrow: width > 0 && width < 420 };
     if (chosen === "table" || chosen === "single" || chosen === "heatmap") return null;
-    if (chosen === "scatter") return { option: scatterOption(table, options, draw), time: false, names: [] as string[], x: "" };
+    if (chosen === "scatter") return { option: scatterOption(table, options, draw), time: false, names: [] as string[], x: "", count: 0 };
     const series = topNine(toSeries(table, options));
-    if (chosen === "pie") return { option: pieOption(series, draw), time: false, names: [], x: series.xName };
+    if (chosen === "pie") return { option: pieOption(series, draw), time: false, names: [], x: series.xName, count: 0 };
     const option = series.time ? timeOption(series, chosen, draw) : categoryOption(series, chosen, draw);
-    return { option, time: series.time, names: series.series.map((s) => s.name), x: series.xName };
+    return { option, time: series.time, names: series.series.map((s) => s.name), x: series.xName, count: series.x.length * Math.max(1, Math.min(3, series.series.length * 0.6)) };
   }, [table, chosen, theme, unit, options, range, hidden, width]);
 
   if (table.rows.length === 0) return <p className="chart-none">No rows in this range</p>;
@@ -74,7 +74,7 @@ export function Chart({ table, kind, title, unit, options = {}, range, onZoom, o
   };
   return (
     <div ref={box} className="chart">
-      <div className="chart-plot">
+      <div className="chart-plot" style={chosen === "bar" && drawn && !drawn.time ? { maxHeight: drawn.count * 32 + 16 } : undefined}>
         <Suspense fallback={<div className="chart-wait" />}>
           {drawn && <EChart option={drawn.option} label={`${title}${drawn.names.length > 0 ? `: ${drawn.names.join(", ")}` : ""}`} time={drawn.time} onZoom={onZoom} onPick={onPick && !drawn.time ? (name) => onPick(drawn.x, name) : undefined} />}
         </Suspense>

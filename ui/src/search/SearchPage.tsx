@@ -15,6 +15,7 @@ import { ChartControls } from "./ChartControls";
 import { EventList } from "./EventList";
 import { FieldList } from "./FieldList";
 import { remember } from "./history";
+import { Plan } from "./Plan";
 import { ResultTable } from "./ResultTable";
 import { SaveMenu } from "./SaveMenu";
 import { SearchEditor } from "./SearchEditor";
@@ -36,6 +37,7 @@ interface Params {
   field?: string;
   event?: string;
   sort?: string;
+  plan?: string;
 }
 
 export function SearchPage() {
@@ -108,7 +110,9 @@ export function SearchPage() {
           <SaveMenu search={q || draft} earliest={range.earliest} latest={range.latest} job={job} chart={view === "chart" ? kind : events ? "table" : suggested === "table" ? "table" : kind} options={{ ...(params.x ? { x: params.x } : {}), ...(params.series ? { series: params.series } : {}) }} />
         </div>
       </form>
-      <StatusLine job={job} starting={starting} refused={error !== null} onCancel={() => void cancel()} onRerun={() => run(q)} />
+      <StatusLine plan={{ open: params.plan === "1", toggle: () => setParams({ plan: params.plan === "1" ? undefined : "1" }) }} job={job} starting={starting} refused={error !== null} onCancel={() => void cancel()} onRerun={() => run(q)} />
+
+      {params.plan === "1" && q.trim() !== "" && <Plan search={q} earliest={toSplTime(range.earliest)} latest={toSplTime(range.latest)} close={() => setParams({ plan: undefined })} />}
 
       {q.trim() === "" ? (
         <SearchStart run={run} />
@@ -161,7 +165,9 @@ export function SearchPage() {
             ) : nothing ? (
               <div className="pad">
                 <Empty title={job.state === "cancelled" ? "Cancelled before the first row" : "Nothing matched"} action={<button type="button" className="button" onClick={() => setRange({ earliest: "0", latest: "now" })}>Search all time</button>}>
-                  {job.state === "cancelled" ? "Run it again to see results." : `${job.scanned_rows.toLocaleString("en-US")} rows were read in this time range. A wider range or fewer conditions may find more.`}
+                  {job.state === "cancelled"
+                    ? "Run it again to see results."
+                    : job.messages.filter((m) => m.severity === "warning").map((m) => m.text).join(" ") || "Nothing in this time range meets all conditions. A wider range or fewer conditions may find more."}
                 </Empty>
               </div>
             ) : view === "chart" ? (

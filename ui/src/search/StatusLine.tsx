@@ -11,13 +11,14 @@ interface Props {
   job: Job | undefined;
   starting: boolean;
   refused: boolean;
+  plan: { open: boolean; toggle: () => void };
   onCancel: () => void;
   onRerun: () => void;
 }
 
 const STATE_WORDS: Record<Job["state"], string> = { queued: "Waiting", running: "Running", done: "Done", failed: "Failed", cancelled: "Cancelled" };
 
-export function StatusLine({ job, starting, refused, onCancel, onRerun }: Props) {
+export function StatusLine({ job, starting, refused, plan, onCancel, onRerun }: Props) {
   const [open, setOpen] = useState(false);
   const running = isRunning(job);
   const warnings = (job?.messages ?? []).filter((m) => m.severity !== "error" || job?.state !== "failed");
@@ -31,7 +32,7 @@ export function StatusLine({ job, starting, refused, onCancel, onRerun }: Props)
           <>
             <span className={`truth-state ${job.state}`}>{STATE_WORDS[job.state]}{running && job.progress > 0 ? ` ${formatShare(Math.min(0.99, job.progress))}` : ""}</span>
             {job.kind === "events" ? <span><b>{formatNumber(job.event_count)}</b> {job.event_count === 1 ? "event" : "events"}</span> : <span><b>{formatNumber(job.result_count)}</b> {job.result_count === 1 ? "row" : "rows"}</span>}
-            <span>{formatNumber(job.scanned_rows)} scanned</span>
+            {(job.scanned_rows > 0 || job.event_count === 0) && <span>{formatNumber(job.scanned_rows)} scanned</span>}
             <span>{formatSeconds(job.run_duration_s)}</span>
             {(job.engine_ms ?? 0) + (job.python_ms ?? 0) > 0 && (
               <span className="truth-split">engine {formatMs(job.engine_ms ?? 0)} · Python {formatMs(job.python_ms ?? 0)}</span>
@@ -51,9 +52,12 @@ export function StatusLine({ job, starting, refused, onCancel, onRerun }: Props)
             </button>
           ) : (
             job && (
+              <>
+              <button type="button" className="text-button small" aria-expanded={plan.open} onClick={plan.toggle}>Plan</button>
               <button type="button" className="icon-button" aria-label="Run again" title="Run again" onClick={onRerun}>
                 <Icon name="refresh" />
               </button>
+              </>
             )
           )}
         </span>

@@ -36,6 +36,8 @@ export function Timeline({ data, by, range, stale, onZoom }: Props) {
     const totals = new Map<string, number>();
     for (const b of buckets) for (const [value, count] of Object.entries(b.by ?? {})) totals.set(value, (totals.get(value) ?? 0) + count);
     const names = [...totals.keys()].sort((a, b) => (by === "severity" ? severityRank(a) - severityRank(b) : totals.get(b)! - totals.get(a)!));
+    // A split that no event has is no split.
+    if (names.length === 1 && names[0] === "") names.length = 0;
     return { buckets, start, end: Math.max(end, start + 1e-6), span: data.span_s, max: Math.max(...buckets.map((b) => b.count), 1), names, totals };
   }, [data, range, by]);
 
@@ -114,7 +116,7 @@ export function Timeline({ data, by, range, stale, onZoom }: Props) {
                     if (count <= 0) return null;
                     const h = Math.max((count / view.max) * plot, 0.75);
                     y -= h;
-                    return <rect key={name} x={left} y={y} width={barWidth} height={h} fill={b.by && !(name === "" && view.names.length === 0) ? pageColours.colour(name, theme) : "var(--text-3)"} />;
+                    return <rect key={name} x={left} y={y} width={barWidth} height={h} fill={view.names.length > 0 ? pageColours.colour(name, theme) : "var(--accent)"} />;
                   })}
                 </g>
               );
@@ -131,7 +133,7 @@ export function Timeline({ data, by, range, stale, onZoom }: Props) {
           <>
             <span>{formatTime(shown.start, view.span < 1 ? "ms" : "s")}</span>
             <span><b>{formatNumber(shown.count)}</b> in {formatSeconds(view.span)}</span>
-            {Object.entries(shown.by ?? {}).filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1]).slice(0, 6).map(([name, n]) => <LegendItem key={name} name={name} count={n} />)}
+            {Object.entries(view.names.length > 0 ? (shown.by ?? {}) : {}).filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1]).slice(0, 6).map(([name, n]) => <LegendItem key={name} name={name} count={n} />)}
           </>
         ) : brush && view ? (
           <span>{formatTime(timeAt(Math.min(...brush)), "s")} → {formatTime(timeAt(Math.max(...brush)), "s")}</span>

@@ -1,10 +1,13 @@
 /** What is different about the selected region: values over-represented in it, from the traces and from their spans. */
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useMemo } from "react";
 import type { Cell, TraceSummary } from "../api/types";
+import { useCarried } from "../app/useRange";
 import { runSearch } from "../dashboards/usePanel";
 import { formatNumber, formatShare } from "../design/format";
 import { Icon } from "../design/Icon";
+import { quoteField, quoteValue } from "../search/spl";
 import { overRepresented } from "./region";
 
 interface Props {
@@ -22,6 +25,7 @@ const own = (t: TraceSummary): Record<string, string[]> => ({ service: t.service
 const NOISE = /(^|[._])(id|ids|time|_time|raw|span_id|trace_id|parent_span_id|duration|duration_ns|duration_ms|port|pid|start|end|version)$|^_|url\.full|thread\.|client\.port|host\.name|instance/i;
 
 export function RegionTags({ inside, all, clear, filter }: Props) {
+  const carried = useCarried();
   const chosen = useMemo(() => new Set(inside.map((t) => t.trace_id)), [inside]);
   const outside = useMemo(() => all.filter((t) => !chosen.has(t.trace_id)), [all, chosen]);
   const tags = useSpanTags(inside, outside);
@@ -51,6 +55,8 @@ export function RegionTags({ inside, all, clear, filter }: Props) {
                 <i className="out" style={{ width: `${l.outside * 100}%` }} />
               </span>
               <span className="nowrap small">{formatShare(l.inside)} here, {formatShare(l.outside)} elsewhere</span>
+              {l.field === "span name" && <button type="button" className="text-button small" onClick={() => filter("operation", l.value)}>Filter</button>}
+              {l.field.startsWith("span ") && l.field !== "span name" && <Link to="/search" search={{ ...carried, q: `index=traces ${quoteField(l.field.slice(5))}=${quoteValue(l.value)}` }} className="small">Search</Link>}
               {(l.field === "service" || l.field === "operation" || (l.field === "errors" && l.value === "yes")) && (
                 <button type="button" className="text-button small" onClick={() => filter(l.field as "service", l.field === "errors" ? "1" : l.value)}>Filter</button>
               )}

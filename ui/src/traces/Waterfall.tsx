@@ -209,7 +209,7 @@ function WaterfallRow({ id, row, tree, top, height, x, laneWidth, active, colour
         <span className="wf-label" title={`${span.service} ${span.name}`}><b>{span.service}</b> {span.name}</span>
         {folded && <span className="wf-times">×{formatNumber(folded.length)}</span>}
         {span.missing_parent && <span className="wf-mark" title="Its parent span has not arrived">parent missing</span>}
-        {error && <span className="wf-mark tone-error" title={span.status_message || "error"}>{spans.some((s) => s.root_cause) ? "◆ root cause" : "● error"}</span>}
+        {error && <span className="wf-mark tone-error" title={span.status_message || "error"}>{spans.some((s) => s.root_cause) ? <>◆<span className="wf-mark-words"> root cause</span></> : <>●<span className="wf-mark-words"> error</span></>}</span>}
         {logs > 0 && <span className="wf-mark dim" title={`${logs} log records`}>{formatNumber(logs)} log{logs === 1 ? "" : "s"}</span>}
       </div>
       <div className="wf-bars">
