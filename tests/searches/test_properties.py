@@ -21,7 +21,7 @@ from sightline.search.registry import COMMANDS, read_command
 from sightline.search.syntax.tree import Pipeline
 
 quick = settings(
-    max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 many = settings(quick, max_examples=400)
 
