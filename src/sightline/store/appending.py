@@ -10,7 +10,7 @@ import json
 import pyarrow as pa
 
 from sightline.errors import UserError
-from sightline.store.sql_text import identifier, quote
+from sightline.store.sql_text import JSON_TYPE, identifier, quote
 
 TABLE_NAME = "sightline_rows"
 
@@ -28,7 +28,7 @@ def events_statement(index: str, table: pa.Table) -> str:
         ("_indextime", "now64(3)"),
         *((name, _text(table.schema, name)) for name in _EVENT_TEXT),
         ("_raw", f"ifNull(toString({identifier('_raw')}), '')" if "_raw" in table.column_names else fields),
-        ("fields", f"CAST({fields} AS JSON(max_dynamic_paths = 1024))"),
+        ("fields", f"CAST({fields} AS {JSON_TYPE})"),
     ]
     return _statement("events", columns)
 
@@ -49,7 +49,7 @@ def metrics_statement(index: str, table: pa.Table) -> str:
         ("_indextime", "now64(3)"),
         ("value", _number(table.schema.field("value"))),
         *((name, _text(table.schema, name, "gauge" if name == "type" else "")) for name in _METRIC_TEXT),
-        ("dims", f"CAST({dims} AS JSON(max_dynamic_paths = 1024))"),
+        ("dims", f"CAST({dims} AS {JSON_TYPE})"),
     ]
     return _statement("metrics", columns)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from sightline.store.decode import nested_values
 from sightline.store.migrations import statements
-from sightline.store.sql_text import identifier, quote
+from sightline.store.sql_text import JSON_TYPE, identifier, quote
 
 _VALUE = (
     "Tuple(string_value Nullable(String), bool_value Nullable(Bool), int_value Nullable(Int64),"
@@ -123,7 +123,7 @@ def select_statement(kind: str, path: Path) -> str:
     """The SELECT that decodes a segment."""
     structure = f"index String, received_ms UInt64, body {_DECODERS[kind].body}"
     source = f"file({quote(str(path))}, 'Protobuf', {quote(structure)})"
-    return Template(_text(f"{_FILES.get(kind, kind)}.sql")).substitute(source=source, point=_POINT)
+    return Template(_text(f"{_FILES.get(kind, kind)}.sql")).substitute(source=source, point=_POINT, json=JSON_TYPE)
 
 
 def settings(kind: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from sightline.errors import EnvironmentTrouble, UserError, nearest
 from sightline.store.appending import time_of_number, time_of_text
 from sightline.store.engine_errors import EngineError
-from sightline.store.sql_text import identifier, quote
+from sightline.store.sql_text import JSON_TYPE, identifier, quote
 
 if TYPE_CHECKING:
     from sightline.store.embedded import EmbeddedStore
@@ -173,10 +173,7 @@ def _columns_select(
     time = "now64(6, 'UTC')"
     if time_name:
         time = f"ifNull({_time_of(time_name, types[time_name], texts)}, now64(6, 'UTC'))"
-    return (
-        f"SELECT {quote(index)}, {time}, now64(3), {', '.join(own)}, {raw},"
-        f" CAST({fields} AS JSON(max_dynamic_paths = 1024)) FROM {table}"
-    )
+    return f"SELECT {quote(index)}, {time}, now64(3), {', '.join(own)}, {raw}, CAST({fields} AS {JSON_TYPE}) FROM {table}"
 
 
 def _lines_select(kind: str, table: str, column: str, index: str, time_field: str | None, constants: dict[str, str]) -> str:
@@ -206,7 +203,7 @@ def _lines_select(kind: str, table: str, column: str, index: str, time_field: st
         ]
     return (
         f"SELECT {quote(index)}, {time}, now64(3), {', '.join(own)}, {column},"
-        f" CAST({fields} AS JSON(max_dynamic_paths = 1024)) FROM {table} {where}"
+        f" CAST({fields} AS {JSON_TYPE}) FROM {table} {where}"
     )
 
 

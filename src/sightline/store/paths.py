@@ -17,11 +17,9 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from sightline.errors import EnvironmentTrouble
-from sightline.store.sql_text import quote
+from sightline.store.sql_text import MAX_DYNAMIC_PATHS, quote
 
 JSON_COLUMNS = {"events": "fields", "spans": "fields", "metrics": "dims"}
-MAX_DYNAMIC_PATHS = 1024
-"""The limit in schema/0001_tables.sql."""
 
 LISTING_TRIES = 20
 """How often parts are listed again when merges replace them between two looks."""

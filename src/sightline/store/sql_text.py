@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+MAX_DYNAMIC_PATHS = 256
+"""Paths of a JSON column that have a stream of their own; must equal the schema's. More of them do not read faster
+and cost files, memory and merges (docs/adr/0001-storage-schema.md)."""
+JSON_TYPE = f"JSON(max_dynamic_paths = {MAX_DYNAMIC_PATHS})"
+
 JSON_SETTINGS: dict[str, Any] = {
     "input_format_try_infer_dates": 0,
     "input_format_try_infer_datetimes": 0,

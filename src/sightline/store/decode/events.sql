@@ -37,7 +37,7 @@ SELECT
     CAST(sightline_object([
         sightline_inside_object(own_fields),
         sightline_inside_object(text),
-        sightline_key_values(text)]) AS JSON(max_dynamic_paths = 1024)) AS fields,
+        sightline_key_values(text)]) AS $json) AS fields,
     ifNull(lowerUTF8(coalesce(fields.severity.:String, fields.level.:String)), '') AS severity_found,
     multiIf(
         severity_found = 'warning', 'warn',

@@ -56,5 +56,5 @@ SELECT
         sightline_inside_object(text),
         sightline_key_values(text),
         scope_text,
-        resource_text]) AS JSON(max_dynamic_paths = 1024)) AS fields
+        resource_text]) AS $json) AS fields
 FROM records

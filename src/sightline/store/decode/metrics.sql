@@ -76,7 +76,7 @@ SELECT
     CAST(sightline_object([
         p.attributes,
         if(scope_name = '', '', concat('"scope.name":', toJSONString(scope_name))),
-        resource_text]) AS JSON(max_dynamic_paths = 1024)) AS dims,
+        resource_text]) AS $json) AS dims,
     p.count AS count,
     p.sum AS sum,
     p.min AS min,

@@ -27,6 +27,6 @@ SELECT
     point.h AS host,
     point.s AS source,
     point.st AS sourcetype,
-    CAST(sightline_object([sightline_inside_object(dimensions)]) AS JSON(max_dynamic_paths = 1024)) AS dims
+    CAST(sightline_object([sightline_inside_object(dimensions)]) AS $json) AS dims
 FROM points
 WHERE NOT throwIf(point.i = '' OR point.n = '', 'a line of the segment is not a point')

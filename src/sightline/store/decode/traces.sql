@@ -42,7 +42,7 @@ SELECT
         sightline_attributes(span.attributes),
         if(span.trace_state = '', '', concat('"trace_state":', toJSONString(span.trace_state))),
         scope_text,
-        resource_text]) AS JSON(max_dynamic_paths = 1024)) AS fields,
+        resource_text]) AS $json) AS fields,
     if(empty(span.events), '', concat('[', arrayStringConcat(arrayMap(
         (t, n, a) -> concat('{"name":', toJSONString(n), ',"time_unix_nano":"', toString(t), '","attributes":{',
             sightline_attributes(a), '}}'),

@@ -17,14 +17,15 @@ CREATE TABLE IF NOT EXISTS sightline.events
     `trace_id` String CODEC(ZSTD(1)),
     `span_id` String CODEC(ZSTD(1)),
     `_raw` String CODEC(ZSTD(1)),
-    `fields` JSON(max_dynamic_paths = 1024) CODEC(ZSTD(1)),
+    `fields` JSON(max_dynamic_paths = 256) CODEC(ZSTD(1)),
     INDEX raw_text lowerUTF8(_raw) TYPE text(tokenizer = splitByNonAlpha) GRANULARITY 100000000,
     INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY (`index`, toYYYYMM(_time))
 ORDER BY (`index`, _time)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_bytes_for_wide_part = 134217728;
 
 CREATE TABLE IF NOT EXISTS sightline.spans
 (
@@ -43,7 +44,7 @@ CREATE TABLE IF NOT EXISTS sightline.spans
     `host` LowCardinality(String),
     `source` LowCardinality(String),
     `sourcetype` LowCardinality(String),
-    `fields` JSON(max_dynamic_paths = 1024) CODEC(ZSTD(1)),
+    `fields` JSON(max_dynamic_paths = 256) CODEC(ZSTD(1)),
     `events` String CODEC(ZSTD(1)),
     `links` String CODEC(ZSTD(1)),
     INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1
@@ -51,7 +52,8 @@ CREATE TABLE IF NOT EXISTS sightline.spans
 ENGINE = MergeTree
 PARTITION BY (`index`, toYYYYMM(_time))
 ORDER BY (`index`, _time)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_bytes_for_wide_part = 134217728;
 
 CREATE TABLE IF NOT EXISTS sightline.metrics
 (
@@ -68,7 +70,7 @@ CREATE TABLE IF NOT EXISTS sightline.metrics
     `host` LowCardinality(String),
     `source` LowCardinality(String),
     `sourcetype` LowCardinality(String),
-    `dims` JSON(max_dynamic_paths = 1024) CODEC(ZSTD(1)),
+    `dims` JSON(max_dynamic_paths = 256) CODEC(ZSTD(1)),
     `count` Nullable(UInt64) CODEC(ZSTD(1)),
     `sum` Nullable(Float64) CODEC(ZSTD(1)),
     `min` Nullable(Float64) CODEC(ZSTD(1)),
@@ -89,4 +91,5 @@ CREATE TABLE IF NOT EXISTS sightline.metrics
 ENGINE = MergeTree
 PARTITION BY (`index`, toYYYYMM(_time))
 ORDER BY (`index`, metric_name, _time)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
+    min_bytes_for_wide_part = 134217728;
