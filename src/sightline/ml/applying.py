@@ -70,6 +70,11 @@ class Applier:
         self._empty = self._predict(self._one_row())
 
     @property
+    def required_fields(self) -> list[str]:
+        """The fields that the model reads."""
+        return self._model.required_fields
+
+    @property
     def output_types(self) -> dict[str, pa.DataType]:
         """The columns that are added (or replaced), with their types."""
         return {name: values.type for name, values in self._empty.items()}

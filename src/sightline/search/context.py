@@ -113,6 +113,8 @@ class Context:
     run_pipeline: Callable[..., Relation] | None = None
     depth: int = 0
     scanned_indexes: list[str] = field(default_factory=list)
+    needed_after: frozenset[str] | None = None
+    """The fields that the commands after the one being lowered read; None is any field."""
     overridden_earliest: float | None = None
     overridden_latest: float | None = None
 

@@ -203,10 +203,13 @@ def lower_pipeline(pipeline: Pipeline, context: Context, relation: Relation | No
     """The relation that a pipeline gives, over `relation` or from its own first command."""
     if not pipeline.stages:
         return relation if relation is not None else context.empty()
-    for position, stage in enumerate(pipeline.stages):
-        command = registry.read_command(stage)
-        previous, context.stage_span = context.stage_span, stage.name_span
+    commands = [registry.read_command(stage) for stage in pipeline.stages]
+    for position, (stage, command) in enumerate(zip(pipeline.stages, commands, strict=True)):
+        before = context.stage_span, context.needed_after
+        context.stage_span = stage.name_span
+        context.needed_after = registry.fields_needed(commands[position + 1 :], None)
         if relation is None and position == 0 and not command.generating:
+            context.stage_span, context.needed_after = before
             raise SearchError(
                 f"{command.command_name} needs rows to work on",
                 stage.name_span,
@@ -227,7 +230,7 @@ def lower_pipeline(pipeline: Pipeline, context: Context, relation: Relation | No
         except UserError as error:
             raise SearchError(error.message, _place(stage), command=command.command_name, hint=error.hint) from error
         finally:
-            context.stage_span = previous
+            context.stage_span, context.needed_after = before
         if cut:
             relation = context.relation_of(context.table_of(relation), kind=relation.kind)
     assert relation is not None

@@ -10,7 +10,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -53,6 +53,13 @@ class Command:
     def print_arguments(self) -> list[str]:
         """The arguments as they would be typed, one string a part."""
         return print_options(self)
+
+    def needs(self, after: frozenset[str] | None) -> frozenset[str] | None:
+        """The fields of its input that it and what follows read, given those read `after` it; None is any field.
+
+        A Python step before it then takes only these out of the engine. Without certainty the answer must be None.
+        """
+        return None
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         """The relation that this command makes of another one."""
@@ -201,6 +208,13 @@ def read_command(stage: Stage) -> Command:
         raise error.at(place, entry.name) from None
     except RecursionError:
         raise SearchError("the expression nests too deeply", stage.arguments, command=entry.name) from None
+
+
+def fields_needed(commands: Sequence[Command], after: frozenset[str] | None) -> frozenset[str] | None:
+    """The fields that these commands, one after the other, read of their input; None is any field."""
+    for command in reversed(commands):
+        after = command.needs(after)
+    return after
 
 
 def _wants_words(command: type[Command]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sightline.errors import SearchError
 from sightline.search.context import Context
 from sightline.search.planner.relation import Relation
-from sightline.search.registry import Command, command
+from sightline.search.registry import Command, command, fields_needed, read_command
 from sightline.search.syntax.arguments import Arguments, option, print_options
 from sightline.search.syntax.printer import print_pipeline
 from sightline.search.syntax.tree import Pipeline
@@ -104,6 +104,15 @@ class MultiReport(Command):
         if not branches:
             raise SearchError("at least one pipeline in brackets is wanted", arguments.peek().span)
         return cls(branches)
+
+    def needs(self, after: frozenset[str] | None) -> frozenset[str] | None:
+        found: set[str] = set()
+        for branch in self.branches:
+            read = fields_needed([read_command(stage) for stage in branch.stages], None)
+            if read is None:
+                return None
+            found |= read
+        return frozenset(found)
 
     def print_arguments(self) -> list[str]:
         return [f"[{print_pipeline(branch)}]" for branch in self.branches]

@@ -72,6 +72,9 @@ class Table(Command):
 
     names: list[str] = field(default_factory=list)
 
+    def needs(self, after: frozenset[str] | None) -> frozenset[str] | None:
+        return None if any("*" in name for name in self.names) else frozenset(self.names)
+
     @classmethod
     def read(cls, arguments: Arguments) -> Table:
         return cls(arguments.names())

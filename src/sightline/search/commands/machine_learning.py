@@ -181,7 +181,11 @@ class Apply(Command):
         namespace, name = ml.split_model_name(self.model)
         request = ml.ApplyRequest(name, self.output_name, self.options, namespace)
         applier = ml.load_applier(request, context.models, context.user, context.app)
-        table = context.table_of(relation)
+        fields = None
+        if context.needed_after is not None:
+            wanted = {*applier.required_fields, *context.needed_after}
+            fields = [name for name in relation.fields if name in wanted]
+        table = context.table_of(relation, fields)
 
         def work() -> pa.Table:
             result = applier(table)
@@ -226,6 +230,10 @@ class Score(Command):
         """The request as `ml` wants it."""
         return ml.ScoreRequest(self.method, self.actual, self.predicted, self.options)
 
+    def needs(self, after: frozenset[str] | None) -> frozenset[str] | None:
+        names = self.request().required_fields
+        return None if any("*" in name for name in names) else frozenset(names)
+
     def print_arguments(self) -> list[str]:
         against = ["against", *(print_name(n) for n in self.predicted)] if self.predicted else []
         return [self.method, *(print_name(n) for n in self.actual), *against, *_print_clauses(self.options)]
@@ -266,6 +274,9 @@ class Summary(Command):
         if found.names:
             raise SearchError(f'"{found.names[0]}" is not expected here', arguments.stage.arguments)
         return cls(model, found.options)
+
+    def needs(self, after: frozenset[str] | None) -> frozenset[str] | None:
+        return frozenset()
 
     def print_arguments(self) -> list[str]:
         return [self.model, *_print_clauses(self.options)]
