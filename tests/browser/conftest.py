@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items) -> None:
     for item in items:
         if here in Path(item.path).parents:
             item.add_marker(pytest.mark.browser)
-            if missing:
+            if missing and "chromium" in item.fixturenames:
                 item.add_marker(pytest.mark.skip(reason=missing))
 
 

@@ -165,7 +165,7 @@ def test_events_expand_filter_and_share_by_their_address(open_page, shop):
     page.get_by_role("link", name="Open trace").wait_for()
     event = parameters(page)["event"]
     page.reload()
-    assert page.locator(".event.open").inner_text().count("recommendation failed") >= 1
+    assert "recommendation failed" in page.locator(".event-line.open").inner_text()
     page.get_by_role("button", name="Add severity to the search").click()
     page.wait_for_url("**severity%3Derror**")
     wait_done(page)

@@ -1,7 +1,7 @@
 /** Events, newest first: virtualised lines that open to a table of their fields. */
 import { Link } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useMemo, useRef } from "react";
+import { memo, useEffect, useMemo, useRef } from "react";
 import type { Cell, ResultField } from "../api/types";
 import { useRowHeight } from "../app/theme";
 import { hashText } from "../design/colour";
@@ -39,7 +39,8 @@ export function toEvent(fields: ResultField[], row: Cell[]): EventLike {
 export function EventList({ rows, open, setOpen, actions }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const rowHeight = useRowHeight();
-  const now = Date.now() / 1000;
+  // Only the day matters: it decides whether a line shows its date.
+  const now = Math.floor(Date.now() / 3_600_000) * 3600;
   const virtual = useVirtualizer({
     count: rows.total,
     getScrollElement: () => scroller.current,
@@ -81,20 +82,9 @@ export function EventList({ rows, open, setOpen, actions }: Props) {
               </div>
             );
           }
-          const event = toEvent(rows.fields, row);
-          const name = nameOf(event);
-          const expanded = open === name;
-          const severity = String(event.values.severity ?? "").toLowerCase();
-          const origin = sourceField ? event.values[sourceField] : null;
           return (
-            <div key={item.key} data-index={item.index} ref={virtual.measureElement} className={expanded ? "event open" : "event"} style={{ transform: `translateY(${item.start}px)` }} role="listitem" aria-setsize={rows.total} aria-posinset={item.index + 1}>
-              <button type="button" className={`event-line sev-${severity || "none"}${sourceField ? "" : " no-origin"}`} style={{ height: rowHeight }} aria-expanded={expanded} onClick={() => setOpen(expanded ? undefined : name)}>
-                <span className="event-time">{event.time === null ? "" : formatClock(event.time, now, "ms")}</span>
-                <span className="event-severity">{severity === "" ? "" : severity.slice(0, 5)}</span>
-                {sourceField && <span className="event-origin">{origin === null ? "" : String(origin)}</span>}
-                <span className="event-text">{oneLine(event)}</span>
-              </button>
-              {expanded && <EventDetail event={event} actions={actions} />}
+            <div key={item.key} data-index={item.index} ref={virtual.measureElement} className="event" style={{ transform: `translateY(${item.start}px)` }} role="listitem" aria-setsize={rows.total} aria-posinset={item.index + 1}>
+              <EventRow fields={rows.fields} row={row} height={rowHeight} now={now} sourceField={sourceField} open={open} setOpen={setOpen} actions={actions} />
             </div>
           );
         })}
@@ -102,6 +92,41 @@ export function EventList({ rows, open, setOpen, actions }: Props) {
     </div>
   );
 }
+
+interface RowProps {
+  fields: ResultField[];
+  row: Cell[];
+  height: number;
+  now: number;
+  sourceField: string | undefined;
+  open: string | undefined;
+  setOpen: (event: string | undefined) => void;
+  actions: EventActions;
+}
+
+/** One event. Drawn again only when it changes itself: while the list scrolls, the rows that stay are left alone. */
+const EventRow = memo(
+  function EventRow({ fields, row, height, now, sourceField, open, setOpen, actions }: RowProps) {
+    const event = useMemo(() => toEvent(fields, row), [fields, row]);
+    const name = useMemo(() => nameOf(event), [event]);
+    const expanded = open === name;
+    const severity = String(event.values.severity ?? "").toLowerCase();
+    const origin = sourceField ? event.values[sourceField] : null;
+    return (
+      <>
+        <button type="button" className={`event-line sev-${severity || "none"}${sourceField ? "" : " no-origin"}${expanded ? " open" : ""}`} style={{ height }} aria-expanded={expanded} onClick={() => setOpen(expanded ? undefined : name)}>
+          <span className="event-time">{event.time === null ? "" : formatClock(event.time, now, "ms")}</span>
+          <span className="event-severity">{severity === "" ? "" : severity.slice(0, 5)}</span>
+          {sourceField && <span className="event-origin">{origin === null || origin === undefined ? "" : String(origin)}</span>}
+          <span className="event-text">{oneLine(event)}</span>
+        </button>
+        {expanded && <EventDetail event={event} actions={actions} />}
+      </>
+    );
+  },
+  // What a click does reads the newest search from the closures of an open row; closed rows do not need them.
+  (before, after) => before.row === after.row && before.fields === after.fields && before.height === after.height && before.open === after.open && before.sourceField === after.sourceField && after.open === undefined,
+);
 
 /** The text of an event on one line; without a text, its fields. Terminal colour codes are left out. */
 function oneLine(event: EventLike): string {
