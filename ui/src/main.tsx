@@ -15,7 +15,8 @@ const client: QueryClient = new QueryClient({
   queryCache: new QueryCache({
     onError: (error, query) => {
       // A session that ended anywhere is noticed by the frame, which sends the reader to the login.
-      if (error instanceof ApiError && error.status === 401 && query.queryKey[0] !== meKey[0]) void client.invalidateQueries({ queryKey: meKey });
+      if (error instanceof ApiError && error.status === 401 && query.queryKey[0] !== meKey[0])
+        void client.invalidateQueries({ queryKey: meKey });
     },
   }),
   defaultOptions: {

@@ -26,8 +26,14 @@ describe("a region of traces", () => {
   });
 
   it("ranks values by how much more common they are inside", () => {
-    const inside = [{ warehouse: ["north"], service: ["web"] }, { warehouse: ["north"], service: ["web"] }];
-    const outside = [{ warehouse: ["south"], service: ["web"] }, { warehouse: ["north"], service: ["web"] }];
+    const inside = [
+      { warehouse: ["north"], service: ["web"] },
+      { warehouse: ["north"], service: ["web"] },
+    ];
+    const outside = [
+      { warehouse: ["south"], service: ["web"] },
+      { warehouse: ["north"], service: ["web"] },
+    ];
     expect(overRepresented(inside, outside)).toEqual([{ field: "warehouse", value: "north", inside: 1, outside: 0.5 }]);
   });
 });
@@ -47,16 +53,26 @@ describe("scores of a model", () => {
   const point = (time: number, value: number, label = "") => ({ time, metric: "recall", label, value });
 
   it("come from the search that applies the model and collects", () => {
-    const searches = [saved("other", "index=a | apply usermodel2 | mcollect index=x"), saved("score", "index=a | apply usermodel as p | score accuracy_score a against p | mcollect index=scores")];
+    const searches = [
+      saved("other", "index=a | apply usermodel2 | mcollect index=x"),
+      saved("score", "index=a | apply usermodel as p | score accuracy_score a against p | mcollect index=scores"),
+    ];
     expect(scoringOf("usermodel", searches)?.index).toBe("scores");
     expect(scoringOf("missing", searches)).toBeNull();
-    expect(trainingOf("m", [saved("train", "index=a | fit PCA x into m"), saved("no", "index=a | fit PCA x into m2")]).map((s) => s.name)).toEqual(["train"]);
+    expect(
+      trainingOf("m", [saved("train", "index=a | fit PCA x into m"), saved("no", "index=a | fit PCA x into m2")]).map(
+        (s) => s.name,
+      ),
+    ).toEqual(["train"]);
   });
 
   it("say that a model is worse only when it is", () => {
     const steady = [0.95, 0.96, 0.94, 0.95].map((v, i) => point(i, v));
     expect(judge(overall(steady, "recall")).state).toBe("good");
-    expect(judge(overall([...steady, point(9, 0.7, "bo")], "recall"))).toMatchObject({ state: "worse", reason: expect.stringContaining("worst for bo") });
+    expect(judge(overall([...steady, point(9, 0.7, "bo")], "recall"))).toMatchObject({
+      state: "worse",
+      reason: expect.stringContaining("worst for bo"),
+    });
     expect(judge([]).state).toBe("unknown");
   });
 });

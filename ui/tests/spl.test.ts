@@ -4,14 +4,22 @@ import { addTerm, eventsPart, excludeTerm, givesEvents, groupBy, splitStages, su
 
 describe("edits of a search", () => {
   it("cuts at pipes outside quotes, brackets and comments", () => {
-    expect(splitStages('a="x|y" | append [search b | head 1] ```no | pipe``` | head 2')).toEqual(['a="x|y" ', " append [search b | head 1] ```no | pipe``` ", " head 2"]);
+    expect(splitStages('a="x|y" | append [search b | head 1] ```no | pipe``` | head 2')).toEqual([
+      'a="x|y" ',
+      " append [search b | head 1] ```no | pipe``` ",
+      " head 2",
+    ]);
   });
 
   it("adds conditions where events are still events", () => {
     expect(addTerm("index=main", "severity", "error")).toBe("index=main severity=error");
-    expect(addTerm("index=main | stats count", "user name", 'a "b"')).toBe('index=main "user name"="a \\"b\\"" | stats count');
+    expect(addTerm("index=main | stats count", "user name", 'a "b"')).toBe(
+      'index=main "user name"="a \\"b\\"" | stats count',
+    );
     expect(addTerm("index=main\n| stats count", "code", 500)).toBe("index=main code=500\n| stats count");
-    expect(addTerm("| mstats avg(x) WHERE index=m BY host", "host", "a")).toBe("| mstats avg(x) WHERE index=m BY host\n| search host=a");
+    expect(addTerm("| mstats avg(x) WHERE index=m BY host", "host", "a")).toBe(
+      "| mstats avg(x) WHERE index=m BY host\n| search host=a",
+    );
     expect(excludeTerm("index=main", "host", null)).toBe("index=main host=*");
     expect(excludeTerm("index=main", "host", "or")).toBe('index=main NOT host="or"');
   });
@@ -28,7 +36,11 @@ describe("edits of a search", () => {
   });
 
   it("looks around an event on its host and source", () => {
-    expect(surrounding({ time: 1000, values: { index: "main", host: "web 1", source: "", _raw: "x" } }, 60)).toEqual({ search: 'index=main host="web 1"', earliest: "940.000", latest: "1060.000" });
+    expect(surrounding({ time: 1000, values: { index: "main", host: "web 1", source: "", _raw: "x" } }, 60)).toEqual({
+      search: 'index=main host="web 1"',
+      earliest: "940.000",
+      latest: "1060.000",
+    });
   });
 });
 

@@ -1,9 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { absoluteRange, parseTime, rangeLabel, rangeProblem, resolveRange, toSplTime, zoomOut } from "../src/app/timeRange";
+import {
+  absoluteRange,
+  parseTime,
+  rangeLabel,
+  rangeProblem,
+  resolveRange,
+  toSplTime,
+  zoomOut,
+} from "../src/app/timeRange";
 
 // Wednesday, 1 April 2026, 12:34:56 local time.
 const now = new Date(2026, 3, 1, 12, 34, 56).getTime() / 1000;
-const local = (...parts: [number, number, number, number?, number?, number?]): number => new Date(...parts).getTime() / 1000;
+const local = (...parts: [number, number, number, number?, number?, number?]): number =>
+  new Date(...parts).getTime() / 1000;
 
 describe("time modifiers", () => {
   it.each([

@@ -27,7 +27,9 @@ export function AlertForm({ alert, start, onDone, onClose }: Props) {
   const [earliest, setEarliest] = useState(alert?.earliest ?? start?.earliest ?? "-15m");
   const [latest, setLatest] = useState(alert?.latest ?? start?.latest ?? "now");
   const [cron, setCron] = useState(alert?.cron ?? "*/5 * * * *");
-  const [condition, setCondition] = useState<AlertCondition>(alert?.condition ?? { kind: "rows", relation: "greater than", quantity: 0 });
+  const [condition, setCondition] = useState<AlertCondition>(
+    alert?.condition ?? { kind: "rows", relation: "greater than", quantity: 0 },
+  );
   const [throttle, setThrottle] = useState(String(alert?.throttle_s ?? 0));
   const [fields, setFields] = useState((alert?.throttle_fields ?? []).join(", "));
   const [severity, setSeverity] = useState(alert?.severity ?? "warning");
@@ -39,13 +41,24 @@ export function AlertForm({ alert, start, onDone, onClose }: Props) {
       const others = alert?.actions.filter((a) => a.kind !== "webhook") ?? [];
       const kept = alert?.actions.find((a) => a.kind === "webhook");
       const body = {
-        name: name.trim(), search: search.trim(), earliest: toSplTime(earliest), latest: toSplTime(latest), cron: cron.trim(), severity, enabled,
-        condition: condition.kind === "search" ? { kind: "search", search: condition.search ?? "" } : { kind: "rows", relation: condition.relation, quantity: condition.quantity },
+        name: name.trim(),
+        search: search.trim(),
+        earliest: toSplTime(earliest),
+        latest: toSplTime(latest),
+        cron: cron.trim(),
+        severity,
+        enabled,
+        condition:
+          condition.kind === "search"
+            ? { kind: "search", search: condition.search ?? "" }
+            : { kind: "rows", relation: condition.relation, quantity: condition.quantity },
         throttle_s: Number(throttle) || 0,
         throttle_fields: fields.split(/[\s,]+/).filter(Boolean),
         actions: url.trim() === "" ? others : [...others, { ...kept, kind: "webhook", url: url.trim() }],
       };
-      return alert ? request<Alert>(`/alerts/${alert.id}`, { method: "PUT", body }) : request<Alert>("/alerts", { method: "POST", body });
+      return alert
+        ? request<Alert>(`/alerts/${alert.id}`, { method: "PUT", body })
+        : request<Alert>("/alerts", { method: "POST", body });
     },
     onSuccess: async (saved) => {
       await client.invalidateQueries({ queryKey: ["alerts"] });
@@ -62,37 +75,127 @@ export function AlertForm({ alert, start, onDone, onClose }: Props) {
       onSubmit={() => ready && save.mutate()}
       actions={
         <>
-          <button type="button" className="button" onClick={onClose}>Cancel</button>
-          <button type="submit" className="button primary" disabled={!ready || save.isPending}>{alert ? "Save" : "Create"}</button>
+          <button type="button" className="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" className="button primary" disabled={!ready || save.isPending}>
+            {alert ? "Save" : "Create"}
+          </button>
         </>
       }
     >
       <div className="form-grid">
-        <label className="half">Name<input value={name} onChange={(e) => setName(e.target.value)} required autoFocus={!alert} /></label>
-        <label className="quarter">Severity<select value={severity} onChange={(e) => setSeverity(e.target.value)}>{[...new Set([...SEVERITIES, severity])].map((s) => <option key={s}>{s}</option>)}</select></label>
-        <label className="quarter">Schedule (cron)<input className="mono" value={cron} onChange={(e) => setCron(e.target.value)} required spellCheck={false} /></label>
-        <div className="panel-editor"><SearchEditor value={search} onChange={setSearch} onRun={setSearch} known={known} label="The alert's search in SPL" /></div>
-        <label className="quarter">From<input className="mono" value={earliest} onChange={(e) => setEarliest(e.target.value)} /></label>
-        <label className="quarter">To<input className="mono" value={latest} onChange={(e) => setLatest(e.target.value)} /></label>
+        <label className="half">
+          Name
+          <input value={name} onChange={(e) => setName(e.target.value)} required autoFocus={!alert} />
+        </label>
+        <label className="quarter">
+          Severity
+          <select value={severity} onChange={(e) => setSeverity(e.target.value)}>
+            {[...new Set([...SEVERITIES, severity])].map((s) => (
+              <option key={s}>{s}</option>
+            ))}
+          </select>
+        </label>
+        <label className="quarter">
+          Schedule (cron)
+          <input className="mono" value={cron} onChange={(e) => setCron(e.target.value)} required spellCheck={false} />
+        </label>
+        <div className="panel-editor">
+          <SearchEditor
+            value={search}
+            onChange={setSearch}
+            onRun={setSearch}
+            known={known}
+            label="The alert's search in SPL"
+          />
+        </div>
+        <label className="quarter">
+          From
+          <input className="mono" value={earliest} onChange={(e) => setEarliest(e.target.value)} />
+        </label>
+        <label className="quarter">
+          To
+          <input className="mono" value={latest} onChange={(e) => setLatest(e.target.value)} />
+        </label>
         <label className="half">
           Fires when
-          <select value={condition.kind} onChange={(e) => setCondition(e.target.value === "search" ? { kind: "search", search: "" } : { kind: "rows", relation: "greater than", quantity: 0 })}>
+          <select
+            value={condition.kind}
+            onChange={(e) =>
+              setCondition(
+                e.target.value === "search"
+                  ? { kind: "search", search: "" }
+                  : { kind: "rows", relation: "greater than", quantity: 0 },
+              )
+            }
+          >
             <option value="rows">the number of rows is …</option>
             <option value="search">a further search gives rows</option>
           </select>
         </label>
         {condition.kind === "rows" ? (
           <>
-            <label className="half">Relation<select value={condition.relation ?? RELATIONS[0]} onChange={(e) => setCondition({ ...condition, relation: e.target.value })}>{[...new Set([...RELATIONS, condition.relation ?? RELATIONS[0]!])].map((r) => <option key={r}>{r}</option>)}</select></label>
-            <label className="half">Rows (a share such as 20% for drops by, rises by)<input value={String(condition.quantity ?? 0)} onChange={(e) => setCondition({ ...condition, quantity: e.target.value.trim() })} inputMode="decimal" /></label>
+            <label className="half">
+              Relation
+              <select
+                value={condition.relation ?? RELATIONS[0]}
+                onChange={(e) => setCondition({ ...condition, relation: e.target.value })}
+              >
+                {[...new Set([...RELATIONS, condition.relation ?? RELATIONS[0]!])].map((r) => (
+                  <option key={r}>{r}</option>
+                ))}
+              </select>
+            </label>
+            <label className="half">
+              Rows (a share such as 20% for drops by, rises by)
+              <input
+                value={String(condition.quantity ?? 0)}
+                onChange={(e) => setCondition({ ...condition, quantity: e.target.value.trim() })}
+                inputMode="decimal"
+              />
+            </label>
           </>
         ) : (
-          <label>Condition, a search over the result<input className="mono" value={condition.search ?? ""} onChange={(e) => setCondition({ ...condition, search: e.target.value })} placeholder="where recall < 0.8" spellCheck={false} /></label>
+          <label>
+            Condition, a search over the result
+            <input
+              className="mono"
+              value={condition.search ?? ""}
+              onChange={(e) => setCondition({ ...condition, search: e.target.value })}
+              placeholder="where recall < 0.8"
+              spellCheck={false}
+            />
+          </label>
         )}
-        <label className="quarter">Quiet after firing, seconds<input type="number" min={0} value={throttle} onChange={(e) => setThrottle(e.target.value)} /></label>
-        <label className="quarter">Quiet for each value of<input className="mono" value={fields} onChange={(e) => setFields(e.target.value)} placeholder="host, service" spellCheck={false} /></label>
-        <label className="half">Webhook address<input value={url} onChange={(e) => setUrl(e.target.value)} placeholder="https://example.com/hook" inputMode="url" spellCheck={false} /></label>
-        <label className="inline"><input type="checkbox" checked={enabled} onChange={(e) => setEnabled(e.target.checked)} /> Runs on its schedule</label>
+        <label className="quarter">
+          Quiet after firing, seconds
+          <input type="number" min={0} value={throttle} onChange={(e) => setThrottle(e.target.value)} />
+        </label>
+        <label className="quarter">
+          Quiet for each value of
+          <input
+            className="mono"
+            value={fields}
+            onChange={(e) => setFields(e.target.value)}
+            placeholder="host, service"
+            spellCheck={false}
+          />
+        </label>
+        <label className="half">
+          Webhook address
+          <input
+            value={url}
+            onChange={(e) => setUrl(e.target.value)}
+            placeholder="https://example.com/hook"
+            inputMode="url"
+            spellCheck={false}
+          />
+        </label>
+        <label className="inline">
+          <input type="checkbox" checked={enabled} onChange={(e) => setEnabled(e.target.checked)} /> Runs on its
+          schedule
+        </label>
         {save.error && <Failure error={save.error} compact />}
       </div>
     </Dialog>

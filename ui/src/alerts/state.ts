@@ -3,14 +3,26 @@ import type { AlertEvent, AlertState } from "../api/types";
 import type { Tone } from "../design/States";
 
 export const STATE_TONES: Record<AlertState, Tone> = { ok: "ok", firing: "error", suppressed: "warn", error: "warn" };
-export const STATE_WORDS: Record<AlertState, string> = { ok: "ok", firing: "firing", suppressed: "suppressed", error: "cannot run" };
+export const STATE_WORDS: Record<AlertState, string> = {
+  ok: "ok",
+  firing: "firing",
+  suppressed: "suppressed",
+  error: "cannot run",
+};
 
 /** How pressing a state is; lists put the largest first. */
 export const urgency = (state: AlertState): number => ({ firing: 3, error: 2, suppressed: 1, ok: 0 })[state] ?? 0;
 
-const EVENT_TONES: Record<string, Tone> = { fired: "error", cleared: "ok", suppressed: "warn", delivery: "info", error: "warn" };
+const EVENT_TONES: Record<string, Tone> = {
+  fired: "error",
+  cleared: "ok",
+  suppressed: "warn",
+  delivery: "info",
+  error: "warn",
+};
 
-export const eventTone = (e: AlertEvent): Tone => (e.event === "delivery" && e.detail?.startsWith("not delivered") ? "warn" : (EVENT_TONES[e.event] ?? "quiet"));
+export const eventTone = (e: AlertEvent): Tone =>
+  e.event === "delivery" && e.detail?.startsWith("not delivered") ? "warn" : (EVENT_TONES[e.event] ?? "quiet");
 
 export interface Stretch {
   start: number;
@@ -38,6 +50,13 @@ export function stretches(history: AlertEvent[], now: number): Stretch[] {
 }
 
 /** A condition in words. */
-export function conditionText(c: { kind: string; relation?: string | null; quantity?: number | string | null; search?: string | null }): string {
-  return c.kind === "search" ? `rows of "${c.search ?? ""}"` : `number of rows ${c.relation ?? "greater than"} ${c.quantity ?? 0}`;
+export function conditionText(c: {
+  kind: string;
+  relation?: string | null;
+  quantity?: number | string | null;
+  search?: string | null;
+}): string {
+  return c.kind === "search"
+    ? `rows of "${c.search ?? ""}"`
+    : `number of rows ${c.relation ?? "greater than"} ${c.quantity ?? 0}`;
 }

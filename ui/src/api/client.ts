@@ -73,6 +73,14 @@ function parse(text: string): unknown {
 }
 
 function errorFrom(status: number, value: unknown): ApiError {
-  const error = (value as { error?: { message?: string; kind?: string; hint?: string; position?: Position } } | undefined)?.error;
-  return new ApiError(error?.message ?? `the server answered with status ${status}`, status, error?.kind, error?.hint, error?.position);
+  const error = (
+    value as { error?: { message?: string; kind?: string; hint?: string; position?: Position } } | undefined
+  )?.error;
+  return new ApiError(
+    error?.message ?? `the server answered with status ${status}`,
+    status,
+    error?.kind,
+    error?.hint,
+    error?.position,
+  );
 }

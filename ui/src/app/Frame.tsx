@@ -45,13 +45,24 @@ export function Frame() {
         return;
       }
       const target = event.target as HTMLElement;
-      if (event.metaKey || event.ctrlKey || event.altKey || target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) return;
+      if (
+        event.metaKey ||
+        event.ctrlKey ||
+        event.altKey ||
+        target.isContentEditable ||
+        /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)
+      )
+        return;
       if (event.key === "g") {
         leader = event.timeStamp;
       } else if (event.timeStamp - leader < 1200) {
         const place = PLACES.find((p) => p.key === event.key);
         leader = 0;
-        if (place) void navigate({ to: place.to, search: (old: Record<string, unknown>) => ({ earliest: old.earliest, latest: old.latest, live: old.live }) } as never);
+        if (place)
+          void navigate({
+            to: place.to,
+            search: (old: Record<string, unknown>) => ({ earliest: old.earliest, latest: old.latest, live: old.live }),
+          } as never);
       }
     };
     window.addEventListener("keydown", onKey);
@@ -74,7 +85,9 @@ export function Frame() {
   }
   return (
     <div className="frame">
-      <a className="skip" href="#content">Skip to the content</a>
+      <a className="skip" href="#content">
+        Skip to the content
+      </a>
       <Rail />
       <div className="frame-main">
         <TopBar me={me.data} openPalette={() => setPalette(true)} />
@@ -104,15 +117,29 @@ function Rail() {
         <span>Sightline</span>
       </Link>
       {PLACES.map((place) => (
-        <Link key={place.to} to={place.to} search={carried as never} className="rail-link" activeProps={{ className: "rail-link active", "aria-current": "page" }} title={`${place.label} (g ${place.key})`}>
+        <Link
+          key={place.to}
+          to={place.to}
+          search={carried as never}
+          className="rail-link"
+          activeProps={{ className: "rail-link active", "aria-current": "page" }}
+          title={`${place.label} (g ${place.key})`}
+        >
           <Icon name={place.icon} size={18} />
           <span>{place.label}</span>
           {place.to === "/alerts" && firing > 0 && (
-            <span className="rail-count" aria-label={`${firing} firing`}>{firing}</span>
+            <span className="rail-count" aria-label={`${firing} firing`}>
+              {firing}
+            </span>
           )}
         </Link>
       ))}
-      <button type="button" className="rail-link rail-fold" aria-label={rail === "wide" ? "Collapse the rail" : "Widen the rail"} onClick={() => setPreference("rail", rail === "wide" ? "small" : "wide")}>
+      <button
+        type="button"
+        className="rail-link rail-fold"
+        aria-label={rail === "wide" ? "Collapse the rail" : "Widen the rail"}
+        onClick={() => setPreference("rail", rail === "wide" ? "small" : "wide")}
+      >
         <Icon name="collapse" size={18} />
         <span>Collapse</span>
       </button>

@@ -65,9 +65,12 @@ export function LoginPage() {
               Password
               <input name="password" type="password" autoComplete="current-password" required />
             </label>
-            <button type="submit" className="button primary" disabled={busy}>Log in</button>
+            <button type="submit" className="button primary" disabled={busy}>
+              Log in
+            </button>
             <p className="dim small">
-              No user yet? <code>sightline user create NAME</code> makes one; starting the server prints a one-time login link.
+              No user yet? <code>sightline user create NAME</code> makes one; starting the server prints a one-time
+              login link.
             </p>
           </>
         )}
@@ -78,7 +81,16 @@ export function LoginPage() {
 
 export function Mark({ size = 36 }: { size?: number }) {
   return (
-    <svg className="mark" width={size} height={size} viewBox="0 0 32 32" fill="none" stroke="currentColor" strokeWidth="2.5" aria-hidden="true">
+    <svg
+      className="mark"
+      width={size}
+      height={size}
+      viewBox="0 0 32 32"
+      fill="none"
+      stroke="currentColor"
+      strokeWidth="2.5"
+      aria-hidden="true"
+    >
       <circle cx="16" cy="16" r="8.5" />
       <path d="M16 2.500v8M16 21.500v8M2.500 16h8M21.500 16h8" />
       <circle cx="16" cy="16" r="1.800" fill="currentColor" stroke="none" />

@@ -24,7 +24,9 @@ export function NotFound() {
       <div className="empty">
         <h2>Nothing lives at this address</h2>
         <p>The link may be old, or a letter was lost on the way.</p>
-        <Link to="/search" className="button">Go to Search</Link>
+        <Link to="/search" className="button">
+          Go to Search
+        </Link>
       </div>
     </main>
   );

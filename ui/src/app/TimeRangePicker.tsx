@@ -49,7 +49,13 @@ export function TimeRangePicker() {
           </div>
         )}
       </Popover>
-      <button type="button" className="icon-button" aria-label="Zoom out" title="Zoom out" onClick={() => setRange(zoomOut(range, Date.now() / 1000))}>
+      <button
+        type="button"
+        className="icon-button"
+        aria-label="Zoom out"
+        title="Zoom out"
+        onClick={() => setRange(zoomOut(range, Date.now() / 1000))}
+      >
         <Icon name="zoomout" />
       </button>
     </div>
@@ -74,15 +80,33 @@ function RangeForm({ apply }: { apply: (range: { earliest: string; latest: strin
     >
       <label>
         From
-        <input className="mono" value={earliest} onChange={(e) => setEarliest(e.target.value)} spellCheck={false} data-autofocus aria-describedby="range-note" />
+        <input
+          className="mono"
+          value={earliest}
+          onChange={(e) => setEarliest(e.target.value)}
+          spellCheck={false}
+          data-autofocus
+          aria-describedby="range-note"
+        />
       </label>
       <label>
         To
-        <input className="mono" value={latest} onChange={(e) => setLatest(e.target.value)} spellCheck={false} aria-describedby="range-note" />
+        <input
+          className="mono"
+          value={latest}
+          onChange={(e) => setLatest(e.target.value)}
+          spellCheck={false}
+          aria-describedby="range-note"
+        />
       </label>
-      <button type="submit" className="button primary" disabled={problem !== null}>Apply</button>
+      <button type="submit" className="button primary" disabled={problem !== null}>
+        Apply
+      </button>
       <p id="range-note" className={problem ? "range-note bad" : "range-note"} role="status">
-        {problem ?? (resolved ? `${resolved.start <= 0 ? "the beginning" : formatTime(resolved.start, "s")} to ${formatTime(resolved.end, "s")}` : "")}
+        {problem ??
+          (resolved
+            ? `${resolved.start <= 0 ? "the beginning" : formatTime(resolved.start, "s")} to ${formatTime(resolved.end, "s")}`
+            : "")}
       </p>
     </form>
   );

@@ -20,17 +20,32 @@ export function TopBar({ me, openPalette }: { me: Me; openPalette: () => void })
       <div className="trail">
         {trail.map((step, i) => (
           <Fragment key={`${step.label}-${i}`}>
-            {i > 0 && <span className="trail-gap" aria-hidden="true">/</span>}
+            {i > 0 && (
+              <span className="trail-gap" aria-hidden="true">
+                /
+              </span>
+            )}
             {step.to && i < trail.length - 1 ? (
-              <Link to={step.to} search={carried as never} className="trail-step">{step.label}</Link>
+              <Link to={step.to} search={carried as never} className="trail-step">
+                {step.label}
+              </Link>
             ) : (
-              <h1 className="trail-here" title={step.label}>{step.label}</h1>
+              <h1 className="trail-here" title={step.label}>
+                {step.label}
+              </h1>
             )}
           </Fragment>
         ))}
       </div>
       <TimeRangePicker />
-      <button type="button" className={live ? "icon-button" : "icon-button on"} aria-pressed={!live} aria-label={live ? "Pause live refresh" : "Resume live refresh"} title={live ? "Pause live refresh" : "Live refresh is paused"} onClick={() => setLive(!live)}>
+      <button
+        type="button"
+        className={live ? "icon-button" : "icon-button on"}
+        aria-pressed={!live}
+        aria-label={live ? "Pause live refresh" : "Resume live refresh"}
+        title={live ? "Pause live refresh" : "Live refresh is paused"}
+        onClick={() => setLive(!live)}
+      >
         <Icon name={live ? "pause" : "play"} />
       </button>
       <button type="button" className="button palette-button" title="Commands" onClick={openPalette}>
@@ -57,18 +72,32 @@ function UserMenu({ me }: { me: Me }) {
     await navigate({ to: "/login" });
   };
   return (
-    <Popover label={<Icon name="user" />} name={`User ${me.username}`} className="icon-button" align="right" width={220}>
+    <Popover
+      label={<Icon name="user" />}
+      name={`User ${me.username}`}
+      className="icon-button"
+      align="right"
+      width={220}
+    >
       {(close) => (
         <>
           <div className="menu-head">
             {me.username} <span className="dim">{me.role}</span>
           </div>
           <div className="menu-rule" />
-          <MenuItem checked={theme === "dark"} onSelect={() => setPreference("theme", "dark")}>Dark</MenuItem>
-          <MenuItem checked={theme === "light"} onSelect={() => setPreference("theme", "light")}>Light</MenuItem>
+          <MenuItem checked={theme === "dark"} onSelect={() => setPreference("theme", "dark")}>
+            Dark
+          </MenuItem>
+          <MenuItem checked={theme === "light"} onSelect={() => setPreference("theme", "light")}>
+            Light
+          </MenuItem>
           <div className="menu-rule" />
-          <MenuItem checked={density === "compact"} onSelect={() => setPreference("density", "compact")}>Compact rows</MenuItem>
-          <MenuItem checked={density === "comfortable"} onSelect={() => setPreference("density", "comfortable")}>Comfortable rows</MenuItem>
+          <MenuItem checked={density === "compact"} onSelect={() => setPreference("density", "compact")}>
+            Compact rows
+          </MenuItem>
+          <MenuItem checked={density === "comfortable"} onSelect={() => setPreference("density", "comfortable")}>
+            Comfortable rows
+          </MenuItem>
           <div className="menu-rule" />
           <MenuItem
             onSelect={() => {

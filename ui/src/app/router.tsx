@@ -32,7 +32,12 @@ const loginRoute = createRoute({
   component: LoginPage,
 });
 
-const frameRoute = createRoute({ getParentRoute: () => rootRoute, id: "frame", component: Frame, validateSearch: only([]) });
+const frameRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  id: "frame",
+  component: Frame,
+  validateSearch: only([]),
+});
 
 const homeRoute = createRoute({
   getParentRoute: () => frameRoute,
@@ -134,7 +139,8 @@ export const router = createRouter({
   parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
   stringifySearch: (params) => {
     const out = new URLSearchParams();
-    for (const [name, value] of Object.entries(params)) if (value !== undefined && value !== "") out.set(name, String(value));
+    for (const [name, value] of Object.entries(params))
+      if (value !== undefined && value !== "") out.set(name, String(value));
     const text = out.toString();
     return text === "" ? "" : `?${text}`;
   },

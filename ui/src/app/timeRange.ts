@@ -32,14 +32,40 @@ export const QUICK_RANGES: { label: string; range: TimeRange }[] = [
 type Unit = "s" | "m" | "h" | "d" | "w" | "mon" | "q" | "y";
 
 const UNIT_NAMES: Record<string, Unit> = {
-  s: "s", sec: "s", secs: "s", second: "s", seconds: "s",
-  m: "m", min: "m", mins: "m", minute: "m", minutes: "m",
-  h: "h", hr: "h", hrs: "h", hour: "h", hours: "h",
-  d: "d", day: "d", days: "d",
-  w: "w", week: "w", weeks: "w",
-  mon: "mon", month: "mon", months: "mon",
-  q: "q", qtr: "q", qtrs: "q", quarter: "q", quarters: "q",
-  y: "y", yr: "y", yrs: "y", year: "y", years: "y",
+  s: "s",
+  sec: "s",
+  secs: "s",
+  second: "s",
+  seconds: "s",
+  m: "m",
+  min: "m",
+  mins: "m",
+  minute: "m",
+  minutes: "m",
+  h: "h",
+  hr: "h",
+  hrs: "h",
+  hour: "h",
+  hours: "h",
+  d: "d",
+  day: "d",
+  days: "d",
+  w: "w",
+  week: "w",
+  weeks: "w",
+  mon: "mon",
+  month: "mon",
+  months: "mon",
+  q: "q",
+  qtr: "q",
+  qtrs: "q",
+  quarter: "q",
+  quarters: "q",
+  y: "y",
+  yr: "y",
+  yrs: "y",
+  year: "y",
+  years: "y",
 };
 
 /** Epoch seconds of a time modifier at `now` (epoch seconds); null when it is not one. */
@@ -48,7 +74,9 @@ export function parseTime(text: string, now: number): number | null {
   if (modifier === "" || modifier === "now" || modifier === "now()") return now;
   if (/^\d+(\.\d+)?$/.test(modifier)) return Number(modifier);
   if (/^\d{4}-\d\d-\d\d/.test(modifier)) {
-    const parsed = Date.parse(modifier.includes("T") || modifier.includes(" ") ? modifier.replace(" ", "T") : `${modifier}T00:00:00`);
+    const parsed = Date.parse(
+      modifier.includes("T") || modifier.includes(" ") ? modifier.replace(" ", "T") : `${modifier}T00:00:00`,
+    );
     return Number.isNaN(parsed) ? null : parsed / 1000;
   }
   const date = new Date(now * 1000);
@@ -115,8 +143,12 @@ export function resolveRange(range: TimeRange, now: number): ResolvedRange | nul
 
 /** Why a typed range is refused, or null when it is fine. */
 export function rangeProblem(range: TimeRange, now: number): string | null {
-  for (const [name, text] of [["earliest", range.earliest], ["latest", range.latest]] as const) {
-    if (parseTime(text, now) === null) return `${name}: "${text}" is not a time; wanted one like -4h@h, @d, now or 2026-04-01 12:00`;
+  for (const [name, text] of [
+    ["earliest", range.earliest],
+    ["latest", range.latest],
+  ] as const) {
+    if (parseTime(text, now) === null)
+      return `${name}: "${text}" is not a time; wanted one like -4h@h, @d, now or 2026-04-01 12:00`;
   }
   return resolveRange(range, now) === null ? "earliest must be before latest" : null;
 }
@@ -141,7 +173,15 @@ export function zoomOut(range: TimeRange, now: number): TimeRange {
   const length = resolved.end - resolved.start;
   if (range.latest === "now") {
     const wider = [300, 900, 3600, 14_400, 86_400, 604_800, 2_592_000].find((s) => s > length * 1.01);
-    const names: Record<number, string> = { 300: "-5m", 900: "-15m", 3600: "-1h", 14400: "-4h", 86400: "-24h", 604800: "-7d", 2592000: "-30d" };
+    const names: Record<number, string> = {
+      300: "-5m",
+      900: "-15m",
+      3600: "-1h",
+      14400: "-4h",
+      86400: "-24h",
+      604800: "-7d",
+      2592000: "-30d",
+    };
     return wider === undefined ? { earliest: "0", latest: "now" } : { earliest: names[wider]!, latest: "now" };
   }
   const end = Math.min(now, resolved.end + length / 2);

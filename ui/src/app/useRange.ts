@@ -28,11 +28,21 @@ export function useRange(): RangeControl {
   );
   const setLive = useCallback(
     (live: boolean) => {
-      void navigate({ to: ".", replace: true, search: (old: Record<string, unknown>) => ({ ...old, live: live ? undefined : "off" }) } as never);
+      void navigate({
+        to: ".",
+        replace: true,
+        search: (old: Record<string, unknown>) => ({ ...old, live: live ? undefined : "off" }),
+      } as never);
     },
     [navigate],
   );
-  return { range, live: params.live !== "off", chosen: params.earliest !== undefined || params.latest !== undefined, setRange, setLive };
+  return {
+    range,
+    live: params.live !== "off",
+    chosen: params.earliest !== undefined || params.latest !== undefined,
+    setRange,
+    setLive,
+  };
 }
 
 /** The part of the address every link between pages carries on. */
@@ -46,7 +56,12 @@ export function useSetParams(): (changes: Record<string, string | undefined>, re
   const navigate = useNavigate();
   return useCallback(
     (changes, replace = true) => {
-      void navigate({ to: ".", replace, resetScroll: false, search: (old: Record<string, unknown>) => ({ ...old, ...changes }) } as never);
+      void navigate({
+        to: ".",
+        replace,
+        resetScroll: false,
+        search: (old: Record<string, unknown>) => ({ ...old, ...changes }),
+      } as never);
     },
     [navigate],
   );

@@ -13,7 +13,10 @@ export function useWhere(...steps: Step[]): void {
   const key = JSON.stringify(steps);
   useEffect(() => {
     trail = JSON.parse(key) as Step[];
-    document.title = `${[...trail].reverse().map((s) => s.label).join(" · ")} · Sightline`;
+    document.title = `${[...trail]
+      .reverse()
+      .map((s) => s.label)
+      .join(" · ")} · Sightline`;
     listeners.forEach((listener) => listener());
   }, [key]);
 }

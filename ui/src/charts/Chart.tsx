@@ -43,13 +43,32 @@ export function Chart({ table, kind, title, unit, options = {}, range, onZoom, o
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const chosen = kind ?? chooseChart(table);
   const drawn = useMemo(() => {
-    const draw: DrawOptions = { theme, unit, range, now: Date.now() / 1000, stacked: options.stacked, min: options.min, max: options.max, thresholds: options.thresholds, annotations: options.annotations, hidden, narrow: width > 0 && width < 420 };
+    const draw: DrawOptions = {
+      theme,
+      unit,
+      range,
+      now: Date.now() / 1000,
+      stacked: options.stacked,
+      min: options.min,
+      max: options.max,
+      thresholds: options.thresholds,
+      annotations: options.annotations,
+      hidden,
+      narrow: width > 0 && width < 420,
+    };
     if (chosen === "table" || chosen === "single" || chosen === "heatmap") return null;
-    if (chosen === "scatter") return { option: scatterOption(table, options, draw), time: false, names: [] as string[], x: "", count: 0 };
+    if (chosen === "scatter")
+      return { option: scatterOption(table, options, draw), time: false, names: [] as string[], x: "", count: 0 };
     const series = topNine(toSeries(table, options));
     if (chosen === "pie") return { option: pieOption(series, draw), time: false, names: [], x: series.xName, count: 0 };
     const option = series.time ? timeOption(series, chosen, draw) : categoryOption(series, chosen, draw);
-    return { option, time: series.time, names: series.series.map((s) => s.name), x: series.xName, count: series.x.length * Math.max(1, Math.min(3, series.series.length * 0.6)) };
+    return {
+      option,
+      time: series.time,
+      names: series.series.map((s) => s.name),
+      x: series.xName,
+      count: series.x.length * Math.max(1, Math.min(3, series.series.length * 0.6)),
+    };
   }, [table, chosen, theme, unit, options, range, hidden, width]);
 
   if (table.rows.length === 0) return <p className="chart-none">No rows in this range</p>;
@@ -58,7 +77,16 @@ export function Chart({ table, kind, title, unit, options = {}, range, onZoom, o
   if (chosen === "heatmap") {
     const matrix = toMatrix(table, options);
     const shares = options.row_percent ?? isConfusion(table, matrix.rows, matrix.columns);
-    return <HeatTable matrix={matrix} title={title} unit={unit} shares={shares} rowTitle={options.row_title ?? (shares ? "actual" : undefined)} columnTitle={options.column_title ?? (shares ? "predicted" : undefined)} />;
+    return (
+      <HeatTable
+        matrix={matrix}
+        title={title}
+        unit={unit}
+        shares={shares}
+        rowTitle={options.row_title ?? (shares ? "actual" : undefined)}
+        columnTitle={options.column_title ?? (shares ? "predicted" : undefined)}
+      />
+    );
   }
   const toggle = (name: string, alone: boolean): void => {
     setHidden((was) => {
@@ -74,16 +102,33 @@ export function Chart({ table, kind, title, unit, options = {}, range, onZoom, o
   };
   return (
     <div ref={box} className="chart">
-      <div className="chart-plot" style={chosen === "bar" && drawn && !drawn.time ? { maxHeight: drawn.count * 32 + 16 } : undefined}>
+      <div
+        className="chart-plot"
+        style={chosen === "bar" && drawn && !drawn.time ? { maxHeight: drawn.count * 32 + 16 } : undefined}
+      >
         <Suspense fallback={<div className="chart-wait" />}>
-          {drawn && <EChart option={drawn.option} label={`${title}${drawn.names.length > 0 ? `: ${drawn.names.join(", ")}` : ""}`} time={drawn.time} onZoom={onZoom} onPick={onPick && !drawn.time ? (name) => onPick(drawn.x, name) : undefined} />}
+          {drawn && (
+            <EChart
+              option={drawn.option}
+              label={`${title}${drawn.names.length > 0 ? `: ${drawn.names.join(", ")}` : ""}`}
+              time={drawn.time}
+              onZoom={onZoom}
+              onPick={onPick && !drawn.time ? (name) => onPick(drawn.x, name) : undefined}
+            />
+          )}
         </Suspense>
       </div>
       {drawn && drawn.names.length > 1 && options.legend !== false && (
         <ul className="legend">
           {drawn.names.map((name) => (
             <li key={name}>
-              <button type="button" className="legend-item" aria-pressed={!hidden.has(name)} title="Click: only this one. Ctrl-click: hide it." onClick={(e) => toggle(name, !(e.ctrlKey || e.metaKey))}>
+              <button
+                type="button"
+                className="legend-item"
+                aria-pressed={!hidden.has(name)}
+                title="Click: only this one. Ctrl-click: hide it."
+                onClick={(e) => toggle(name, !(e.ctrlKey || e.metaKey))}
+              >
                 <i style={{ background: pageColours.colour(name, theme) }} aria-hidden="true" />
                 <span className="clip">{name === "" ? "not set" : name}</span>
               </button>
@@ -97,10 +142,15 @@ export function Chart({ table, kind, title, unit, options = {}, range, onZoom, o
 
 /** Row labels and column labels are the same classes, and all cells are counts. */
 function isConfusion(table: Table, rows: string[], columns: string[]): boolean {
-  const bare = (names: string[]): Set<string> => new Set(names.map((n) => n.replace(/^(?:predicted|actual)\s*\((.*)\)$/i, "$1")));
+  const bare = (names: string[]): Set<string> =>
+    new Set(names.map((n) => n.replace(/^(?:predicted|actual)\s*\((.*)\)$/i, "$1")));
   const [a, b] = [bare(rows), bare(columns)];
   const same = [...b].filter((name) => a.has(name)).length;
-  return same >= 2 && same >= b.size * 0.6 && table.rows.every((row) => row.every((cell) => asNumber(cell) === null || asNumber(cell)! >= 0));
+  return (
+    same >= 2 &&
+    same >= b.size * 0.6 &&
+    table.rows.every((row) => row.every((cell) => asNumber(cell) === null || asNumber(cell)! >= 0))
+  );
 }
 
 function BigNumber({ table, unit, options }: { table: Table; unit?: string; options: ChartOptions }) {
@@ -110,9 +160,15 @@ function BigNumber({ table, unit, options }: { table: Table; unit?: string; opti
   const value = at >= 0 ? asNumber(row[at]) : null;
   const label = table.fields.findIndex((f, i) => i !== at && f.type === "string");
   const time = table.fields.findIndex((f) => f.type === "time");
-  const note = label >= 0 ? asText(row[label]) : time >= 0 ? formatTime(toEpoch(row[time]) ?? 0, "s") : (table.fields[at]?.name ?? "");
+  const note =
+    label >= 0
+      ? asText(row[label])
+      : time >= 0
+        ? formatTime(toEpoch(row[time]) ?? 0, "s")
+        : (table.fields[at]?.name ?? "");
   const tone = value === null ? "" : toneOf(value, options.thresholds);
-  const shown = value === null ? asText(row[0]) || "–" : unit === "share" ? formatShare(value) : formatUnit(value, unit);
+  const shown =
+    value === null ? asText(row[0]) || "–" : unit === "share" ? formatShare(value) : formatUnit(value, unit);
   return (
     <div className="big">
       <span className={`big-value ${tone}`}>{shown}</span>

@@ -6,7 +6,16 @@ import { CanvasRenderer } from "echarts/renderers";
 import { useEffect, useRef, useState } from "react";
 import { hoverTime, onHoverTime } from "./crosshair";
 
-echarts.use([LineChart, BarChart, PieChart, ScatterChart, GridComponent, TooltipComponent, MarkLineComponent, CanvasRenderer]);
+echarts.use([
+  LineChart,
+  BarChart,
+  PieChart,
+  ScatterChart,
+  GridComponent,
+  TooltipComponent,
+  MarkLineComponent,
+  CanvasRenderer,
+]);
 
 interface Props {
   option: echarts.EChartsCoreOption;
@@ -77,7 +86,9 @@ export default function EChart({ option, label, time, onZoom, onPick }: Props) {
       onPointerUp={() => {
         const made = chart.current;
         if (drag && made && Math.abs(drag[1] - drag[0]) > 6) {
-          const ends = drag.map((px) => Number(made.convertFromPixel({ xAxisIndex: 0 }, px)) / 1000).sort((a, b) => a - b);
+          const ends = drag
+            .map((px) => Number(made.convertFromPixel({ xAxisIndex: 0 }, px)) / 1000)
+            .sort((a, b) => a - b);
           onZoom?.(ends[0]!, ends[1]!);
         }
         setDrag(null);
@@ -86,7 +97,9 @@ export default function EChart({ option, label, time, onZoom, onPick }: Props) {
     >
       <div ref={host} className="echart-host" />
       <div ref={line} className="echart-cross" aria-hidden="true" />
-      {drag && Math.abs(drag[1] - drag[0]) > 3 && <div className="echart-brush" style={{ left: Math.min(...drag), width: Math.abs(drag[1] - drag[0]) }} />}
+      {drag && Math.abs(drag[1] - drag[0]) > 3 && (
+        <div className="echart-brush" style={{ left: Math.min(...drag), width: Math.abs(drag[1] - drag[0]) }} />
+      )}
     </div>
   );
 }

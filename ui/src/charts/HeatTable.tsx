@@ -33,9 +33,12 @@ export function HeatTable({ matrix, title, unit, shares, rowTitle, columnTitle, 
     const row = bareLabel(rows[r] ?? "");
     const column = bareLabel(columns[c] ?? "");
     if (value === null) return `No value for ${row} and ${column}`;
-    if (!shares) return `${rowTitle ?? matrix.rowName} ${row}, ${columnTitle ?? matrix.columnName} ${column}: ${formatUnit(value, unit)}`;
+    if (!shares)
+      return `${rowTitle ?? matrix.rowName} ${row}, ${columnTitle ?? matrix.columnName} ${column}: ${formatUnit(value, unit)}`;
     const share = formatShare(value / Math.max(1e-9, sums[r]!));
-    return row === column ? `${formatNumber(value)} of ${formatNumber(sums[r]!)} "${row}" were predicted right (${share})` : `${formatNumber(value)} of ${formatNumber(sums[r]!)} "${row}" were taken for "${column}" (${share})`;
+    return row === column
+      ? `${formatNumber(value)} of ${formatNumber(sums[r]!)} "${row}" were predicted right (${share})`
+      : `${formatNumber(value)} of ${formatNumber(sums[r]!)} "${row}" were taken for "${column}" (${share})`;
   };
   return (
     <div className="heat-box">
@@ -45,26 +48,45 @@ export function HeatTable({ matrix, title, unit, shares, rowTitle, columnTitle, 
             {columnTitle && (
               <tr>
                 <td />
-                <th colSpan={columns.length} className="heat-axis">{columnTitle}</th>
+                <th colSpan={columns.length} className="heat-axis">
+                  {columnTitle}
+                </th>
               </tr>
             )}
             <tr>
-              <th scope="col" className="heat-corner">{rowTitle ?? matrix.rowName}</th>
+              <th scope="col" className="heat-corner">
+                {rowTitle ?? matrix.rowName}
+              </th>
               {columns.map((column) => (
-                <th key={column} scope="col" title={column}><span>{bareLabel(column)}</span></th>
+                <th key={column} scope="col" title={column}>
+                  <span>{bareLabel(column)}</span>
+                </th>
               ))}
             </tr>
           </thead>
           <tbody>
             {rows.map((row, r) => (
               <tr key={`${row}-${r}`}>
-                <th scope="row" title={row}><span>{bareLabel(row)}</span></th>
+                <th scope="row" title={row}>
+                  <span>{bareLabel(row)}</span>
+                </th>
                 {columns.map((column, c) => {
                   const value = values[r]![c] ?? null;
-                  if (value === null) return <td key={column} className="heat-none" onPointerEnter={() => setOver([r, c])}>–</td>;
+                  if (value === null)
+                    return (
+                      <td key={column} className="heat-none" onPointerEnter={() => setOver([r, c])}>
+                        –
+                      </td>
+                    );
                   const t = level(r, value);
                   return (
-                    <td key={column} style={{ background: sequential(t, theme), color: inkOn(t, theme) }} className={over?.[0] === r && over[1] === c ? "over" : undefined} onPointerEnter={() => setOver([r, c])} onClick={onPick ? () => onPick(row, column) : undefined}>
+                    <td
+                      key={column}
+                      style={{ background: sequential(t, theme), color: inkOn(t, theme) }}
+                      className={over?.[0] === r && over[1] === c ? "over" : undefined}
+                      onPointerEnter={() => setOver([r, c])}
+                      onClick={onPick ? () => onPick(row, column) : undefined}
+                    >
                       <span className="heat-value">{formatUnit(value, measure(unit))}</span>
                       {shares && <span className="heat-share">{formatShare(value / Math.max(1e-9, sums[r]!))}</span>}
                     </td>
@@ -75,7 +97,9 @@ export function HeatTable({ matrix, title, unit, shares, rowTitle, columnTitle, 
           </tbody>
         </table>
       </div>
-      <p className="heat-note" aria-live="polite">{explain()}</p>
+      <p className="heat-note" aria-live="polite">
+        {explain()}
+      </p>
     </div>
   );
 }

@@ -13,9 +13,15 @@ interface Props {
 
 export function SimpleTable({ table, unit, limit = 200, onPick }: Props) {
   const [sort, setSort] = useState<{ at: number; desc: boolean } | null>(null);
-  const shown = table.fields.map((_, i) => i).filter((i) => table.fields[i]!.name !== "_raw" || table.fields.length === 1);
-  const rows = sort ? [...table.rows].sort((a, b) => compare(a[sort.at], b[sort.at]) * (sort.desc ? -1 : 1)) : table.rows;
-  const most = table.fields.map((f, i) => (f.type === "number" ? Math.max(...table.rows.map((r) => asNumber(r[i]) ?? 0), 0) : 0));
+  const shown = table.fields
+    .map((_, i) => i)
+    .filter((i) => table.fields[i]!.name !== "_raw" || table.fields.length === 1);
+  const rows = sort
+    ? [...table.rows].sort((a, b) => compare(a[sort.at], b[sort.at]) * (sort.desc ? -1 : 1))
+    : table.rows;
+  const most = table.fields.map((f, i) =>
+    f.type === "number" ? Math.max(...table.rows.map((r) => asNumber(r[i]) ?? 0), 0) : 0,
+  );
   return (
     <div className="table-wrap simple-table">
       <table className="plain">
@@ -25,8 +31,17 @@ export function SimpleTable({ table, unit, limit = 200, onPick }: Props) {
               const field = table.fields[i]!;
               const on = sort?.at === i;
               return (
-                <th key={field.name} scope="col" className={field.type === "number" ? "num" : ""} aria-sort={on ? (sort.desc ? "descending" : "ascending") : "none"}>
-                  <button type="button" className="sort-button" onClick={() => setSort(on && sort.desc ? null : { at: i, desc: on ? true : false })}>
+                <th
+                  key={field.name}
+                  scope="col"
+                  className={field.type === "number" ? "num" : ""}
+                  aria-sort={on ? (sort.desc ? "descending" : "ascending") : "none"}
+                >
+                  <button
+                    type="button"
+                    className="sort-button"
+                    onClick={() => setSort(on && sort.desc ? null : { at: i, desc: on ? true : false })}
+                  >
                     {field.name}
                     {on && <span aria-hidden="true"> {sort.desc ? "↓" : "↑"}</span>}
                   </button>
@@ -41,13 +56,26 @@ export function SimpleTable({ table, unit, limit = 200, onPick }: Props) {
               {shown.map((i) => {
                 const field = table.fields[i]!;
                 const cell = row[i] ?? null;
-                const share = field.type === "number" && most[i]! > 0 ? Math.max(0, (asNumber(cell) ?? 0) / most[i]!) : 0;
+                const share =
+                  field.type === "number" && most[i]! > 0 ? Math.max(0, (asNumber(cell) ?? 0) / most[i]!) : 0;
                 return (
-                  <td key={field.name} className={field.type === "number" ? "num bar-cell" : "clip-cell"} style={share > 0 ? ({ "--share": share } as React.CSSProperties) : undefined}>
+                  <td
+                    key={field.name}
+                    className={field.type === "number" ? "num bar-cell" : "clip-cell"}
+                    style={share > 0 ? ({ "--share": share } as React.CSSProperties) : undefined}
+                  >
                     {onPick && field.type === "string" && cell !== null ? (
-                      <button type="button" className="text-button cell-link" onClick={() => onPick(field.name, String(cell))}>{cellText(field, cell, unit)}</button>
+                      <button
+                        type="button"
+                        className="text-button cell-link"
+                        onClick={() => onPick(field.name, String(cell))}
+                      >
+                        {cellText(field, cell, unit)}
+                      </button>
                     ) : (
-                      <span title={field.type === "string" ? cellText(field, cell, unit) : undefined}>{cellText(field, cell, unit)}</span>
+                      <span title={field.type === "string" ? cellText(field, cell, unit) : undefined}>
+                        {cellText(field, cell, unit)}
+                      </span>
                     )}
                   </td>
                 );
@@ -56,7 +84,11 @@ export function SimpleTable({ table, unit, limit = 200, onPick }: Props) {
           ))}
         </tbody>
       </table>
-      {rows.length > limit && <p className="dim small">The first {formatNumber(limit)} of {formatNumber(rows.length)} rows</p>}
+      {rows.length > limit && (
+        <p className="dim small">
+          The first {formatNumber(limit)} of {formatNumber(rows.length)} rows
+        </p>
+      )}
     </div>
   );
 }

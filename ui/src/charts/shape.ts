@@ -49,10 +49,12 @@ export const asNumber = (cell: Cell | undefined): number | null => {
   return null;
 };
 
-export const asText = (cell: Cell | undefined): string => (cell === null || cell === undefined ? "" : Array.isArray(cell) ? cell.map(String).join(", ") : String(cell));
+export const asText = (cell: Cell | undefined): string =>
+  cell === null || cell === undefined ? "" : Array.isArray(cell) ? cell.map(String).join(", ") : String(cell);
 
 /** Fields whose names mark them as bookkeeping of timechart and friends. */
-const isHidden = (name: string): boolean => name === "_span" || name === "_spandays" || name === "_raw" || name === "_indextime";
+const isHidden = (name: string): boolean =>
+  name === "_span" || name === "_spandays" || name === "_raw" || name === "_indextime";
 
 /** Whether every value of a text field reads as a number. */
 function readsAsNumber(table: Table, at: number): boolean {
@@ -81,7 +83,9 @@ function parts(table: Table): { time: number; categories: number[]; numbers: num
     else categories.push(i);
   });
   if (numbers.length === 0) {
-    const texts = categories.filter((at, order) => (order > 0 || time >= 0 || categories.length === 1) && readsAsNumber(table, at));
+    const texts = categories.filter(
+      (at, order) => (order > 0 || time >= 0 || categories.length === 1) && readsAsNumber(table, at),
+    );
     return { time, categories: categories.filter((at) => !texts.includes(at)), numbers: texts };
   }
   return { time, categories, numbers };
@@ -92,7 +96,8 @@ export function chooseChart(table: Table): ChartKind {
   const { time, categories, numbers } = parts(table);
   if (table.rows.length === 0 || numbers.length === 0) return "table";
   if (table.rows.length === 1 && numbers.length === 1 && time < 0 && categories.length <= 1) return "single";
-  if (time >= 0 && table.rows.length > 1 && categories.length <= 1) return countsOnly(table, numbers) && numbers.length + categories.length <= 2 ? "area" : "line";
+  if (time >= 0 && table.rows.length > 1 && categories.length <= 1)
+    return countsOnly(table, numbers) && numbers.length + categories.length <= 2 ? "area" : "line";
   if (time >= 0) return "table";
   if (isMatrix(table, categories, numbers)) return "heatmap";
   if (categories.length === 1) return "bar";
@@ -102,7 +107,8 @@ export function chooseChart(table: Table): ChartKind {
     // A full grid reads as a matrix; a sparse list of pairs reads as a table.
     return a > 1 && b > 1 && a <= 60 && b <= 40 && table.rows.length >= a * b * 0.4 ? "heatmap" : "table";
   }
-  if (categories.length === 0 && numbers.length === 2 && table.rows.length > 1) return isAscending(table, numbers[0]!) ? "column" : "scatter";
+  if (categories.length === 0 && numbers.length === 2 && table.rows.length > 1)
+    return isAscending(table, numbers[0]!) ? "column" : "scatter";
   return "table";
 }
 
@@ -111,10 +117,13 @@ function countsOnly(table: Table, numbers: number[]): boolean {
 }
 
 const isAscending = (table: Table, at: number): boolean =>
-  table.rows.every((row, i) => i === 0 || (asNumber(row[at]) ?? -Infinity) > (asNumber(table.rows[i - 1]![at]) ?? Infinity));
+  table.rows.every(
+    (row, i) => i === 0 || (asNumber(row[at]) ?? -Infinity) > (asNumber(table.rows[i - 1]![at]) ?? Infinity),
+  );
 
 /** The label inside predicted(x), actual(x) or "predicted x". */
-export const bareLabel = (name: string): string => /^(?:predicted|actual|pred|true)\s*[(:]\s*(.*?)\)?$/i.exec(name)?.[1] ?? name;
+export const bareLabel = (name: string): string =>
+  /^(?:predicted|actual|pred|true)\s*[(:]\s*(.*?)\)?$/i.exec(name)?.[1] ?? name;
 
 /** One label column, whose values are also the names of the number columns: a confusion matrix, a correlation table. */
 function isMatrix(table: Table, categories: number[], numbers: number[]): boolean {
@@ -128,7 +137,8 @@ function isMatrix(table: Table, categories: number[], numbers: number[]): boolea
 /** Series over a shared x. Wide tables give a series a column; long ones (x, name, value) are pivoted. */
 export function toSeries(table: Table, roles: Roles = {}): SeriesTable {
   const { time, categories, numbers } = parts(table);
-  const index = (name: string | undefined): number => (name === undefined ? -1 : table.fields.findIndex((f) => f.name === name));
+  const index = (name: string | undefined): number =>
+    name === undefined ? -1 : table.fields.findIndex((f) => f.name === name);
   const chosenX = index(roles.x);
   const xAt = chosenX >= 0 ? chosenX : time >= 0 ? time : (categories[0] ?? numbers[0] ?? 0);
   const isTime = xAt === time && time >= 0;
@@ -140,7 +150,12 @@ export function toSeries(table: Table, roles: Roles = {}): SeriesTable {
   const xName = table.fields[xAt]?.name ?? "";
   if (pivotAt === undefined || pivotAt < 0 || ys.length !== 1) {
     const x = table.rows.map(xOf);
-    return { xName, x, time: isTime, series: ys.map((at) => ({ name: table.fields[at]!.name, values: table.rows.map((row) => asNumber(row[at])) })) };
+    return {
+      xName,
+      x,
+      time: isTime,
+      series: ys.map((at) => ({ name: table.fields[at]!.name, values: table.rows.map((row) => asNumber(row[at])) })),
+    };
   }
   const xs = [...new Set(table.rows.map(xOf))];
   if (isTime) xs.sort((a, b) => Number(a) - Number(b));
@@ -172,11 +187,14 @@ export function topNine(table: SeriesTable): SeriesTable {
 /** A matrix from a wide table (a label column and number columns) or a long one (row, column, value). */
 export function toMatrix(table: Table, roles: Roles = {}): Matrix {
   const { categories, numbers, time } = parts(table);
-  const index = (name: string | undefined): number => (name === undefined ? -1 : table.fields.findIndex((f) => f.name === name));
+  const index = (name: string | undefined): number =>
+    name === undefined ? -1 : table.fields.findIndex((f) => f.name === name);
   const wide = index(roles.series) < 0 && (numbers.length > 1 || categories.length < 2) && index(roles.value) < 0;
   if (wide) {
     const labels = index(roles.x) >= 0 ? index(roles.x) : (categories[0] ?? (time >= 0 ? time : 0));
-    const columns = table.fields.map((_, i) => i).filter((i) => i !== labels && (numbers.includes(i) || (categories.length > 1 && isEmptyColumn(table, i))));
+    const columns = table.fields
+      .map((_, i) => i)
+      .filter((i) => i !== labels && (numbers.includes(i) || (categories.length > 1 && isEmptyColumn(table, i))));
     return {
       rowName: table.fields[labels]?.name ?? "",
       columnName: "",
@@ -187,15 +205,18 @@ export function toMatrix(table: Table, roles: Roles = {}): Matrix {
   }
   const rowAt = index(roles.x) >= 0 ? index(roles.x) : categories[0]!;
   const columnAt = index(roles.series) >= 0 ? index(roles.series) : (categories.find((at) => at !== rowAt) ?? rowAt);
-  const valueAt = index(roles.value) >= 0 ? index(roles.value) : (numbers.find((at) => at !== rowAt && at !== columnAt) ?? -1);
+  const valueAt =
+    index(roles.value) >= 0 ? index(roles.value) : (numbers.find((at) => at !== rowAt && at !== columnAt) ?? -1);
   const rows = [...new Set(table.rows.map((row) => asText(row[rowAt])))].sort(naturally);
   const columns = [...new Set(table.rows.map((row) => asText(row[columnAt])))].sort(naturally);
   const values = rows.map(() => columns.map(() => null as number | null));
-  for (const row of table.rows) values[rows.indexOf(asText(row[rowAt]))]![columns.indexOf(asText(row[columnAt]))] = asNumber(row[valueAt]);
+  for (const row of table.rows)
+    values[rows.indexOf(asText(row[rowAt]))]![columns.indexOf(asText(row[columnAt]))] = asNumber(row[valueAt]);
   return { rowName: table.fields[rowAt]!.name, columnName: table.fields[columnAt]!.name, rows, columns, values };
 }
 
-const isEmptyColumn = (table: Table, at: number): boolean => table.rows.every((row) => row[at] === null || row[at] === "");
+const isEmptyColumn = (table: Table, at: number): boolean =>
+  table.rows.every((row) => row[at] === null || row[at] === "");
 
 const collator = new Intl.Collator("en", { numeric: true });
 export const naturally = (a: string, b: string): number => collator.compare(a, b);

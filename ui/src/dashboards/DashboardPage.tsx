@@ -24,7 +24,10 @@ export function DashboardPage() {
   const setParams = useSetParams();
   const client = useQueryClient();
   const { range, chosen, live, setRange } = useRange();
-  const board = useQuery({ queryKey: ["dashboard", id], queryFn: ({ signal }) => request<Dashboard>(`/dashboards/${id}`, { signal }) });
+  const board = useQuery({
+    queryKey: ["dashboard", id],
+    queryFn: ({ signal }) => request<Dashboard>(`/dashboards/${id}`, { signal }),
+  });
   const [draft, setDraft] = useState<Dashboard | null>(null);
   const [form, setForm] = useState<Panel | null>(null);
   const [about, setAbout] = useState(false);
@@ -38,7 +41,11 @@ export function DashboardPage() {
   }, [editing, board.data, draft]);
 
   const save = useMutation({
-    mutationFn: (next: Dashboard) => request<Dashboard>(`/dashboards/${id}`, { method: "PUT", body: { title: next.title, description: next.description, definition: next.definition } }),
+    mutationFn: (next: Dashboard) =>
+      request<Dashboard>(`/dashboards/${id}`, {
+        method: "PUT",
+        body: { title: next.title, description: next.description, definition: next.definition },
+      }),
     onSuccess: async (_, next) => {
       client.setQueryData(["dashboard", id], next);
       await client.invalidateQueries({ queryKey: ["dashboards"] });
@@ -49,10 +56,12 @@ export function DashboardPage() {
   const definition = shown?.definition;
   // Without a range in the address the dashboard's own range holds.
   const effective: TimeRange = useMemo(
-    () => (chosen ? range : { earliest: definition?.earliest || range.earliest, latest: definition?.latest || range.latest }),
+    () =>
+      chosen ? range : { earliest: definition?.earliest || range.earliest, latest: definition?.latest || range.latest },
     [chosen, range, definition?.earliest, definition?.latest],
   );
-  const wantsRange = !chosen && definition !== undefined && (definition.earliest !== undefined || definition.latest !== undefined);
+  const wantsRange =
+    !chosen && definition !== undefined && (definition.earliest !== undefined || definition.latest !== undefined);
   useEffect(() => {
     if (wantsRange) setParams({ earliest: effective.earliest, latest: effective.latest });
   }, [wantsRange, effective, setParams]);
@@ -61,7 +70,8 @@ export function DashboardPage() {
   const refreshMs = live && !editing && refresh !== undefined && refresh > 0 ? Math.max(2, refresh) * 1000 : false;
   const zoom = (start: number, end: number): void => setRange(absoluteRange(start, end));
 
-  const change = (panels: Panel[]): void => setDraft((was) => (was ? { ...was, definition: { ...was.definition, panels } } : was));
+  const change = (panels: Panel[]): void =>
+    setDraft((was) => (was ? { ...was, definition: { ...was.definition, panels } } : was));
   const putPanel = (panel: Panel): void => {
     const panels = shown?.definition.panels ?? [];
     const known = panels.some((p) => p.id === panel.id);
@@ -69,11 +79,32 @@ export function DashboardPage() {
     setForm(null);
   };
 
-  if (board.isPending) return <div className="page"><Skeleton rows={10} height={24} /></div>;
-  if (board.error) return <div className="page"><Failure error={board.error} retry={() => void board.refetch()} /></div>;
+  if (board.isPending)
+    return (
+      <div className="page">
+        <Skeleton rows={10} height={24} />
+      </div>
+    );
+  if (board.error)
+    return (
+      <div className="page">
+        <Failure error={board.error} retry={() => void board.refetch()} />
+      </div>
+    );
   const panels = shown!.definition.panels ?? [];
   const alone = panels.find((p) => p.id === params.panel);
-  const newPanel = (): void => setForm({ id: crypto.randomUUID().slice(0, 8), title: "", search: "", chart: "line", options: {}, x: 0, y: Math.max(0, ...panels.map((p) => p.y + p.h)), w: 12, h: 8 });
+  const newPanel = (): void =>
+    setForm({
+      id: crypto.randomUUID().slice(0, 8),
+      title: "",
+      search: "",
+      chart: "line",
+      options: {},
+      x: 0,
+      y: Math.max(0, ...panels.map((p) => p.y + p.h)),
+      w: 12,
+      h: 8,
+    });
 
   return (
     <div className="page dashboard">
@@ -81,28 +112,68 @@ export function DashboardPage() {
         {shown!.description && <p className="dim grow">{shown!.description}</p>}
         {!shown!.description && <span className="grow" />}
         {!editing && refreshMs !== false && <span className="dim small nowrap">every {refresh}&#8239;s</span>}
-        {alone && <button type="button" className="button" onClick={() => setParams({ panel: undefined })}>All panels</button>}
+        {alone && (
+          <button type="button" className="button" onClick={() => setParams({ panel: undefined })}>
+            All panels
+          </button>
+        )}
         {editing ? (
           <>
-            <button type="button" className="button" onClick={newPanel}><Icon name="plus" /> Panel</button>
-            <button type="button" className="button" onClick={() => setAbout(true)}><Icon name="edit" /> Title, refresh, JSON</button>
-            <button type="button" className="button" onClick={() => setParams({ edit: undefined })}>Discard</button>
-            <button type="button" className="button primary" disabled={save.isPending || draft === null} onClick={() => draft && save.mutate(draft)}>Save</button>
+            <button type="button" className="button" onClick={newPanel}>
+              <Icon name="plus" /> Panel
+            </button>
+            <button type="button" className="button" onClick={() => setAbout(true)}>
+              <Icon name="edit" /> Title, refresh, JSON
+            </button>
+            <button type="button" className="button" onClick={() => setParams({ edit: undefined })}>
+              Discard
+            </button>
+            <button
+              type="button"
+              className="button primary"
+              disabled={save.isPending || draft === null}
+              onClick={() => draft && save.mutate(draft)}
+            >
+              Save
+            </button>
           </>
         ) : (
           <>
-            <button type="button" className="button" onClick={() => void client.invalidateQueries({ queryKey: ["panel"] })}><Icon name="refresh" /> Refresh</button>
-            <button type="button" className="button" onClick={() => setParams({ edit: "1", panel: undefined }, false)}><Icon name="edit" /> Edit</button>
+            <button
+              type="button"
+              className="button"
+              onClick={() => void client.invalidateQueries({ queryKey: ["panel"] })}
+            >
+              <Icon name="refresh" /> Refresh
+            </button>
+            <button type="button" className="button" onClick={() => setParams({ edit: "1", panel: undefined }, false)}>
+              <Icon name="edit" /> Edit
+            </button>
           </>
         )}
       </div>
       {save.error && <Failure error={save.error} compact />}
       {panels.length === 0 ? (
-        <Empty title="No panels yet" action={editing ? <button type="button" className="button" onClick={newPanel}>Add a panel</button> : <button type="button" className="button" onClick={() => setParams({ edit: "1" })}>Edit</button>}>
+        <Empty
+          title="No panels yet"
+          action={
+            editing ? (
+              <button type="button" className="button" onClick={newPanel}>
+                Add a panel
+              </button>
+            ) : (
+              <button type="button" className="button" onClick={() => setParams({ edit: "1" })}>
+                Edit
+              </button>
+            )
+          }
+        >
           Each panel is a search and a chart. A search on the Search page can also be saved here.
         </Empty>
       ) : alone ? (
-        <div className="panel-alone"><PanelView panel={alone} range={effective} refreshMs={refreshMs} onZoom={zoom} /></div>
+        <div className="panel-alone">
+          <PanelView panel={alone} range={effective} refreshMs={refreshMs} onZoom={zoom} />
+        </div>
       ) : (
         <Grid panels={panels} editing={editing} change={change}>
           {(panel, headProps) => (
@@ -114,17 +185,52 @@ export function DashboardPage() {
               headProps={headProps}
               menu={
                 editing ? (
-                  <Popover label={<Icon name="more" size={14} />} name={`Actions for ${panel.title}`} className="icon-button tiny" align="right">
+                  <Popover
+                    label={<Icon name="more" size={14} />}
+                    name={`Actions for ${panel.title}`}
+                    className="icon-button tiny"
+                    align="right"
+                  >
                     {(close) => (
                       <>
                         <MenuItem onSelect={() => (close(), setForm(panel))}>Edit…</MenuItem>
-                        <MenuItem onSelect={() => (close(), change(settle([...panels, { ...panel, id: crypto.randomUUID().slice(0, 8), title: `${panel.title} (copy)`, y: panel.y + panel.h }])))}>Duplicate</MenuItem>
-                        <MenuItem danger onSelect={() => (close(), change(settle(panels.filter((p) => p.id !== panel.id))))}>Remove</MenuItem>
+                        <MenuItem
+                          onSelect={() => (
+                            close(),
+                            change(
+                              settle([
+                                ...panels,
+                                {
+                                  ...panel,
+                                  id: crypto.randomUUID().slice(0, 8),
+                                  title: `${panel.title} (copy)`,
+                                  y: panel.y + panel.h,
+                                },
+                              ]),
+                            )
+                          )}
+                        >
+                          Duplicate
+                        </MenuItem>
+                        <MenuItem
+                          danger
+                          onSelect={() => (close(), change(settle(panels.filter((p) => p.id !== panel.id))))}
+                        >
+                          Remove
+                        </MenuItem>
                       </>
                     )}
                   </Popover>
                 ) : (
-                  <button type="button" className="icon-button tiny" aria-label={`Show only "${panel.title}"`} title="Expand" onClick={() => setParams({ panel: panel.id }, false)}><Icon name="expand" size={13} /></button>
+                  <button
+                    type="button"
+                    className="icon-button tiny"
+                    aria-label={`Show only "${panel.title}"`}
+                    title="Expand"
+                    onClick={() => setParams({ panel: panel.id }, false)}
+                  >
+                    <Icon name="expand" size={13} />
+                  </button>
                 )
               }
             />
@@ -168,28 +274,59 @@ function Grid({ panels, editing, change, children }: GridProps) {
     const column = box.current.clientWidth / COLUMNS;
     const dx = Math.round((event.clientX - from.x) / column);
     const dy = Math.round((event.clientY - from.y) / UNIT);
-    const next = from.sizing ? { ...from.panel, w: from.panel.w + dx, h: from.panel.h + dy } : { ...from.panel, x: from.panel.x + dx, y: from.panel.y + dy };
+    const next = from.sizing
+      ? { ...from.panel, w: from.panel.w + dx, h: from.panel.h + dy }
+      : { ...from.panel, x: from.panel.x + dx, y: from.panel.y + dy };
     const now = panels.find((p) => p.id === from.panel.id);
-    if (now && (now.x !== next.x || now.y !== next.y || now.w !== next.w || now.h !== next.h)) change(settle(panels, next));
+    if (now && (now.x !== next.x || now.y !== next.y || now.w !== next.w || now.h !== next.h))
+      change(settle(panels, next));
   };
   const end = (): void => {
     start.current = null;
   };
   return (
     <div ref={box} className={editing ? "board editing" : "board"} style={{ gridAutoRows: UNIT }}>
-      {[...panels].sort((a, b) => a.y - b.y || a.x - b.x).map((panel) => (
-        <div key={panel.id} className="board-cell" style={{ gridColumn: `${panel.x + 1} / span ${panel.w}`, gridRow: `${panel.y + 1} / span ${panel.h}`, ["--h" as string]: panel.h }}>
-          {children(panel, editing ? { onPointerDown: begin(panel, false), onPointerMove: move, onPointerUp: end } : undefined)}
-          {editing && <button type="button" className="panel-size" aria-label={`Resize ${panel.title}`} onPointerDown={begin(panel, true)} onPointerMove={move} onPointerUp={end} onKeyDown={(e) => {
-            const steps: Record<string, Partial<Panel>> = { ArrowRight: { w: panel.w + 1 }, ArrowLeft: { w: panel.w - 1 }, ArrowDown: { h: panel.h + 1 }, ArrowUp: { h: panel.h - 1 } };
-            const step = steps[e.key];
-            if (step) {
-              e.preventDefault();
-              change(settle(panels, { ...panel, ...step }));
-            }
-          }} />}
-        </div>
-      ))}
+      {[...panels]
+        .sort((a, b) => a.y - b.y || a.x - b.x)
+        .map((panel) => (
+          <div
+            key={panel.id}
+            className="board-cell"
+            style={{
+              gridColumn: `${panel.x + 1} / span ${panel.w}`,
+              gridRow: `${panel.y + 1} / span ${panel.h}`,
+              ["--h" as string]: panel.h,
+            }}
+          >
+            {children(
+              panel,
+              editing ? { onPointerDown: begin(panel, false), onPointerMove: move, onPointerUp: end } : undefined,
+            )}
+            {editing && (
+              <button
+                type="button"
+                className="panel-size"
+                aria-label={`Resize ${panel.title}`}
+                onPointerDown={begin(panel, true)}
+                onPointerMove={move}
+                onPointerUp={end}
+                onKeyDown={(e) => {
+                  const steps: Record<string, Partial<Panel>> = {
+                    ArrowRight: { w: panel.w + 1 },
+                    ArrowLeft: { w: panel.w - 1 },
+                    ArrowDown: { h: panel.h + 1 },
+                    ArrowUp: { h: panel.h - 1 },
+                  };
+                  const step = steps[e.key];
+                  if (step) {
+                    e.preventDefault();
+                    change(settle(panels, { ...panel, ...step }));
+                  }
+                }}
+              />
+            )}
+          </div>
+        ))}
     </div>
   );
 }

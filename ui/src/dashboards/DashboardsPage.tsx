@@ -17,10 +17,17 @@ export function DashboardsPage() {
   const carried = useCarried();
   const navigate = useNavigate();
   const client = useQueryClient();
-  const list = useQuery({ queryKey: ["dashboards"], queryFn: ({ signal }) => request<Dashboard[]>("/dashboards", { signal }) });
+  const list = useQuery({
+    queryKey: ["dashboards"],
+    queryFn: ({ signal }) => request<Dashboard[]>("/dashboards", { signal }),
+  });
   const [leaving, setLeaving] = useState<Dashboard | null>(null);
   const create = useMutation({
-    mutationFn: () => request<Dashboard>("/dashboards", { method: "POST", body: { title: "New dashboard", description: "", definition: { panels: [] } } }),
+    mutationFn: () =>
+      request<Dashboard>("/dashboards", {
+        method: "POST",
+        body: { title: "New dashboard", description: "", definition: { panels: [] } },
+      }),
     onSuccess: async (made) => {
       await client.invalidateQueries({ queryKey: ["dashboards"] });
       await navigate({ to: "/dashboards/$id", params: { id: String(made.id) }, search: { edit: "1" } });
@@ -45,7 +52,10 @@ export function DashboardsPage() {
       ) : list.error ? (
         <Failure error={list.error} retry={() => void list.refetch()} />
       ) : list.data.length === 0 ? (
-        <Empty title="No dashboards yet" action={newButton}>A dashboard shows panels made from searches. Run a search and choose "Save to dashboard", or start with an empty one.</Empty>
+        <Empty title="No dashboards yet" action={newButton}>
+          A dashboard shows panels made from searches. Run a search and choose "Save to dashboard", or start with an
+          empty one.
+        </Empty>
       ) : (
         <>
           <div className="row page-tools">{newButton}</div>
@@ -53,16 +63,35 @@ export function DashboardsPage() {
           <div className="table-wrap">
             <table className="plain">
               <thead>
-                <tr><th>Dashboard</th><th>What it shows</th><th className="num">Panels</th><th><span className="hidden-label">Actions</span></th></tr>
+                <tr>
+                  <th>Dashboard</th>
+                  <th>What it shows</th>
+                  <th className="num">Panels</th>
+                  <th>
+                    <span className="hidden-label">Actions</span>
+                  </th>
+                </tr>
               </thead>
               <tbody>
                 {list.data.map((d) => (
                   <tr key={d.id}>
-                    <td className="nowrap"><Link to="/dashboards/$id" params={{ id: String(d.id) }} search={carried}>{d.title}</Link></td>
+                    <td className="nowrap">
+                      <Link to="/dashboards/$id" params={{ id: String(d.id) }} search={carried}>
+                        {d.title}
+                      </Link>
+                    </td>
                     <td className="dim prose">{d.description}</td>
                     <td className="num">{formatNumber(d.definition?.panels?.length ?? 0)}</td>
                     <td className="num">
-                      <button type="button" className="icon-button" aria-label={`Delete ${d.title}`} title="Delete" onClick={() => setLeaving(d)}><Icon name="trash" /></button>
+                      <button
+                        type="button"
+                        className="icon-button"
+                        aria-label={`Delete ${d.title}`}
+                        title="Delete"
+                        onClick={() => setLeaving(d)}
+                      >
+                        <Icon name="trash" />
+                      </button>
                     </td>
                   </tr>
                 ))}
@@ -72,8 +101,16 @@ export function DashboardsPage() {
         </>
       )}
       {leaving && (
-        <Confirm title="Delete the dashboard?" action="Delete" busy={remove.isPending} error={remove.error && <Failure error={remove.error} compact />} onConfirm={() => remove.mutate(leaving.id)} onClose={() => setLeaving(null)}>
-          "{leaving.title}" and its {leaving.definition?.panels?.length ?? 0} panels will be gone for everybody. The data they show stays.
+        <Confirm
+          title="Delete the dashboard?"
+          action="Delete"
+          busy={remove.isPending}
+          error={remove.error && <Failure error={remove.error} compact />}
+          onConfirm={() => remove.mutate(leaving.id)}
+          onClose={() => setLeaving(null)}
+        >
+          "{leaving.title}" and its {leaving.definition?.panels?.length ?? 0} panels will be gone for everybody. The
+          data they show stays.
         </Confirm>
       )}
     </div>

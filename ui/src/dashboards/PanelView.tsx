@@ -24,7 +24,10 @@ export function PanelView({ panel, range, refreshMs, onZoom, menu, headProps }: 
   const latest = panel.latest || range.latest;
   const answer = usePanel(panel.search, earliest, latest, refreshMs, seen);
   const data = answer.data;
-  const resolved = useMemo(() => resolveRange({ earliest, latest }, data?.at ?? Date.now() / 1000), [earliest, latest, data?.at]);
+  const resolved = useMemo(
+    () => resolveRange({ earliest, latest }, data?.at ?? Date.now() / 1000),
+    [earliest, latest, data?.at],
+  );
   const options = useMemo(() => panelOptions(panel), [panel]);
   const stale = answer.isPlaceholderData || (answer.error !== null && data !== undefined);
   const warnings = (data?.messages ?? []).filter((m) => m.severity === "warning");
@@ -33,11 +36,31 @@ export function PanelView({ panel, range, refreshMs, onZoom, menu, headProps }: 
       <header className="panel-head" {...headProps}>
         <h2 title={panel.title}>{panel.title}</h2>
         {panel.unit && <span className="panel-unit">{panel.unit}</span>}
-        {warnings.length > 0 && <span className="panel-warn" title={warnings.map((w) => w.text).join("\n")}><Icon name="warn" size={13} /></span>}
-        {answer.error && data && <span className="panel-warn" title={errorText(answer.error)}>as of {formatAgo(data.at, Date.now() / 1000)}</span>}
+        {warnings.length > 0 && (
+          <span className="panel-warn" title={warnings.map((w) => w.text).join("\n")}>
+            <Icon name="warn" size={13} />
+          </span>
+        )}
+        {answer.error && data && (
+          <span className="panel-warn" title={errorText(answer.error)}>
+            as of {formatAgo(data.at, Date.now() / 1000)}
+          </span>
+        )}
         <span className="grow" />
         <span className="panel-tools">
-          <Link to="/search" search={{ q: panel.search, earliest, latest, chart: panel.chart, view: panel.chart === "table" ? "table" : "chart" }} className="icon-button tiny" aria-label={`Open "${panel.title}" in Search`} title={data ? `Open in Search (took ${formatSeconds(data.run_duration_s)})` : "Open in Search"}>
+          <Link
+            to="/search"
+            search={{
+              q: panel.search,
+              earliest,
+              latest,
+              chart: panel.chart,
+              view: panel.chart === "table" ? "table" : "chart",
+            }}
+            className="icon-button tiny"
+            aria-label={`Open "${panel.title}" in Search`}
+            title={data ? `Open in Search (took ${formatSeconds(data.run_duration_s)})` : "Open in Search"}
+          >
             <Icon name="search" size={13} />
           </Link>
           {menu}
@@ -45,7 +68,15 @@ export function PanelView({ panel, range, refreshMs, onZoom, menu, headProps }: 
       </header>
       <div className={stale ? "panel-body stale" : "panel-body"}>
         {data ? (
-          <Chart table={data.results} kind={panel.chart} title={panel.title} unit={panel.unit} options={options} range={resolved} onZoom={onZoom} />
+          <Chart
+            table={data.results}
+            kind={panel.chart}
+            title={panel.title}
+            unit={panel.unit}
+            options={options}
+            range={resolved}
+            onZoom={onZoom}
+          />
         ) : answer.error ? (
           <div className="panel-error" role="alert">
             <p>{errorText(answer.error)}</p>
@@ -64,7 +95,8 @@ export function PanelView({ panel, range, refreshMs, onZoom, menu, headProps }: 
 /** Options as the panel stores them, with the names other editors use for the same thing. */
 export function panelOptions(panel: Panel): ChartOptions {
   const o = panel.options ?? {};
-  const text = (...names: string[]): string | undefined => names.map((n) => o[n]).find((v): v is string => typeof v === "string" && v !== "");
+  const text = (...names: string[]): string | undefined =>
+    names.map((n) => o[n]).find((v): v is string => typeof v === "string" && v !== "");
   return {
     ...(o as ChartOptions),
     x: panel.chart === "heatmap" ? text("x", "rows", "row") : text("x"),
@@ -81,7 +113,9 @@ function useSeen(): [React.RefObject<HTMLElement | null>, boolean] {
   const [seen, setSeen] = useState(false);
   useEffect(() => {
     if (seen || !ref.current) return;
-    const observer = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && setSeen(true), { rootMargin: "400px" });
+    const observer = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && setSeen(true), {
+      rootMargin: "400px",
+    });
     observer.observe(ref.current);
     return () => observer.disconnect();
   }, [seen]);

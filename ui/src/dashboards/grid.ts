@@ -12,7 +12,13 @@ export const COLUMNS = 24;
 
 export const clampBox = <B extends Box>(box: B): B => {
   const w = Math.max(3, Math.min(COLUMNS, Math.round(box.w)));
-  return { ...box, w, h: Math.max(3, Math.min(60, Math.round(box.h))), x: Math.max(0, Math.min(COLUMNS - w, Math.round(box.x))), y: Math.max(0, Math.round(box.y)) };
+  return {
+    ...box,
+    w,
+    h: Math.max(3, Math.min(60, Math.round(box.h))),
+    x: Math.max(0, Math.min(COLUMNS - w, Math.round(box.x))),
+    y: Math.max(0, Math.round(box.y)),
+  };
 };
 
 const overlap = (a: Box, b: Box): boolean => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
@@ -20,7 +26,10 @@ const overlap = (a: Box, b: Box): boolean => a.x < b.x + b.w && b.x < a.x + a.w 
 /** Places `moved` where it was dropped, pushes what it covers down, and closes the gaps above. */
 export function settle<B extends Box>(boxes: B[], moved?: B): B[] {
   const first = moved ? [clampBox(moved)] : [];
-  const rest = boxes.filter((b) => b.id !== moved?.id).map(clampBox).sort((a, b) => a.y - b.y || a.x - b.x);
+  const rest = boxes
+    .filter((b) => b.id !== moved?.id)
+    .map(clampBox)
+    .sort((a, b) => a.y - b.y || a.x - b.x);
   const placed: B[] = [];
   for (const box of [...first, ...rest]) {
     let y = box.y;

@@ -14,7 +14,17 @@ export const anchorOf = (element: HTMLElement): Anchor => {
   return { x: box.left, y: box.bottom, from: element };
 };
 
-export function AnchoredMenu({ anchor, onClose, label, children }: { anchor: Anchor; onClose: () => void; label: string; children: ReactNode }) {
+export function AnchoredMenu({
+  anchor,
+  onClose,
+  label,
+  children,
+}: {
+  anchor: Anchor;
+  onClose: () => void;
+  label: string;
+  children: ReactNode;
+}) {
   const ref = useRef<HTMLDivElement>(null);
   const [place, setPlace] = useState<{ left: number; top: number } | null>(null);
   useLayoutEffect(() => {
@@ -47,7 +57,14 @@ export function AnchoredMenu({ anchor, onClose, label, children }: { anchor: Anc
     }
   };
   return createPortal(
-    <div ref={ref} className="popover" role="menu" aria-label={label} style={{ left: place?.left ?? 0, top: place?.top ?? 0, visibility: place ? "visible" : "hidden" }} onKeyDown={onKeyDown}>
+    <div
+      ref={ref}
+      className="popover"
+      role="menu"
+      aria-label={label}
+      style={{ left: place?.left ?? 0, top: place?.top ?? 0, visibility: place ? "visible" : "hidden" }}
+      onKeyDown={onKeyDown}
+    >
       {children}
     </div>,
     document.body,

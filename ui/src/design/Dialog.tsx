@@ -21,7 +21,9 @@ export function Dialog({ title, onClose, children, actions, wide, onSubmit }: Pr
     if (dialog && !dialog.open) {
       dialog.showModal();
       // The browser would choose the first thing that takes the focus, which is the cross.
-      const first = dialog.querySelector<HTMLElement>(".dialog-content input, .dialog-content select, .dialog-content textarea") ?? dialog.querySelector<HTMLElement>(".dialog-foot button");
+      const first =
+        dialog.querySelector<HTMLElement>(".dialog-content input, .dialog-content select, .dialog-content textarea") ??
+        dialog.querySelector<HTMLElement>(".dialog-foot button");
       first?.focus();
     }
     return () => dialog?.close();
@@ -82,8 +84,12 @@ export function Confirm({ title, children, action, busy, error, onConfirm, onClo
       onSubmit={onConfirm}
       actions={
         <>
-          <button type="button" className="button" onClick={onClose}>Keep</button>
-          <button type="submit" className="button danger" disabled={busy}>{action}</button>
+          <button type="button" className="button" onClick={onClose}>
+            Keep
+          </button>
+          <button type="submit" className="button danger" disabled={busy}>
+            {action}
+          </button>
         </>
       }
     >

@@ -14,7 +14,16 @@ interface Props {
   children: (close: () => void) => ReactNode;
 }
 
-export function Popover({ label, name, className = "button", align = "left", width, role = "menu", disabled, children }: Props) {
+export function Popover({
+  label,
+  name,
+  className = "button",
+  align = "left",
+  width,
+  role = "menu",
+  disabled,
+  children,
+}: Props) {
   const [open, setOpen] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
   const panel = useRef<HTMLDivElement>(null);
@@ -39,7 +48,9 @@ export function Popover({ label, name, className = "button", align = "left", wid
     const maxHeight = Math.max(160, up ? above : below);
     const top = up ? Math.max(8, anchor.top - 4 - Math.min(box.height, maxHeight)) : anchor.bottom + 4;
     setPlace({ left, top, maxHeight });
-    const first = panel.current.querySelector<HTMLElement>("[data-autofocus], [role=menuitem], [role=menuitemradio], input, button, a");
+    const first = panel.current.querySelector<HTMLElement>(
+      "[data-autofocus], [role=menuitem], [role=menuitemradio], input, button, a",
+    );
     first?.focus({ preventScroll: true });
   }, [open, align]);
 
@@ -78,7 +89,18 @@ export function Popover({ label, name, className = "button", align = "left", wid
 
   return (
     <>
-      <button ref={button} type="button" className={className} aria-haspopup={role} aria-expanded={open} aria-controls={open ? id : undefined} aria-label={name} title={name} disabled={disabled} onClick={() => setOpen((was) => !was)}>
+      <button
+        ref={button}
+        type="button"
+        className={className}
+        aria-haspopup={role}
+        aria-expanded={open}
+        aria-controls={open ? id : undefined}
+        aria-label={name}
+        title={name}
+        disabled={disabled}
+        onClick={() => setOpen((was) => !was)}
+      >
         {label}
       </button>
       {open &&
@@ -89,7 +111,13 @@ export function Popover({ label, name, className = "button", align = "left", wid
             role={role}
             aria-label={name}
             className="popover"
-            style={{ left: place?.left ?? 0, top: place?.top ?? 0, maxHeight: place?.maxHeight, width, visibility: place ? "visible" : "hidden" }}
+            style={{
+              left: place?.left ?? 0,
+              top: place?.top ?? 0,
+              maxHeight: place?.maxHeight,
+              width,
+              visibility: place ? "visible" : "hidden",
+            }}
             onKeyDown={onKeyDown}
           >
             {children(close)}
@@ -100,10 +128,32 @@ export function Popover({ label, name, className = "button", align = "left", wid
   );
 }
 
-export function MenuItem({ onSelect, children, checked, hint, danger }: { onSelect: () => void; children: ReactNode; checked?: boolean; hint?: ReactNode; danger?: boolean }) {
+export function MenuItem({
+  onSelect,
+  children,
+  checked,
+  hint,
+  danger,
+}: {
+  onSelect: () => void;
+  children: ReactNode;
+  checked?: boolean;
+  hint?: ReactNode;
+  danger?: boolean;
+}) {
   return (
-    <button type="button" role={checked === undefined ? "menuitem" : "menuitemradio"} aria-checked={checked} className={`menu-item${danger ? " danger" : ""}`} onClick={onSelect}>
-      {checked !== undefined && <span className="menu-check" aria-hidden="true">{checked ? "✓" : ""}</span>}
+    <button
+      type="button"
+      role={checked === undefined ? "menuitem" : "menuitemradio"}
+      aria-checked={checked}
+      className={`menu-item${danger ? " danger" : ""}`}
+      onClick={onSelect}
+    >
+      {checked !== undefined && (
+        <span className="menu-check" aria-hidden="true">
+          {checked ? "✓" : ""}
+        </span>
+      )}
       <span className="menu-label">{children}</span>
       {hint !== undefined && <span className="menu-hint">{hint}</span>}
     </button>

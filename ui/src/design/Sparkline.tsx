@@ -12,7 +12,12 @@ interface Props {
 
 export function Sparkline({ values, width = 96, height = 20, label, min, max, tone }: Props) {
   const present = values.filter((v): v is number => v !== null && Number.isFinite(v));
-  if (present.length === 0) return <span className="dim" aria-label={`${label}: no values`}>–</span>;
+  if (present.length === 0)
+    return (
+      <span className="dim" aria-label={`${label}: no values`}>
+        –
+      </span>
+    );
   const low = min ?? Math.min(...present);
   const high = max ?? Math.max(...present);
   const span = high - low || 1;
@@ -31,7 +36,15 @@ export function Sparkline({ values, width = 96, height = 20, label, min, max, to
   const lastAt = values.findLastIndex((v) => v !== null && Number.isFinite(v));
   const last = values[lastAt] as number;
   return (
-    <svg className="sparkline" width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="img" aria-label={label} style={tone ? { color: tone } : undefined}>
+    <svg
+      className="sparkline"
+      width={width}
+      height={height}
+      viewBox={`0 0 ${width} ${height}`}
+      role="img"
+      aria-label={label}
+      style={tone ? { color: tone } : undefined}
+    >
       <path d={path} fill="none" stroke="currentColor" strokeWidth="1.5" strokeLinejoin="round" />
       <circle cx={x(lastAt)} cy={y(last)} r="2" fill="currentColor" />
     </svg>

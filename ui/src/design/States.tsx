@@ -13,7 +13,17 @@ export function Skeleton({ rows = 6, height }: { rows?: number; height?: number 
   );
 }
 
-export function Empty({ title, children, command, action }: { title: string; children?: ReactNode; command?: string; action?: ReactNode }) {
+export function Empty({
+  title,
+  children,
+  command,
+  action,
+}: {
+  title: string;
+  children?: ReactNode;
+  command?: string;
+  action?: ReactNode;
+}) {
   return (
     <div className="empty">
       <h2>{title}</h2>
@@ -29,7 +39,12 @@ export function Command({ text }: { text: string }) {
   return (
     <div className="command-line">
       <code>{text}</code>
-      <button type="button" className="icon-button" aria-label="Copy the command" onClick={() => void navigator.clipboard?.writeText(text)}>
+      <button
+        type="button"
+        className="icon-button"
+        aria-label="Copy the command"
+        onClick={() => void navigator.clipboard?.writeText(text)}
+      >
         <Icon name="copy" />
       </button>
     </div>
@@ -66,7 +81,9 @@ const MARKS: Record<Tone, string> = { ok: "✓", warn: "▲", error: "●", info
 export function Badge({ tone, children, title }: { tone: Tone; children: ReactNode; title?: string }) {
   return (
     <span className={`badge ${tone}`} title={title}>
-      <span aria-hidden="true" className="badge-mark">{MARKS[tone]}</span>
+      <span aria-hidden="true" className="badge-mark">
+        {MARKS[tone]}
+      </span>
       {children}
     </span>
   );

@@ -11,8 +11,34 @@ const SERIES: Record<Theme, readonly string[]> = {
 };
 
 const MEANING: Record<Theme, Record<string, string>> = {
-  dark: { fatal: "#ff6fae", critical: "#ff6fae", error: "#ff8177", warn: "#f0b44c", warning: "#f0b44c", info: "#5c8fc4", debug: "#5f6b78", trace: "#4a545f", ok: "#57c79a", other: "#66717d", "": "#66717d", null: "#66717d" },
-  light: { fatal: "#a81a63", critical: "#a81a63", error: "#d2453b", warn: "#c98a12", warning: "#c98a12", info: "#7fa9d8", debug: "#a9b3be", trace: "#c3cad2", ok: "#0c8a5a", other: "#9aa4af", "": "#9aa4af", null: "#9aa4af" },
+  dark: {
+    fatal: "#ff6fae",
+    critical: "#ff6fae",
+    error: "#ff8177",
+    warn: "#f0b44c",
+    warning: "#f0b44c",
+    info: "#5c8fc4",
+    debug: "#5f6b78",
+    trace: "#4a545f",
+    ok: "#57c79a",
+    other: "#66717d",
+    "": "#66717d",
+    null: "#66717d",
+  },
+  light: {
+    fatal: "#a81a63",
+    critical: "#a81a63",
+    error: "#d2453b",
+    warn: "#c98a12",
+    warning: "#c98a12",
+    info: "#7fa9d8",
+    debug: "#a9b3be",
+    trace: "#c3cad2",
+    ok: "#0c8a5a",
+    other: "#9aa4af",
+    "": "#9aa4af",
+    null: "#9aa4af",
+  },
 };
 
 /** FNV-1a, so that a value's colour is the same in every session and every browser. */
@@ -71,7 +97,11 @@ export function sequential(t: number, theme: Theme): string {
 
 /** Ink that reads on `sequential(t)`: whichever of white and black stands out more. */
 export function inkOn(t: number, theme: Theme): string {
-  const [r, g, b] = [1, 3, 5].map((i) => linear(parseInt(sequential(t, theme).slice(i, i + 2), 16) / 255)) as [number, number, number];
+  const [r, g, b] = [1, 3, 5].map((i) => linear(parseInt(sequential(t, theme).slice(i, i + 2), 16) / 255)) as [
+    number,
+    number,
+    number,
+  ];
   // Above this luminance black has the higher contrast ratio of the two.
   return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000000" : "#ffffff";
 }
@@ -92,7 +122,9 @@ function oklch(l: number, c: number, h: number): string {
   const channel = (v: number): string => {
     const x = Math.min(1, Math.max(0, v));
     const srgb = x <= 0.0031308 ? 12.92 * x : 1.055 * x ** (1 / 2.4) - 0.055;
-    return Math.round(srgb * 255).toString(16).padStart(2, "0");
+    return Math.round(srgb * 255)
+      .toString(16)
+      .padStart(2, "0");
   };
   return `#${rgb.map(channel).join("")}`;
 }

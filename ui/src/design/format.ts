@@ -15,7 +15,12 @@ export function formatNumber(value: number): string {
 /** A number for tight places (axes, chips): 1.2k, 3.4M. */
 export function formatShort(value: number): string {
   const size = Math.abs(value);
-  for (const [limit, letter] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e4, "k"]] as const) {
+  for (const [limit, letter] of [
+    [1e12, "T"],
+    [1e9, "G"],
+    [1e6, "M"],
+    [1e4, "k"],
+  ] as const) {
     if (size >= limit) return trimZeros((value / (letter === "k" ? 1e3 : limit)).toPrecision(3)) + letter;
   }
   return formatNumber(value);
@@ -38,7 +43,12 @@ export const formatSeconds = (s: number): string => formatMs(s * 1000);
 /** Bytes in decimal units, as disks and networks count them. */
 export function formatBytes(bytes: number): string {
   const size = Math.abs(bytes);
-  for (const [limit, unit] of [[1e12, "TB"], [1e9, "GB"], [1e6, "MB"], [1e3, "kB"]] as const) {
+  for (const [limit, unit] of [
+    [1e12, "TB"],
+    [1e9, "GB"],
+    [1e6, "MB"],
+    [1e3, "kB"],
+  ] as const) {
     if (size >= limit) return `${three(bytes / limit)}${THIN}${unit}`;
   }
   return `${formatNumber(bytes)}${THIN}B`;
@@ -50,7 +60,8 @@ export const formatShare = (share: number): string => `${trimZeros((share * 100)
 const MEASURES = new Set(["%", "percent", "share", "percentunit", "ratio", "ms", "s", "ns", "By", "bytes", "B"]);
 
 /** A unit short enough for an axis or a cell; words such as "requests" are said once, in the title. */
-export const measure = (unit: string | undefined): string | undefined => (unit !== undefined && MEASURES.has(unit) ? unit : undefined);
+export const measure = (unit: string | undefined): string | undefined =>
+  unit !== undefined && MEASURES.has(unit) ? unit : undefined;
 
 /** A value in the unit a panel declares; unknown units are written after the number. */
 export function formatUnit(value: number, unit: string | undefined): string {
@@ -123,7 +134,8 @@ export function toEpoch(value: unknown): number | null {
   return Number.isNaN(parsed) ? null : parsed / 1000;
 }
 
-export const plural = (n: number, one: string, many = `${one}s`): string => `${formatNumber(n)} ${n === 1 ? one : many}`;
+export const plural = (n: number, one: string, many = `${one}s`): string =>
+  `${formatNumber(n)} ${n === 1 ? one : many}`;
 
 function three(value: number): string {
   return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en-US") : trimZeros(value.toPrecision(3));

@@ -9,7 +9,11 @@ export function useSize<E extends Element>(): [RefObject<E | null>, { width: num
     if (!element) return;
     const read = (): void => {
       const box = element.getBoundingClientRect();
-      setSize((was) => (Math.abs(was.width - box.width) < 0.5 && Math.abs(was.height - box.height) < 0.5 ? was : { width: box.width, height: box.height }));
+      setSize((was) =>
+        Math.abs(was.width - box.width) < 0.5 && Math.abs(was.height - box.height) < 0.5
+          ? was
+          : { width: box.width, height: box.height },
+      );
     };
     read();
     const observer = new ResizeObserver(read);

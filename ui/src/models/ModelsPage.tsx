@@ -15,14 +15,40 @@ import "./models.css";
 export function ModelsPage() {
   useWhere({ label: "Models" });
   const { live } = useRange();
-  const answer = useQuery({ queryKey: ["models"], queryFn: ({ signal }) => request<Model[]>("/models", { signal }), refetchInterval: live ? 20_000 : false });
-  if (answer.isPending) return <div className="page"><Skeleton rows={6} height={20} /></div>;
-  if (answer.error && !answer.data) return <div className="page"><Failure error={answer.error} retry={() => void answer.refetch()} /></div>;
+  const answer = useQuery({
+    queryKey: ["models"],
+    queryFn: ({ signal }) => request<Model[]>("/models", { signal }),
+    refetchInterval: live ? 20_000 : false,
+  });
+  if (answer.isPending)
+    return (
+      <div className="page">
+        <Skeleton rows={6} height={20} />
+      </div>
+    );
+  if (answer.error && !answer.data)
+    return (
+      <div className="page">
+        <Failure error={answer.error} retry={() => void answer.refetch()} />
+      </div>
+    );
   if (answer.data.length === 0) {
     return (
       <div className="page">
-        <Empty title="No model has been trained yet" action={<Link to="/search" search={{ q: "index=main\n| fit LogisticRegression label from feature_* into my_model" }} className="button">Try it in Search</Link>}>
-          A search that ends in <code>fit … into NAME</code> trains a model and keeps every version of it; saved with a schedule it retrains by itself.
+        <Empty
+          title="No model has been trained yet"
+          action={
+            <Link
+              to="/search"
+              search={{ q: "index=main\n| fit LogisticRegression label from feature_* into my_model" }}
+              className="button"
+            >
+              Try it in Search
+            </Link>
+          }
+        >
+          A search that ends in <code>fit … into NAME</code> trains a model and keeps every version of it; saved with a
+          schedule it retrains by itself.
         </Empty>
       </div>
     );
@@ -32,9 +58,24 @@ export function ModelsPage() {
       <div className="table-wrap">
         <table className="plain">
           <thead>
-            <tr><th>State</th><th>Model</th><th>Main score</th><th className="num">Now</th><th>Why</th><th className="num">Version</th><th>Trained</th><th className="num">Rows</th><th>Algorithm</th><th className="num">Size</th></tr>
+            <tr>
+              <th>State</th>
+              <th>Model</th>
+              <th>Main score</th>
+              <th className="num">Now</th>
+              <th>Why</th>
+              <th className="num">Version</th>
+              <th>Trained</th>
+              <th className="num">Rows</th>
+              <th>Algorithm</th>
+              <th className="num">Size</th>
+            </tr>
           </thead>
-          <tbody>{answer.data.map((m) => <ModelRow key={`${m.owner}/${m.name}`} model={m} />)}</tbody>
+          <tbody>
+            {answer.data.map((m) => (
+              <ModelRow key={`${m.owner}/${m.name}`} model={m} />
+            ))}
+          </tbody>
         </table>
       </div>
     </div>
@@ -50,9 +91,15 @@ function ModelRow({ model }: { model: Model }) {
   if (model.error) {
     return (
       <tr>
-        <td><Badge tone="error">damaged</Badge></td>
-        <td><b>{model.name}</b></td>
-        <td colSpan={8} className="tone-error">{model.error}</td>
+        <td>
+          <Badge tone="error">damaged</Badge>
+        </td>
+        <td>
+          <b>{model.name}</b>
+        </td>
+        <td colSpan={8} className="tone-error">
+          {model.error}
+        </td>
       </tr>
     );
   }
@@ -61,10 +108,48 @@ function ModelRow({ model }: { model: Model }) {
   const verdict = judge(series);
   const last = series[series.length - 1];
   return (
-    <tr className="link" onClick={(e) => !(e.target as HTMLElement).closest("a") && void navigate({ to: "/models/$name", params: { name: model.name }, search: carried })}>
-      <td>{pending ? <span className="dim">…</span> : verdict.state === "worse" ? <Badge tone="error">worse</Badge> : verdict.state === "good" ? <Badge tone="ok">good</Badge> : <Badge tone="quiet">not scored</Badge>}</td>
-      <td><Link to="/models/$name" params={{ name: model.name }} search={carried}>{model.name}</Link>{model.target && <div className="small dim nowrap">predicts {model.target} from {formatNumber(model.features.length)} {model.features.length === 1 ? "field" : "fields"}</div>}</td>
-      <td>{metric ? <span className="row"><Sparkline values={series.map((s) => s.value)} label={`${metric}, ${series.length} values, last ${last?.value.toPrecision(3)}`} /><span className="small dim">{metric}</span></span> : <span className="dim">–</span>}</td>
+    <tr
+      className="link"
+      onClick={(e) =>
+        !(e.target as HTMLElement).closest("a") &&
+        void navigate({ to: "/models/$name", params: { name: model.name }, search: carried })
+      }
+    >
+      <td>
+        {pending ? (
+          <span className="dim">…</span>
+        ) : verdict.state === "worse" ? (
+          <Badge tone="error">worse</Badge>
+        ) : verdict.state === "good" ? (
+          <Badge tone="ok">good</Badge>
+        ) : (
+          <Badge tone="quiet">not scored</Badge>
+        )}
+      </td>
+      <td>
+        <Link to="/models/$name" params={{ name: model.name }} search={carried}>
+          {model.name}
+        </Link>
+        {model.target && (
+          <div className="small dim nowrap">
+            predicts {model.target} from {formatNumber(model.features.length)}{" "}
+            {model.features.length === 1 ? "field" : "fields"}
+          </div>
+        )}
+      </td>
+      <td>
+        {metric ? (
+          <span className="row">
+            <Sparkline
+              values={series.map((s) => s.value)}
+              label={`${metric}, ${series.length} values, last ${last?.value.toPrecision(3)}`}
+            />
+            <span className="small dim">{metric}</span>
+          </span>
+        ) : (
+          <span className="dim">–</span>
+        )}
+      </td>
       <td className="num">{last ? last.value.toPrecision(3) : ""}</td>
       <td className="dim model-why">{verdict.reason}</td>
       <td className="num">{model.version}</td>

@@ -17,7 +17,12 @@ export function spanFor(range: TimeRange, now: number): string {
 }
 
 export function useSavedSearches() {
-  return useQuery({ queryKey: ["saved-searches"], queryFn: ({ signal }) => request<SavedSearch[]>("/saved-searches", { signal }), staleTime: 30_000, retry: false });
+  return useQuery({
+    queryKey: ["saved-searches"],
+    queryFn: ({ signal }) => request<SavedSearch[]>("/saved-searches", { signal }),
+    staleTime: 30_000,
+    retry: false,
+  });
 }
 
 export interface ModelScores {
@@ -33,7 +38,8 @@ export function useScores(name: string, versions: ModelVersion[], range: TimeRan
   const span = spanFor(range, Date.now() / 1000);
   const collected = useQuery({
     queryKey: ["model-scores", scoring?.index, range.earliest, range.latest, span],
-    queryFn: ({ signal }) => runSearch(scoresSearch(scoring!.index, span), range.earliest, range.latest, signal, "model page"),
+    queryFn: ({ signal }) =>
+      runSearch(scoresSearch(scoring!.index, span), range.earliest, range.latest, signal, "model page"),
     enabled: scoring !== null,
     placeholderData: keepPreviousData,
     refetchInterval: live ? 20_000 : false,
@@ -41,8 +47,15 @@ export function useScores(name: string, versions: ModelVersion[], range: TimeRan
   });
   const points = useMemo(() => {
     const resolved = resolveRange(range, Date.now() / 1000);
-    const recorded = recordedPoints(versions).filter((p) => !resolved || (p.time >= resolved.start && p.time <= resolved.end));
+    const recorded = recordedPoints(versions).filter(
+      (p) => !resolved || (p.time >= resolved.start && p.time <= resolved.end),
+    );
     return collected.data ? [...recorded, ...pointsOf(collected.data.results)] : recorded;
   }, [collected.data, versions, range]);
-  return { points, scoring, pending: searches.isPending || (scoring !== null && collected.isPending), error: collected.error };
+  return {
+    points,
+    scoring,
+    pending: searches.isPending || (scoring !== null && collected.isPending),
+    error: collected.error,
+  };
 }

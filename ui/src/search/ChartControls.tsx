@@ -17,8 +17,15 @@ export function ChartControls({ fields, kind, suggested, options, set }: Props) 
     <>
       <label className="inline small">
         Chart
-        <select value={kind} onChange={(e) => set({ chart: e.target.value === suggested ? undefined : e.target.value })}>
-          {KINDS.map((k) => <option key={k} value={k}>{k === suggested ? `${k} (fits)` : k}</option>)}
+        <select
+          value={kind}
+          onChange={(e) => set({ chart: e.target.value === suggested ? undefined : e.target.value })}
+        >
+          {KINDS.map((k) => (
+            <option key={k} value={k}>
+              {k === suggested ? `${k} (fits)` : k}
+            </option>
+          ))}
         </select>
       </label>
       {kind !== "single" && kind !== "table" && fields.length > 2 && (
@@ -31,13 +38,27 @@ export function ChartControls({ fields, kind, suggested, options, set }: Props) 
   );
 }
 
-function FieldChoice({ label, value, fields, set }: { label: string; value: string | undefined; fields: ResultField[]; set: (field: string | undefined) => void }) {
+function FieldChoice({
+  label,
+  value,
+  fields,
+  set,
+}: {
+  label: string;
+  value: string | undefined;
+  fields: ResultField[];
+  set: (field: string | undefined) => void;
+}) {
   return (
     <label className="inline small">
       {label}
       <select value={value ?? ""} onChange={(e) => set(e.target.value || undefined)}>
         <option value="">automatic</option>
-        {fields.map((f) => <option key={f.name} value={f.name}>{f.name}</option>)}
+        {fields.map((f) => (
+          <option key={f.name} value={f.name}>
+            {f.name}
+          </option>
+        ))}
       </select>
     </label>
   );

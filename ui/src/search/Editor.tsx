@@ -1,5 +1,11 @@
 /** The SPL editor. Controlled from outside by `value`; tells of edits, runs and nothing else. */
-import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
+import {
+  acceptCompletion,
+  autocompletion,
+  closeBrackets,
+  closeBracketsKeymap,
+  completionKeymap,
+} from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, insertNewlineAndIndent } from "@codemirror/commands";
 import { bracketMatching } from "@codemirror/language";
 import { linter, type Diagnostic as LintDiagnostic } from "@codemirror/lint";
@@ -47,7 +53,12 @@ export default function Editor({ value, onChange, onRun, known, label = "Search 
           drawSelection(),
           bracketMatching(),
           closeBrackets(),
-          autocompletion({ override: [completionSource(() => latest.current.known)], maxRenderedOptions: 60, icons: false, activateOnTypingDelay: 40 }),
+          autocompletion({
+            override: [completionSource(() => latest.current.known)],
+            maxRenderedOptions: 60,
+            icons: false,
+            activateOnTypingDelay: 40,
+          }),
           linter(check, { delay: 400 }),
           keymap.of([...closeBracketsKeymap, ...completionKeymap, ...historyKeymap, ...defaultKeymap]),
           spl,
@@ -74,7 +85,10 @@ export default function Editor({ value, onChange, onRun, known, label = "Search 
   useEffect(() => {
     const editor = view.current;
     if (editor && value !== editor.state.doc.toString()) {
-      editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value }, selection: { anchor: value.length } });
+      editor.dispatch({
+        changes: { from: 0, to: editor.state.doc.length, insert: value },
+        selection: { anchor: value.length },
+      });
     }
   }, [value]);
 
@@ -92,14 +106,20 @@ function recall(view: EditorView, step: number): boolean {
   if (here !== historyShown) historyAt = list[0] === here.trim() ? 0 : -1;
   historyAt = Math.max(0, Math.min(list.length - 1, historyAt + step));
   historyShown = list[historyAt]!;
-  view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: historyShown }, selection: { anchor: historyShown.length } });
+  view.dispatch({
+    changes: { from: 0, to: view.state.doc.length, insert: historyShown },
+    selection: { anchor: historyShown.length },
+  });
   return true;
 }
 
 async function check(view: EditorView): Promise<LintDiagnostic[]> {
   const text = view.state.doc.toString();
   if (text.trim() === "") return [];
-  const answer = await request<{ diagnostics: Diagnostic[] }>("/search/check", { method: "POST", body: { search: text } }).catch(() => ({ diagnostics: [] }));
+  const answer = await request<{ diagnostics: Diagnostic[] }>("/search/check", {
+    method: "POST",
+    body: { search: text },
+  }).catch(() => ({ diagnostics: [] }));
   const length = view.state.doc.length;
   return answer.diagnostics.map((d) => {
     const from = Math.max(0, Math.min(d.start, length));

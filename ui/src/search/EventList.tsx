@@ -26,7 +26,8 @@ interface Props {
 const HIDDEN = new Set(["_raw", "_time", "_indextime"]);
 
 /** What names an event in the address: its time and a hash of its text. */
-const nameOf = (event: EventLike): string => `${event.time ?? ""}.${hashText(String(event.values._raw ?? JSON.stringify(event.values))).toString(36)}`;
+const nameOf = (event: EventLike): string =>
+  `${event.time ?? ""}.${hashText(String(event.values._raw ?? JSON.stringify(event.values))).toString(36)}`;
 
 export function toEvent(fields: ResultField[], row: Cell[]): EventLike {
   const values: Record<string, Cell> = {};
@@ -56,7 +57,10 @@ export function EventList({ rows, open, setOpen, actions }: Props) {
     if (rows.total > 0) show(first, last);
   }, [first, last, show, rows.total]);
   useEffect(() => virtual.measure(), [rowHeight, virtual]);
-  const sourceField = useMemo(() => ["service.name", "service", "source", "host"].find((name) => rows.fields.some((f) => f.name === name)), [rows.fields]);
+  const sourceField = useMemo(
+    () => ["service.name", "service", "source", "host"].find((name) => rows.fields.some((f) => f.name === name)),
+    [rows.fields],
+  );
 
   const onKeyDown = (event: React.KeyboardEvent): void => {
     if (event.key !== "ArrowDown" && event.key !== "ArrowUp" && event.key !== "j" && event.key !== "k") return;
@@ -67,24 +71,59 @@ export function EventList({ rows, open, setOpen, actions }: Props) {
     const next = Number(line.dataset.index) + (event.key === "ArrowDown" || event.key === "j" ? 1 : -1);
     if (next < 0 || next >= rows.total) return;
     virtual.scrollToIndex(next);
-    requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-index="${next}"] .event-line`)?.focus({ preventScroll: true }));
+    requestAnimationFrame(() =>
+      scroller.current
+        ?.querySelector<HTMLElement>(`[data-index="${next}"] .event-line`)
+        ?.focus({ preventScroll: true }),
+    );
   };
 
   return (
-    <div ref={scroller} className={rows.stale ? "events stale" : "events"} role="list" aria-label="Events" onKeyDown={onKeyDown}>
+    <div
+      ref={scroller}
+      className={rows.stale ? "events stale" : "events"}
+      role="list"
+      aria-label="Events"
+      onKeyDown={onKeyDown}
+    >
       <div style={{ height: virtual.getTotalSize(), position: "relative" }}>
         {items.map((item) => {
           const row = rows.row(item.index);
           if (!row) {
             return (
-              <div key={item.key} data-index={item.index} ref={virtual.measureElement} className="event" style={{ transform: `translateY(${item.start}px)` }} role="listitem">
+              <div
+                key={item.key}
+                data-index={item.index}
+                ref={virtual.measureElement}
+                className="event"
+                style={{ transform: `translateY(${item.start}px)` }}
+                role="listitem"
+              >
                 <div className="event-line waiting" style={{ height: rowHeight }} />
               </div>
             );
           }
           return (
-            <div key={item.key} data-index={item.index} ref={virtual.measureElement} className="event" style={{ transform: `translateY(${item.start}px)` }} role="listitem" aria-setsize={rows.total} aria-posinset={item.index + 1}>
-              <EventRow fields={rows.fields} row={row} height={rowHeight} now={now} sourceField={sourceField} open={open} setOpen={setOpen} actions={actions} />
+            <div
+              key={item.key}
+              data-index={item.index}
+              ref={virtual.measureElement}
+              className="event"
+              style={{ transform: `translateY(${item.start}px)` }}
+              role="listitem"
+              aria-setsize={rows.total}
+              aria-posinset={item.index + 1}
+            >
+              <EventRow
+                fields={rows.fields}
+                row={row}
+                height={rowHeight}
+                now={now}
+                sourceField={sourceField}
+                open={open}
+                setOpen={setOpen}
+                actions={actions}
+              />
             </div>
           );
         })}
@@ -114,10 +153,18 @@ const EventRow = memo(
     const origin = sourceField ? event.values[sourceField] : null;
     return (
       <>
-        <button type="button" className={`event-line sev-${severity || "none"}${sourceField ? "" : " no-origin"}${expanded ? " open" : ""}`} style={{ height }} aria-expanded={expanded} onClick={() => setOpen(expanded ? undefined : name)}>
+        <button
+          type="button"
+          className={`event-line sev-${severity || "none"}${sourceField ? "" : " no-origin"}${expanded ? " open" : ""}`}
+          style={{ height }}
+          aria-expanded={expanded}
+          onClick={() => setOpen(expanded ? undefined : name)}
+        >
           <span className="event-time">{event.time === null ? "" : formatClock(event.time, now, "ms")}</span>
           <span className="event-severity">{severity === "" ? "" : severity.slice(0, 5)}</span>
-          {sourceField && <span className="event-origin">{origin === null || origin === undefined ? "" : String(origin)}</span>}
+          {sourceField && (
+            <span className="event-origin">{origin === null || origin === undefined ? "" : String(origin)}</span>
+          )}
           <span className="event-text">{oneLine(event)}</span>
         </button>
         {expanded && <EventDetail event={event} actions={actions} />}
@@ -125,7 +172,13 @@ const EventRow = memo(
     );
   },
   // What a click does reads the newest search from the closures of an open row; closed rows do not need them.
-  (before, after) => before.row === after.row && before.fields === after.fields && before.height === after.height && before.open === after.open && before.sourceField === after.sourceField && after.open === undefined,
+  (before, after) =>
+    before.row === after.row &&
+    before.fields === after.fields &&
+    before.height === after.height &&
+    before.open === after.open &&
+    before.sourceField === after.sourceField &&
+    after.open === undefined,
 );
 
 /** The text of an event on one line; without a text, its fields. Terminal colour codes are left out. */
@@ -143,7 +196,9 @@ function oneLine(event: EventLike): string {
 const stripColours = (text: string): string => text.replace(/\u001b\[[0-9;]*m/g, "");
 
 function EventDetail({ event, actions }: { event: EventLike; actions: EventActions }) {
-  const fields = Object.entries(event.values).filter(([name, value]) => name !== "_raw" && name !== "_time" && value !== null && value !== "");
+  const fields = Object.entries(event.values).filter(
+    ([name, value]) => name !== "_raw" && name !== "_time" && value !== null && value !== "",
+  );
   fields.sort(([a], [b]) => Number(a.startsWith("_")) - Number(b.startsWith("_")) || a.localeCompare(b));
   const raw = event.values._raw;
   const trace = event.values.trace_id;
@@ -151,12 +206,34 @@ function EventDetail({ event, actions }: { event: EventLike; actions: EventActio
     <div className="event-detail">
       <div className="row wrap event-actions">
         {event.time !== null && <span className="mono">{formatTime(event.time, "ms")}</span>}
-        <button type="button" className="button" onClick={() => actions.surrounding(event)}><Icon name="list" /> Show surrounding</button>
+        <button type="button" className="button" onClick={() => actions.surrounding(event)}>
+          <Icon name="list" /> Show surrounding
+        </button>
         {typeof trace === "string" && trace !== "" && (
-          <Link to="/traces/$traceId" params={{ traceId: trace }} search={{ span: typeof event.values.span_id === "string" && event.values.span_id !== "" ? event.values.span_id : undefined }} className="button"><Icon name="traces" /> Open trace</Link>
+          <Link
+            to="/traces/$traceId"
+            params={{ traceId: trace }}
+            search={{
+              span:
+                typeof event.values.span_id === "string" && event.values.span_id !== ""
+                  ? event.values.span_id
+                  : undefined,
+            }}
+            className="button"
+          >
+            <Icon name="traces" /> Open trace
+          </Link>
         )}
-        <button type="button" className="button" onClick={() => void navigator.clipboard?.writeText(eventAsSpl(event))}><Icon name="copy" /> Copy as SPL</button>
-        <button type="button" className="button" onClick={() => void navigator.clipboard?.writeText(JSON.stringify(event.values, null, 2))}><Icon name="copy" /> Copy as JSON</button>
+        <button type="button" className="button" onClick={() => void navigator.clipboard?.writeText(eventAsSpl(event))}>
+          <Icon name="copy" /> Copy as SPL
+        </button>
+        <button
+          type="button"
+          className="button"
+          onClick={() => void navigator.clipboard?.writeText(JSON.stringify(event.values, null, 2))}
+        >
+          <Icon name="copy" /> Copy as JSON
+        </button>
       </div>
       {typeof raw === "string" && raw !== "" && <pre className="event-raw">{stripColours(pretty(raw))}</pre>}
       <table className="event-fields">
@@ -166,9 +243,33 @@ function EventDetail({ event, actions }: { event: EventLike; actions: EventActio
               <th scope="row">{name}</th>
               <td>{display(name, value)}</td>
               <td className="event-field-actions">
-                <button type="button" className="icon-button tiny" aria-label={`Add ${name} to the search`} title="Add to search" onClick={() => actions.add(name, Array.isArray(value) ? (value[0] ?? null) : value)}><Icon name="plus" size={12} /></button>
-                <button type="button" className="icon-button tiny" aria-label={`Exclude this ${name}`} title="Exclude" onClick={() => actions.exclude(name, Array.isArray(value) ? (value[0] ?? null) : value)}><Icon name="minus" size={12} /></button>
-                <button type="button" className="icon-button tiny" aria-label={`Copy the value of ${name}`} title="Copy" onClick={() => void navigator.clipboard?.writeText(String(value))}><Icon name="copy" size={12} /></button>
+                <button
+                  type="button"
+                  className="icon-button tiny"
+                  aria-label={`Add ${name} to the search`}
+                  title="Add to search"
+                  onClick={() => actions.add(name, Array.isArray(value) ? (value[0] ?? null) : value)}
+                >
+                  <Icon name="plus" size={12} />
+                </button>
+                <button
+                  type="button"
+                  className="icon-button tiny"
+                  aria-label={`Exclude this ${name}`}
+                  title="Exclude"
+                  onClick={() => actions.exclude(name, Array.isArray(value) ? (value[0] ?? null) : value)}
+                >
+                  <Icon name="minus" size={12} />
+                </button>
+                <button
+                  type="button"
+                  className="icon-button tiny"
+                  aria-label={`Copy the value of ${name}`}
+                  title="Copy"
+                  onClick={() => void navigator.clipboard?.writeText(String(value))}
+                >
+                  <Icon name="copy" size={12} />
+                </button>
               </td>
             </tr>
           ))}

@@ -37,19 +37,36 @@ export function FieldList({ fields, error, open, setOpen, actions }: Props) {
   }, [fields, filter]);
   return (
     <section className="fields" aria-label="Fields">
-      <input className="fields-filter" value={filter} onChange={(e) => setFilter(e.target.value)} placeholder={fields ? `Filter ${fields.length} fields` : "Filter fields"} aria-label="Filter fields" spellCheck={false} />
+      <input
+        className="fields-filter"
+        value={filter}
+        onChange={(e) => setFilter(e.target.value)}
+        placeholder={fields ? `Filter ${fields.length} fields` : "Filter fields"}
+        aria-label="Filter fields"
+        spellCheck={false}
+      />
       {error ? (
         <Failure error={error} compact />
       ) : !fields ? (
         <Skeleton rows={10} />
       ) : shown.length === 0 ? (
-        <p className="dim small fields-none">{fields.length === 0 ? "No fields: no events" : "No field has this name"}</p>
+        <p className="dim small fields-none">
+          {fields.length === 0 ? "No fields: no events" : "No field has this name"}
+        </p>
       ) : (
         <ul>
           {shown.map((field) => (
             <li key={field.name}>
-              <button type="button" className="field-row" aria-expanded={open === field.name} onClick={() => setOpen(open === field.name ? undefined : field.name)} title={`${field.name}: ${field.type}, in ${formatShare(field.coverage)} of the events`}>
-                <span className="field-type" aria-label={field.type}>{TYPE_MARKS[field.type] ?? "a"}</span>
+              <button
+                type="button"
+                className="field-row"
+                aria-expanded={open === field.name}
+                onClick={() => setOpen(open === field.name ? undefined : field.name)}
+                title={`${field.name}: ${field.type}, in ${formatShare(field.coverage)} of the events`}
+              >
+                <span className="field-type" aria-label={field.type}>
+                  {TYPE_MARKS[field.type] ?? "a"}
+                </span>
                 <span className="field-name">{field.name}</span>
                 <span className="field-coverage" aria-label={`coverage ${formatShare(field.coverage)}`}>
                   <i style={{ width: `${Math.max(4, Math.min(1, field.coverage) * 100)}%` }} />
@@ -69,24 +86,50 @@ function FieldValues({ field, actions }: { field: FieldSummary; actions: FieldAc
   const most = Math.max(...field.top.map((t) => t.count), 1);
   return (
     <div className="field-values">
-      <p className="dim small">{formatShare(field.coverage)} of events · {formatNumber(field.distinct)} values</p>
+      <p className="dim small">
+        {formatShare(field.coverage)} of events · {formatNumber(field.distinct)} values
+      </p>
       <ul>
         {field.top.map((top, i) => (
           <li key={i} className="field-value">
             <i className="field-value-bar" style={{ width: `${(top.count / most) * 100}%` }} aria-hidden="true" />
-            <span className="field-value-text" title={String(top.value)}>{top.value === null ? "not set" : String(top.value)}</span>
+            <span className="field-value-text" title={String(top.value)}>
+              {top.value === null ? "not set" : String(top.value)}
+            </span>
             <span className="field-value-count">{formatNumber(top.count)}</span>
             <span className="field-value-actions">
-              <button type="button" className="icon-button tiny" aria-label={`Add ${field.name}=${String(top.value)} to the search`} title="Add to search" onClick={() => actions.add(field.name, top.value)}><Icon name="plus" size={12} /></button>
-              <button type="button" className="icon-button tiny" aria-label={`Exclude ${field.name}=${String(top.value)}`} title="Exclude" onClick={() => actions.exclude(field.name, top.value)}><Icon name="minus" size={12} /></button>
+              <button
+                type="button"
+                className="icon-button tiny"
+                aria-label={`Add ${field.name}=${String(top.value)} to the search`}
+                title="Add to search"
+                onClick={() => actions.add(field.name, top.value)}
+              >
+                <Icon name="plus" size={12} />
+              </button>
+              <button
+                type="button"
+                className="icon-button tiny"
+                aria-label={`Exclude ${field.name}=${String(top.value)}`}
+                title="Exclude"
+                onClick={() => actions.exclude(field.name, top.value)}
+              >
+                <Icon name="minus" size={12} />
+              </button>
             </span>
           </li>
         ))}
       </ul>
       <div className="row wrap field-more">
-        <button type="button" className="text-button small" onClick={() => actions.group(field.name)}>Group by</button>
-        <button type="button" className="text-button small" onClick={() => actions.stackBy(field.name)}>Stack timeline</button>
-        <button type="button" className="text-button small" onClick={() => actions.add(field.name, "*")}>Must exist</button>
+        <button type="button" className="text-button small" onClick={() => actions.group(field.name)}>
+          Group by
+        </button>
+        <button type="button" className="text-button small" onClick={() => actions.stackBy(field.name)}>
+          Stack timeline
+        </button>
+        <button type="button" className="text-button small" onClick={() => actions.add(field.name, "*")}>
+          Must exist
+        </button>
       </div>
     </div>
   );

@@ -53,11 +53,20 @@ export function SearchPage() {
   useWhere({ label: "Search" });
   useEffect(() => setDraft(q), [q]);
 
-  const wanted = useMemo(() => (q.trim() === "" ? null : { search: q, earliest: toSplTime(range.earliest), latest: toSplTime(range.latest), run: runs }), [q, range, runs]);
+  const wanted = useMemo(
+    () =>
+      q.trim() === ""
+        ? null
+        : { search: q, earliest: toSplTime(range.earliest), latest: toSplTime(range.latest), run: runs },
+    [q, range, runs],
+  );
   const { job, error, starting, cancel, retry } = useJob(wanted);
   // Until the server has planned the search, its text tells which of the two layouts it will fill.
   const events = job === undefined || job.state === "queued" ? givesEvents(q) : job.kind === "events";
-  const sort = useMemo(() => (params.sort ? { field: params.sort.replace(/^-/, ""), desc: params.sort.startsWith("-") } : null), [params.sort]);
+  const sort = useMemo(
+    () => (params.sort ? { field: params.sort.replace(/^-/, ""), desc: params.sort.startsWith("-") } : null),
+    [params.sort],
+  );
   const rows = useRows(job, events ? null : sort);
   const by = params.by ?? "severity";
   const timeline = useTimeline(job, by === "none" ? undefined : by, events);
@@ -81,7 +90,17 @@ export function SearchPage() {
         return;
       }
       setDraft(search);
-      void navigate({ to: "/search", search: (old: Record<string, unknown>) => ({ earliest: old.earliest, latest: old.latest, live: old.live, by: old.by, q: search, ...extra }) } as never);
+      void navigate({
+        to: "/search",
+        search: (old: Record<string, unknown>) => ({
+          earliest: old.earliest,
+          latest: old.latest,
+          live: old.live,
+          by: old.by,
+          q: search,
+          ...extra,
+        }),
+      } as never);
     },
     [q, navigate, client],
   );
@@ -104,74 +123,171 @@ export function SearchPage() {
       >
         <SearchEditor value={draft} onChange={setDraft} onRun={run} known={known} autoFocus={q === ""} />
         <div className="search-buttons">
-          <button type="submit" className="button primary" title={`Run (${shortcut("Enter")})`} disabled={draft.trim() === ""}>
+          <button
+            type="submit"
+            className="button primary"
+            title={`Run (${shortcut("Enter")})`}
+            disabled={draft.trim() === ""}
+          >
             <Icon name="play" size={12} /> Run
           </button>
-          <SaveMenu search={q || draft} earliest={range.earliest} latest={range.latest} job={job} chart={view === "chart" ? kind : events ? "table" : suggested === "table" ? "table" : kind} options={{ ...(params.x ? { x: params.x } : {}), ...(params.series ? { series: params.series } : {}) }} />
+          <SaveMenu
+            search={q || draft}
+            earliest={range.earliest}
+            latest={range.latest}
+            job={job}
+            chart={view === "chart" ? kind : events ? "table" : suggested === "table" ? "table" : kind}
+            options={{ ...(params.x ? { x: params.x } : {}), ...(params.series ? { series: params.series } : {}) }}
+          />
         </div>
       </form>
-      <StatusLine plan={{ open: params.plan === "1", toggle: () => setParams({ plan: params.plan === "1" ? undefined : "1" }) }} job={job} starting={starting} refused={error !== null} onCancel={() => void cancel()} onRerun={() => run(q)} />
+      <StatusLine
+        plan={{ open: params.plan === "1", toggle: () => setParams({ plan: params.plan === "1" ? undefined : "1" }) }}
+        job={job}
+        starting={starting}
+        refused={error !== null}
+        onCancel={() => void cancel()}
+        onRerun={() => run(q)}
+      />
 
-      {params.plan === "1" && q.trim() !== "" && <Plan search={q} earliest={toSplTime(range.earliest)} latest={toSplTime(range.latest)} close={() => setParams({ plan: undefined })} />}
+      {params.plan === "1" && q.trim() !== "" && (
+        <Plan
+          search={q}
+          earliest={toSplTime(range.earliest)}
+          latest={toSplTime(range.latest)}
+          close={() => setParams({ plan: undefined })}
+        />
+      )}
 
       {q.trim() === "" ? (
         <SearchStart run={run} />
       ) : error ? (
-        <div className="search-body pad"><SearchRefused error={error} search={q} retry={retry} /></div>
+        <div className="search-body pad">
+          <SearchRefused error={error} search={q} retry={retry} />
+        </div>
       ) : failed ? (
-        <div className="search-body pad"><SearchFailure job={job} search={job.search} /></div>
+        <div className="search-body pad">
+          <SearchFailure job={job} search={job.search} />
+        </div>
       ) : (
         <>
-          {events && <Timeline data={timeline.data} by={by} range={resolved} stale={timeline.isPlaceholderData} onZoom={zoom} />}
+          {events && (
+            <Timeline data={timeline.data} by={by} range={resolved} stale={timeline.isPlaceholderData} onZoom={zoom} />
+          )}
           <div className="search-bar">
             <div className="segmented" role="group" aria-label="View">
               {(events ? (["events", "table"] as const) : (["table", "chart"] as const)).map((name) => (
-                <button key={name} type="button" aria-pressed={view === name} onClick={() => setParams({ view: name, event: undefined }, false)}>
+                <button
+                  key={name}
+                  type="button"
+                  aria-pressed={view === name}
+                  onClick={() => setParams({ view: name, event: undefined }, false)}
+                >
                   <Icon name={name === "events" ? "list" : name} size={13} /> {name[0]!.toUpperCase() + name.slice(1)}
                 </button>
               ))}
             </div>
             {events && (
-              <button type="button" className={fieldsOpen ? "button on fields-toggle" : "button fields-toggle"} aria-expanded={fieldsOpen} onClick={() => setFieldsOpen(!fieldsOpen)}>Fields</button>
+              <button
+                type="button"
+                className={fieldsOpen ? "button on fields-toggle" : "button fields-toggle"}
+                aria-expanded={fieldsOpen}
+                onClick={() => setFieldsOpen(!fieldsOpen)}
+              >
+                Fields
+              </button>
             )}
             {events && (
               <label className="inline small">
                 Stacked by
-                <select value={by} onChange={(e) => setParams({ by: e.target.value === "severity" ? undefined : e.target.value })}>
+                <select
+                  value={by}
+                  onChange={(e) => setParams({ by: e.target.value === "severity" ? undefined : e.target.value })}
+                >
                   <option value="none">nothing</option>
                   <option value="severity">severity</option>
-                  {by !== "none" && by !== "severity" && !fields.data?.some((f) => f.name === by) && <option value={by}>{by}</option>}
-                  {(fields.data ?? []).filter((f) => f.name !== "severity" && f.distinct <= 200 && !f.name.startsWith("_")).map((f) => <option key={f.name} value={f.name}>{f.name}</option>)}
+                  {by !== "none" && by !== "severity" && !fields.data?.some((f) => f.name === by) && (
+                    <option value={by}>{by}</option>
+                  )}
+                  {(fields.data ?? [])
+                    .filter((f) => f.name !== "severity" && f.distinct <= 200 && !f.name.startsWith("_"))
+                    .map((f) => (
+                      <option key={f.name} value={f.name}>
+                        {f.name}
+                      </option>
+                    ))}
                 </select>
               </label>
             )}
-            {view === "chart" && all.data && <ChartControls fields={all.data.fields} kind={kind} suggested={suggested} options={chartOptions} set={setParams} />}
+            {view === "chart" && all.data && (
+              <ChartControls
+                fields={all.data.fields}
+                kind={kind}
+                suggested={suggested}
+                options={chartOptions}
+                set={setParams}
+              />
+            )}
             {rows.partial && isRunning(job) && <span className="dim small">the rows so far</span>}
           </div>
-          <div className={events && view === "events" ? (fieldsOpen ? "search-body split fields-shown" : "search-body split") : "search-body"}>
+          <div
+            className={
+              events && view === "events"
+                ? fieldsOpen
+                  ? "search-body split fields-shown"
+                  : "search-body split"
+                : "search-body"
+            }
+          >
             {events && view === "events" && (
               <FieldList
                 fields={fields.data}
                 error={fields.error}
                 open={params.field}
                 setOpen={(field) => setParams({ field })}
-                actions={{ add, exclude, group: (field) => run(groupBy(q, field)), stackBy: (field) => setParams({ by: field }) }}
+                actions={{
+                  add,
+                  exclude,
+                  group: (field) => run(groupBy(q, field)),
+                  stackBy: (field) => setParams({ by: field }),
+                }}
               />
             )}
             {!job || job.state === "queued" || (rows.pending && !rows.error) ? (
-              <div className="pad"><Skeleton rows={12} /></div>
+              <div className="pad">
+                <Skeleton rows={12} />
+              </div>
             ) : rows.error ? (
-              <div className="pad"><Failure error={rows.error} /></div>
+              <div className="pad">
+                <Failure error={rows.error} />
+              </div>
             ) : nothing ? (
               <div className="pad">
-                <Empty title={job.state === "cancelled" ? "Cancelled before the first row" : "Nothing matched"} action={<button type="button" className="button" onClick={() => setRange({ earliest: "0", latest: "now" })}>Search all time</button>}>
+                <Empty
+                  title={job.state === "cancelled" ? "Cancelled before the first row" : "Nothing matched"}
+                  action={
+                    <button type="button" className="button" onClick={() => setRange({ earliest: "0", latest: "now" })}>
+                      Search all time
+                    </button>
+                  }
+                >
                   {job.state === "cancelled"
                     ? "Run it again to see results."
-                    : job.messages.filter((m) => m.severity === "warning").map((m) => m.text).join(" ") || "Nothing in this time range meets all conditions. A wider range or fewer conditions may find more."}
+                    : job.messages
+                        .filter((m) => m.severity === "warning")
+                        .map((m) => m.text)
+                        .join(" ") ||
+                      "Nothing in this time range meets all conditions. A wider range or fewer conditions may find more."}
                 </Empty>
               </div>
             ) : view === "chart" ? (
-              <div className={kind === "table" ? "search-chart flat" : "search-chart"}>{all.data ? <Chart table={all.data} kind={kind} title={q} options={chartOptions} range={resolved} onZoom={zoom} /> : <Skeleton rows={8} />}</div>
+              <div className={kind === "table" ? "search-chart flat" : "search-chart"}>
+                {all.data ? (
+                  <Chart table={all.data} kind={kind} title={q} options={chartOptions} range={resolved} onZoom={zoom} />
+                ) : (
+                  <Skeleton rows={8} />
+                )}
+              </div>
             ) : view === "events" ? (
               <EventList
                 rows={rows}

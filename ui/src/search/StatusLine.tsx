@@ -16,7 +16,13 @@ interface Props {
   onRerun: () => void;
 }
 
-const STATE_WORDS: Record<Job["state"], string> = { queued: "Waiting", running: "Running", done: "Done", failed: "Failed", cancelled: "Cancelled" };
+const STATE_WORDS: Record<Job["state"], string> = {
+  queued: "Waiting",
+  running: "Running",
+  done: "Done",
+  failed: "Failed",
+  cancelled: "Cancelled",
+};
 
 export function StatusLine({ job, starting, refused, plan, onCancel, onRerun }: Props) {
   const [open, setOpen] = useState(false);
@@ -25,23 +31,50 @@ export function StatusLine({ job, starting, refused, plan, onCancel, onRerun }: 
   const serious = warnings.filter((m) => m.severity !== "info");
   return (
     <div className="truth">
-      <div className="truth-line" role="status" aria-live="polite" data-state={job?.state ?? (starting ? "starting" : "idle")}>
+      <div
+        className="truth-line"
+        role="status"
+        aria-live="polite"
+        data-state={job?.state ?? (starting ? "starting" : "idle")}
+      >
         {job === undefined ? (
-          <span className={refused ? "truth-state failed" : "dim"}>{refused ? "Refused" : starting ? "Starting…" : "Ready"}</span>
+          <span className={refused ? "truth-state failed" : "dim"}>
+            {refused ? "Refused" : starting ? "Starting…" : "Ready"}
+          </span>
         ) : (
           <>
-            <span className={`truth-state ${job.state}`}>{STATE_WORDS[job.state]}{running && job.progress > 0 ? ` ${formatShare(Math.min(0.99, job.progress))}` : ""}</span>
-            {job.kind === "events" ? <span><b>{formatNumber(job.event_count)}</b> {job.event_count === 1 ? "event" : "events"}</span> : <span><b>{formatNumber(job.result_count)}</b> {job.result_count === 1 ? "row" : "rows"}</span>}
+            <span className={`truth-state ${job.state}`}>
+              {STATE_WORDS[job.state]}
+              {running && job.progress > 0 ? ` ${formatShare(Math.min(0.99, job.progress))}` : ""}
+            </span>
+            {job.kind === "events" ? (
+              <span>
+                <b>{formatNumber(job.event_count)}</b> {job.event_count === 1 ? "event" : "events"}
+              </span>
+            ) : (
+              <span>
+                <b>{formatNumber(job.result_count)}</b> {job.result_count === 1 ? "row" : "rows"}
+              </span>
+            )}
             {(job.scanned_rows > 0 || job.event_count === 0) && <span>{formatNumber(job.scanned_rows)} scanned</span>}
             <span>{formatSeconds(job.run_duration_s)}</span>
             {(job.engine_ms ?? 0) + (job.python_ms ?? 0) > 0 && (
-              <span className="truth-split">engine {formatMs(job.engine_ms ?? 0)} · Python {formatMs(job.python_ms ?? 0)}</span>
+              <span className="truth-split">
+                engine {formatMs(job.engine_ms ?? 0)} · Python {formatMs(job.python_ms ?? 0)}
+              </span>
             )}
-            {!running && job.kind === "events" && job.result_count < job.event_count && <span className="dim">newest {formatNumber(job.result_count)} kept</span>}
+            {!running && job.kind === "events" && job.result_count < job.event_count && (
+              <span className="dim">newest {formatNumber(job.result_count)} kept</span>
+            )}
           </>
         )}
         {warnings.length > 0 && (
-          <button type="button" className={serious.length > 0 ? "text-button truth-warn" : "text-button"} aria-expanded={open} onClick={() => setOpen(!open)}>
+          <button
+            type="button"
+            className={serious.length > 0 ? "text-button truth-warn" : "text-button"}
+            aria-expanded={open}
+            onClick={() => setOpen(!open)}
+          >
             {serious.length > 0 && <Icon name="warn" size={13} />} {plural(warnings.length, "message")}
           </button>
         )}
@@ -53,17 +86,30 @@ export function StatusLine({ job, starting, refused, plan, onCancel, onRerun }: 
           ) : (
             job && (
               <>
-              <button type="button" className="text-button small" aria-expanded={plan.open} onClick={plan.toggle}>Plan</button>
-              <button type="button" className="icon-button" aria-label="Run again" title="Run again" onClick={onRerun}>
-                <Icon name="refresh" />
-              </button>
+                <button type="button" className="text-button small" aria-expanded={plan.open} onClick={plan.toggle}>
+                  Plan
+                </button>
+                <button
+                  type="button"
+                  className="icon-button"
+                  aria-label="Run again"
+                  title="Run again"
+                  onClick={onRerun}
+                >
+                  <Icon name="refresh" />
+                </button>
               </>
             )
           )}
         </span>
       </div>
       <div className="truth-bar" aria-hidden="true">
-        {(running || starting) && <div className={job && job.progress > 0 ? "truth-fill" : "truth-fill unsure"} style={{ width: job && job.progress > 0 ? `${job.progress * 100}%` : undefined }} />}
+        {(running || starting) && (
+          <div
+            className={job && job.progress > 0 ? "truth-fill" : "truth-fill unsure"}
+            style={{ width: job && job.progress > 0 ? `${job.progress * 100}%` : undefined }}
+          />
+        )}
       </div>
       {open && <Messages messages={warnings} />}
     </div>
@@ -86,7 +132,8 @@ function Messages({ messages }: { messages: Message[] }) {
 /** A failed search: the error with its place in the text shown under a caret line. */
 export function SearchFailure({ job, search }: { job: Job; search: string }) {
   const errors = job.messages.filter((m) => m.severity === "error");
-  const shown = errors.length > 0 ? errors : [{ severity: "error" as const, text: "the search failed without a message" }];
+  const shown =
+    errors.length > 0 ? errors : [{ severity: "error" as const, text: "the search failed without a message" }];
   return (
     <>
       {shown.map((m, i) => (
@@ -94,7 +141,9 @@ export function SearchFailure({ job, search }: { job: Job; search: string }) {
           <Icon name="error" />
           <div>
             <p className="failure-text">{m.text}</p>
-            {typeof m.start === "number" && m.start >= 0 && <Caret search={search} start={m.start} end={m.end ?? m.start + 1} />}
+            {typeof m.start === "number" && m.start >= 0 && (
+              <Caret search={search} start={m.start} end={m.end ?? m.start + 1} />
+            )}
             {m.hint && <p className="failure-hint">{m.hint}</p>}
           </div>
         </div>

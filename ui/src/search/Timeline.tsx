@@ -34,11 +34,22 @@ export function Timeline({ data, by, range, stale, onZoom }: Props) {
     const start = range && range.start > 0 && range.start <= first ? range.start : first;
     const end = range && range.end >= last - data.span_s ? Math.max(range.end, first + data.span_s) : last;
     const totals = new Map<string, number>();
-    for (const b of buckets) for (const [value, count] of Object.entries(b.by ?? {})) totals.set(value, (totals.get(value) ?? 0) + count);
-    const names = [...totals.keys()].sort((a, b) => (by === "severity" ? severityRank(a) - severityRank(b) : totals.get(b)! - totals.get(a)!));
+    for (const b of buckets)
+      for (const [value, count] of Object.entries(b.by ?? {})) totals.set(value, (totals.get(value) ?? 0) + count);
+    const names = [...totals.keys()].sort((a, b) =>
+      by === "severity" ? severityRank(a) - severityRank(b) : totals.get(b)! - totals.get(a)!,
+    );
     // A split that no event has is no split.
     if (names.length === 1 && names[0] === "") names.length = 0;
-    return { buckets, start, end: Math.max(end, start + 1e-6), span: data.span_s, max: Math.max(...buckets.map((b) => b.count), 1), names, totals };
+    return {
+      buckets,
+      start,
+      end: Math.max(end, start + 1e-6),
+      span: data.span_s,
+      max: Math.max(...buckets.map((b) => b.count), 1),
+      names,
+      totals,
+    };
   }, [data, range, by]);
 
   const x = (t: number): number => (view ? ((t - view.start) / (view.end - view.start)) * width : 0);
@@ -48,7 +59,8 @@ export function Timeline({ data, by, range, stale, onZoom }: Props) {
     return Math.max(0, Math.min(box.width, event.clientX - box.left));
   };
   const plot = HEIGHT - AXIS - TOP;
-  const bucketAt = (px: number): number => (view ? view.buckets.findIndex((b) => timeAt(px) >= b.start && timeAt(px) < b.start + view.span) : -1);
+  const bucketAt = (px: number): number =>
+    view ? view.buckets.findIndex((b) => timeAt(px) >= b.start && timeAt(px) < b.start + view.span) : -1;
   const shown = view && hover !== null ? view.buckets[hover] : undefined;
 
   return (
@@ -57,7 +69,11 @@ export function Timeline({ data, by, range, stale, onZoom }: Props) {
         ref={ref}
         className="timeline-plot"
         role="img"
-        aria-label={view ? `Events over time, ${view.buckets.length} buckets of ${formatSeconds(view.span)}, at most ${formatNumber(view.max)} each. Drag to zoom.` : "Events over time"}
+        aria-label={
+          view
+            ? `Events over time, ${view.buckets.length} buckets of ${formatSeconds(view.span)}, at most ${formatNumber(view.max)} each. Drag to zoom.`
+            : "Events over time"
+        }
         onPointerDown={(e) => {
           if (!view || e.button !== 0) return;
           e.currentTarget.setPointerCapture(e.pointerId);
@@ -98,7 +114,14 @@ export function Timeline({ data, by, range, stale, onZoom }: Props) {
             {ticks(view.start, view.end, width).map((t) => (
               <g key={t}>
                 <line x1={x(t)} x2={x(t)} y1={TOP} y2={HEIGHT - AXIS + 4} className="timeline-grid" />
-                <text x={x(t)} y={HEIGHT - 4} className="timeline-text" textAnchor={x(t) < 30 ? "start" : x(t) > width - 30 ? "end" : "middle"}>{tickLabel(t, view.end - view.start)}</text>
+                <text
+                  x={x(t)}
+                  y={HEIGHT - 4}
+                  className="timeline-text"
+                  textAnchor={x(t) < 30 ? "start" : x(t) > width - 30 ? "end" : "middle"}
+                >
+                  {tickLabel(t, view.end - view.start)}
+                </text>
               </g>
             ))}
             <line x1={0} x2={width} y1={HEIGHT - AXIS + 0.5} y2={HEIGHT - AXIS + 0.5} className="timeline-base" />
@@ -116,13 +139,32 @@ export function Timeline({ data, by, range, stale, onZoom }: Props) {
                     if (count <= 0) return null;
                     const h = Math.max((count / view.max) * plot, 0.75);
                     y -= h;
-                    return <rect key={name} x={left} y={y} width={barWidth} height={h} fill={view.names.length > 0 ? pageColours.colour(name, theme) : "var(--accent)"} />;
+                    return (
+                      <rect
+                        key={name}
+                        x={left}
+                        y={y}
+                        width={barWidth}
+                        height={h}
+                        fill={view.names.length > 0 ? pageColours.colour(name, theme) : "var(--accent)"}
+                      />
+                    );
                   })}
                 </g>
               );
             })}
-            <text x={0} y={TOP + 6} className="timeline-text">{formatShort(view.max)}</text>
-            {brush && Math.abs(brush[1] - brush[0]) > 1 && <rect x={Math.min(...brush)} width={Math.abs(brush[1] - brush[0])} y={0} height={HEIGHT - AXIS} className="timeline-brush" />}
+            <text x={0} y={TOP + 6} className="timeline-text">
+              {formatShort(view.max)}
+            </text>
+            {brush && Math.abs(brush[1] - brush[0]) > 1 && (
+              <rect
+                x={Math.min(...brush)}
+                width={Math.abs(brush[1] - brush[0])}
+                y={0}
+                height={HEIGHT - AXIS}
+                className="timeline-brush"
+              />
+            )}
           </svg>
         ) : (
           <div className="timeline-hollow" />
@@ -132,11 +174,21 @@ export function Timeline({ data, by, range, stale, onZoom }: Props) {
         {shown && view ? (
           <>
             <span>{formatTime(shown.start, view.span < 1 ? "ms" : "s")}</span>
-            <span><b>{formatNumber(shown.count)}</b> in {formatSeconds(view.span)}</span>
-            {Object.entries(view.names.length > 0 ? (shown.by ?? {}) : {}).filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1]).slice(0, 6).map(([name, n]) => <LegendItem key={name} name={name} count={n} />)}
+            <span>
+              <b>{formatNumber(shown.count)}</b> in {formatSeconds(view.span)}
+            </span>
+            {Object.entries(view.names.length > 0 ? (shown.by ?? {}) : {})
+              .filter(([, n]) => n > 0)
+              .sort((a, b) => b[1] - a[1])
+              .slice(0, 6)
+              .map(([name, n]) => (
+                <LegendItem key={name} name={name} count={n} />
+              ))}
           </>
         ) : brush && view ? (
-          <span>{formatTime(timeAt(Math.min(...brush)), "s")} → {formatTime(timeAt(Math.max(...brush)), "s")}</span>
+          <span>
+            {formatTime(timeAt(Math.min(...brush)), "s")} → {formatTime(timeAt(Math.max(...brush)), "s")}
+          </span>
         ) : (
           view?.names.slice(0, 8).map((name) => <LegendItem key={name} name={name} count={view.totals.get(name)!} />)
         )}
@@ -155,7 +207,10 @@ function LegendItem({ name, count }: { name: string; count: number }) {
   );
 }
 
-const STEPS_S = [0.001, 0.01, 0.1, 1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14_400, 28_800, 43_200, 86_400, 172_800, 604_800, 2_592_000, 7_776_000, 31_536_000];
+const STEPS_S = [
+  0.001, 0.01, 0.1, 1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14_400, 28_800, 43_200, 86_400, 172_800, 604_800,
+  2_592_000, 7_776_000, 31_536_000,
+];
 
 /** Round local times about every 110 pixels. */
 export function ticks(start: number, end: number, width: number): number[] {

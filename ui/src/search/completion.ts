@@ -52,7 +52,12 @@ export function completionSource(read: () => Known) {
     }
     const named = namedOptions(stage, registry, names);
     if (named.length > 0) return result(from, named);
-    return result(from, [...optionOptions(stage.command, registry), ...functionOptions(stage.command, registry), ...fieldOptions(names, fields), ...wordOptions(stage.command)]);
+    return result(from, [
+      ...optionOptions(stage.command, registry),
+      ...functionOptions(stage.command, registry),
+      ...fieldOptions(names, fields),
+      ...wordOptions(stage.command),
+    ]);
   };
 }
 
@@ -75,7 +80,16 @@ function functionOptions(command: string, registry: Registry | undefined): Optio
   return functions.flatMap((f) => {
     if (seen.has(f.name)) return [];
     seen.add(f.name);
-    return [{ label: f.name, type: "function", boost: f.kind === wanted ? 1 : -20, apply: f.name === "count" ? "count" : `${f.name}(`, detail: f.kind === "aggregate" ? "aggregate" : undefined, info: () => card(f.summary ?? "", f.syntax) }];
+    return [
+      {
+        label: f.name,
+        type: "function",
+        boost: f.kind === wanted ? 1 : -20,
+        apply: f.name === "count" ? "count" : `${f.name}(`,
+        detail: f.kind === "aggregate" ? "aggregate" : undefined,
+        info: () => card(f.summary ?? "", f.syntax),
+      },
+    ];
   });
 }
 
@@ -89,23 +103,49 @@ function fieldOptions(names: Completion | undefined, fields: FieldSummary[]): Op
   const all = new Map<string, string>();
   for (const f of fields) all.set(f.name, f.type);
   for (const f of names?.fields ?? []) if (!all.has(f.name)) all.set(f.name, f.types.join(", "));
-  return [...all].map(([name, type]) => ({ label: name, type: "variable", detail: type, apply: quoteField(name), boost: (coverage.get(name) ?? 0) * 5 }));
+  return [...all].map(([name, type]) => ({
+    label: name,
+    type: "variable",
+    detail: type,
+    apply: quoteField(name),
+    boost: (coverage.get(name) ?? 0) * 5,
+  }));
 }
 
 function wordOptions(command: string): Option[] {
-  const words = AGGREGATING.has(command) || command === "top" || command === "rare" ? ["by", "as"] : command === "search" ? ["AND", "OR", "NOT", "IN"] : ["by", "as", "from", "into", "against"];
+  const words =
+    AGGREGATING.has(command) || command === "top" || command === "rare"
+      ? ["by", "as"]
+      : command === "search"
+        ? ["AND", "OR", "NOT", "IN"]
+        : ["by", "as", "from", "into", "against"];
   return words.map((label) => ({ label, type: "keyword", boost: -10, apply: `${label} ` }));
 }
 
 /** Names that a command takes as its first word. */
-function namedOptions(stage: { command: string; rest: string }, registry: Registry | undefined, names: Completion | undefined): Option[] {
+function namedOptions(
+  stage: { command: string; rest: string },
+  registry: Registry | undefined,
+  names: Completion | undefined,
+): Option[] {
   if (/\S\s/.test(stage.rest)) return [];
-  const simple = (list: string[] | undefined, type: string): Option[] => (list ?? []).map((label) => ({ label, type, apply: `${label} ` }));
+  const simple = (list: string[] | undefined, type: string): Option[] =>
+    (list ?? []).map((label) => ({ label, type, apply: `${label} ` }));
   switch (stage.command) {
     case "fit":
-      return (registry?.algorithms ?? []).map((a) => ({ label: a.name, type: "class", apply: `${a.name} `, info: () => card(a.summary ?? "") }));
+      return (registry?.algorithms ?? []).map((a) => ({
+        label: a.name,
+        type: "class",
+        apply: `${a.name} `,
+        info: () => card(a.summary ?? ""),
+      }));
     case "score":
-      return (registry?.scorers ?? []).map((a) => ({ label: a.name, type: "class", apply: `${a.name} `, info: () => card(a.summary ?? "") }));
+      return (registry?.scorers ?? []).map((a) => ({
+        label: a.name,
+        type: "class",
+        apply: `${a.name} `,
+        info: () => card(a.summary ?? ""),
+      }));
     case "apply":
     case "summary":
     case "deletemodel":
@@ -122,16 +162,30 @@ function namedOptions(stage: { command: string; rest: string }, registry: Regist
 function valueOptions(field: string, names: Completion | undefined, fields: FieldSummary[]): Option[] {
   const lower = field.toLowerCase();
   if (lower === "index") return (names?.indexes ?? []).map((label) => ({ label, type: "class" }));
-  if (lower === "metric_name") return (names?.metrics ?? []).map((label) => ({ label, type: "class", apply: quoteValue(label) }));
-  if (lower === "earliest" || lower === "latest") return ["-5m", "-15m", "-1h", "-4h@h", "-24h", "-7d@d", "@d", "now"].map((label) => ({ label, type: "constant" }));
+  if (lower === "metric_name")
+    return (names?.metrics ?? []).map((label) => ({ label, type: "class", apply: quoteValue(label) }));
+  if (lower === "earliest" || lower === "latest")
+    return ["-5m", "-15m", "-1h", "-4h@h", "-24h", "-7d@d", "@d", "now"].map((label) => ({ label, type: "constant" }));
   const found = fields.find((f) => f.name === field);
-  return (found?.top ?? []).filter((t) => t.value !== null).map((t, i) => ({ label: String(t.value), type: "constant", detail: t.count.toLocaleString("en-US"), apply: quoteValue(t.value), boost: -i }));
+  return (found?.top ?? [])
+    .filter((t) => t.value !== null)
+    .map((t, i) => ({
+      label: String(t.value),
+      type: "constant",
+      detail: t.count.toLocaleString("en-US"),
+      apply: quoteValue(t.value),
+      boost: -i,
+    }));
 }
 
 function card(summary: string, syntax?: string, example?: string): HTMLElement {
   const box = document.createElement("div");
   box.className = "complete-card";
-  for (const [tag, text] of [["p", summary], ["code", syntax], ["code", example]] as const) {
+  for (const [tag, text] of [
+    ["p", summary],
+    ["code", syntax],
+    ["code", example],
+  ] as const) {
     if (!text) continue;
     const part = document.createElement(tag);
     part.textContent = text;

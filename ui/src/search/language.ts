@@ -9,7 +9,24 @@ interface State {
   comment: boolean;
 }
 
-const WORDS = new Set(["and", "or", "not", "by", "as", "in", "over", "where", "with", "into", "from", "against", "output", "outputnew", "like", "xor"]);
+const WORDS = new Set([
+  "and",
+  "or",
+  "not",
+  "by",
+  "as",
+  "in",
+  "over",
+  "where",
+  "with",
+  "into",
+  "from",
+  "against",
+  "output",
+  "outputnew",
+  "like",
+  "xor",
+]);
 
 function token(stream: StringStream, state: State): string | null {
   if (state.comment) {

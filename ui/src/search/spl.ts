@@ -40,28 +40,38 @@ function closing(text: string, open: number, quote: string): number {
 /** A value as SPL writes it: bare when that is safe, quoted otherwise. */
 export function quoteValue(value: Cell): string {
   const text = typeof value === "string" ? value : String(value);
-  return /^[\w.:/-]+$/.test(text) && !/^(and|or|not)$/i.test(text) ? text : `"${text.replace(/\\/g, "\\\\").replace(/"/g, '\\"')}"`;
+  return /^[\w.:/-]+$/.test(text) && !/^(and|or|not)$/i.test(text)
+    ? text
+    : `"${text.replace(/\\/g, "\\\\").replace(/"/g, '\\"')}"`;
 }
 
 /** A field name as SPL writes it in a comparison. */
-export const quoteField = (name: string): string => (/^[A-Za-z_][\w.]*$/.test(name) ? name : `"${name.replace(/"/g, '\\"')}"`);
+export const quoteField = (name: string): string =>
+  /^[A-Za-z_][\w.]*$/.test(name) ? name : `"${name.replace(/"/g, '\\"')}"`;
 
 /** A field name where an expression is expected. */
 export const quoteInExpression = (name: string): string => (/^[A-Za-z_]\w*$/.test(name) ? name : `'${name}'`);
 
-const term = (field: string, value: Cell): string => (value === null ? `NOT ${quoteField(field)}=*` : `${quoteField(field)}=${quoteValue(value)}`);
+const term = (field: string, value: Cell): string =>
+  value === null ? `NOT ${quoteField(field)}=*` : `${quoteField(field)}=${quoteValue(value)}`;
 
 /** The commands after which rows are no longer events. */
-const TRANSFORMING = /^\s*(stats|timechart|chart|top|rare|table|xyseries|untable|eventcount|summary|score|mcatalog|tstats|contingency|multireport)\b/i;
+const TRANSFORMING =
+  /^\s*(stats|timechart|chart|top|rare|table|xyseries|untable|eventcount|summary|score|mcatalog|tstats|contingency|multireport)\b/i;
 
-const isImplicit = (stages: string[]): boolean => stages[0]!.trim() !== "" && !/^\s*(mstats|makeresults|inputlookup|mcatalog|mpreview|from|listmodels|summary)\b/i.test(stages[0]!);
+const isImplicit = (stages: string[]): boolean =>
+  stages[0]!.trim() !== "" &&
+  !/^\s*(mstats|makeresults|inputlookup|mcatalog|mpreview|from|listmodels|summary)\b/i.test(stages[0]!);
 
 /** Adds a condition where events are still events: in the first stage when it is a search, as a stage otherwise. */
 export function addCondition(search: string, condition: string): string {
   const stages = splitStages(search.trim());
   if (isImplicit(stages)) {
     const first = stages[0]!.trimEnd();
-    const rest = stages.slice(1).map((s) => `|${s}`).join("");
+    const rest = stages
+      .slice(1)
+      .map((s) => `|${s}`)
+      .join("");
     const glue = rest === "" ? "" : /\n\s*$/.test(stages[0]!) ? "\n" : " ";
     return `${first} ${condition}${glue}${rest}`;
   }
@@ -110,11 +120,18 @@ export function eventAsSpl(event: EventLike): string {
 }
 
 /** Everything around one event: same index, host and source, `seconds` to each side. */
-export function surrounding(event: EventLike, seconds: number): { search: string; earliest: string; latest: string } | null {
+export function surrounding(
+  event: EventLike,
+  seconds: number,
+): { search: string; earliest: string; latest: string } | null {
   if (event.time === null) return null;
   const parts = ["index", "host", "source"].flatMap((name) => {
     const value = event.values[name];
     return value === null || value === undefined || value === "" ? [] : [term(name, value)];
   });
-  return { search: parts.join(" ") || "*", earliest: (event.time - seconds).toFixed(3), latest: (event.time + seconds).toFixed(3) };
+  return {
+    search: parts.join(" ") || "*",
+    earliest: (event.time - seconds).toFixed(3),
+    latest: (event.time + seconds).toFixed(3),
+  };
 }

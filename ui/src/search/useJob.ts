@@ -12,7 +12,8 @@ export interface JobRequest {
   run: number;
 }
 
-export const isRunning = (job: Job | undefined): boolean => job !== undefined && (job.state === "queued" || job.state === "running");
+export const isRunning = (job: Job | undefined): boolean =>
+  job !== undefined && (job.state === "queued" || job.state === "running");
 
 /** Often while the answer is near, seldom for a long search. */
 const pollAfterMs = (job: Job): number => (job.run_duration_s < 3 ? 150 : job.run_duration_s < 20 ? 300 : 1000);
@@ -22,7 +23,12 @@ export function useJob(wanted: JobRequest | null) {
   const key = wanted ? ["job", wanted.search, wanted.earliest, wanted.latest, wanted.run] : ["job", "none"];
   const created = useQuery({
     queryKey: key,
-    queryFn: ({ signal }) => request<Job>("/search/jobs", { method: "POST", signal, body: { search: wanted!.search, earliest: wanted!.earliest, latest: wanted!.latest, max_count: 10_000 } }),
+    queryFn: ({ signal }) =>
+      request<Job>("/search/jobs", {
+        method: "POST",
+        signal,
+        body: { search: wanted!.search, earliest: wanted!.earliest, latest: wanted!.latest, max_count: 10_000 },
+      }),
     enabled: wanted !== null,
     staleTime: Infinity,
     // Back within this time shows the finished job again; the server keeps jobs longer.
@@ -38,7 +44,8 @@ export function useJob(wanted: JobRequest | null) {
     initialDataUpdatedAt: 0,
     staleTime: Infinity,
     gcTime: 240_000,
-    refetchInterval: (query) => (query.state.data && isRunning(query.state.data) ? pollAfterMs(query.state.data) : false),
+    refetchInterval: (query) =>
+      query.state.data && isRunning(query.state.data) ? pollAfterMs(query.state.data) : false,
     refetchIntervalInBackground: true,
   });
   const job = sid === undefined ? undefined : (polled.data ?? created.data);
@@ -70,11 +77,18 @@ export function useJob(wanted: JobRequest | null) {
     await client.invalidateQueries({ queryKey: ["job-state", sid] });
   }, [sid, client]);
 
-  return { job, error: created.error ?? (lost ? null : polled.error), starting: created.isFetching, cancel, retry: () => void created.refetch() };
+  return {
+    job,
+    error: created.error ?? (lost ? null : polled.error),
+    starting: created.isFetching,
+    cancel,
+    retry: () => void created.refetch(),
+  };
 }
 
 /** Part of a job's cache keys: changes whenever there may be more to see. */
-export const versionOf = (job: Job | undefined): string => (job ? `${job.state === "done" ? "done" : "part"}:${job.result_count}:${isRunning(job) ? job.event_count : ""}` : "");
+export const versionOf = (job: Job | undefined): string =>
+  job ? `${job.state === "done" ? "done" : "part"}:${job.result_count}:${isRunning(job) ? job.event_count : ""}` : "";
 
 const PAGE = 200;
 
@@ -99,7 +113,10 @@ export function useRows(job: Job | undefined, sort: { field: string; desc: boole
   const sid = job?.sid;
   const load = useCallback(
     (page: number, signal?: AbortSignal) =>
-      request<Results>(`/search/jobs/${sid}/results`, { signal, query: { offset: page * PAGE, count: PAGE, sort: sort?.field, desc: sort ? (sort.desc ? 1 : 0) : undefined } }),
+      request<Results>(`/search/jobs/${sid}/results`, {
+        signal,
+        query: { offset: page * PAGE, count: PAGE, sort: sort?.field, desc: sort ? (sort.desc ? 1 : 0) : undefined },
+      }),
     [sid, sort],
   );
   const base = useMemo(() => ["rows", sid, sort?.field, sort?.desc, version], [sid, sort, version]);
@@ -121,7 +138,12 @@ export function useRows(job: Job | undefined, sort: { field: string; desc: boole
         if (asked.current.set.has(page)) continue;
         asked.current.set.add(page);
         client
-          .fetchQuery({ queryKey: [...base, page], queryFn: ({ signal }) => load(page, signal), staleTime: Infinity, gcTime: 240_000 })
+          .fetchQuery({
+            queryKey: [...base, page],
+            queryFn: ({ signal }) => load(page, signal),
+            staleTime: Infinity,
+            gcTime: 240_000,
+          })
           .then((results) => {
             setPages((was) => ({ base, map: new Map(was.base === base ? was.map : []).set(page, results.rows) }));
           })
@@ -133,7 +155,10 @@ export function useRows(job: Job | undefined, sort: { field: string; desc: boole
 
   const data = first.data;
   const rest = pages.base === base ? pages.map : undefined;
-  const row = useCallback((index: number) => (index < PAGE ? data?.rows[index] : rest?.get(Math.floor(index / PAGE))?.[index % PAGE]), [data, rest]);
+  const row = useCallback(
+    (index: number) => (index < PAGE ? data?.rows[index] : rest?.get(Math.floor(index / PAGE))?.[index % PAGE]),
+    [data, rest],
+  );
   const loaded = useMemo(() => {
     const all = [...(data?.rows ?? [])];
     for (let page = 1; rest?.has(page); page++) all.push(...rest.get(page)!);
@@ -158,7 +183,8 @@ export function useAllRows(job: Job | undefined, enabled: boolean, limit = 5000)
   const sid = job?.sid;
   return useQuery({
     queryKey: ["all-rows", sid, versionOf(job), limit],
-    queryFn: ({ signal }) => request<Results>(`/search/jobs/${sid}/results`, { signal, query: { offset: 0, count: limit } }),
+    queryFn: ({ signal }) =>
+      request<Results>(`/search/jobs/${sid}/results`, { signal, query: { offset: 0, count: limit } }),
     enabled: enabled && sid !== undefined && job?.state !== "queued" && job?.state !== "failed",
     placeholderData: keepPreviousData,
     staleTime: Infinity,

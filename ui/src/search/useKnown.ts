@@ -18,8 +18,18 @@ async function fetchRegistry(signal: AbortSignal): Promise<Registry> {
 }
 
 export function useKnown(search: string, fields: FieldSummary[] = NO_FIELDS): Known {
-  const registry = useQuery({ queryKey: ["registry"], queryFn: ({ signal }) => fetchRegistry(signal), staleTime: Infinity });
+  const registry = useQuery({
+    queryKey: ["registry"],
+    queryFn: ({ signal }) => fetchRegistry(signal),
+    staleTime: Infinity,
+  });
   const indexes = indexesIn(search);
-  const names = useQuery({ queryKey: ["complete", indexes], queryFn: ({ signal }) => request<Completion>("/search/complete", { signal, query: { indexes } }), staleTime: 60_000, retry: false, placeholderData: (old) => old });
+  const names = useQuery({
+    queryKey: ["complete", indexes],
+    queryFn: ({ signal }) => request<Completion>("/search/complete", { signal, query: { indexes } }),
+    staleTime: 60_000,
+    retry: false,
+    placeholderData: (old) => old,
+  });
   return useMemo(() => ({ registry: registry.data, names: names.data, fields }), [registry.data, names.data, fields]);
 }

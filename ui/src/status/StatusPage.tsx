@@ -37,22 +37,57 @@ interface LedgerRow {
 export function StatusPage() {
   useWhere({ label: "Status" });
   const { live } = useRange();
-  const answer = useQuery({ queryKey: ["status"], queryFn: ({ signal }) => request<Status>("/status", { signal }), refetchInterval: live ? 5000 : false });
-  if (answer.isPending) return <div className="page"><Skeleton rows={10} /></div>;
+  const answer = useQuery({
+    queryKey: ["status"],
+    queryFn: ({ signal }) => request<Status>("/status", { signal }),
+    refetchInterval: live ? 5000 : false,
+  });
+  if (answer.isPending)
+    return (
+      <div className="page">
+        <Skeleton rows={10} />
+      </div>
+    );
   const status = answer.data;
-  if (!status) return <div className="page"><Failure error={answer.error} retry={() => void answer.refetch()} /></div>;
+  if (!status)
+    return (
+      <div className="page">
+        <Failure error={answer.error} retry={() => void answer.refetch()} />
+      </div>
+    );
   const now = Date.now() / 1000;
   const used = 1 - status.disk.free_bytes / Math.max(1, status.disk.total_bytes);
-  const memory = status.processes.reduce((sum, p) => sum + (p.memory_bytes ?? 0), 0) || (status.memory.process_bytes ?? 0);
+  const memory =
+    status.processes.reduce((sum, p) => sum + (p.memory_bytes ?? 0), 0) || (status.memory.process_bytes ?? 0);
   return (
     <div className={answer.error ? "page stale" : "page"}>
       {answer.error && <Failure error={answer.error} compact retry={() => void answer.refetch()} />}
       <dl className="strip">
-        <div><dt>Version</dt><dd>{status.version}</dd></div>
-        <div><dt>Up for</dt><dd>{formatSeconds(status.uptime_s)}</dd></div>
-        <div><dt>Memory</dt><dd>{formatBytes(memory)} {status.memory.engine_bytes !== null && <small>engine {formatBytes(status.memory.engine_bytes)}</small>}</dd></div>
-        <div><dt>Waiting in the journal</dt><dd>{formatBytes(status.journal.waiting_bytes)}</dd></div>
-        <div><dt>Disk free</dt><dd className={used > 0.95 ? "tone-error" : used > 0.85 ? "tone-warn" : ""}>{formatBytes(status.disk.free_bytes)} <small>{formatShare(used)} used</small></dd></div>
+        <div>
+          <dt>Version</dt>
+          <dd>{status.version}</dd>
+        </div>
+        <div>
+          <dt>Up for</dt>
+          <dd>{formatSeconds(status.uptime_s)}</dd>
+        </div>
+        <div>
+          <dt>Memory</dt>
+          <dd>
+            {formatBytes(memory)}{" "}
+            {status.memory.engine_bytes !== null && <small>engine {formatBytes(status.memory.engine_bytes)}</small>}
+          </dd>
+        </div>
+        <div>
+          <dt>Waiting in the journal</dt>
+          <dd>{formatBytes(status.journal.waiting_bytes)}</dd>
+        </div>
+        <div>
+          <dt>Disk free</dt>
+          <dd className={used > 0.95 ? "tone-error" : used > 0.85 ? "tone-warn" : ""}>
+            {formatBytes(status.disk.free_bytes)} <small>{formatShare(used)} used</small>
+          </dd>
+        </div>
       </dl>
 
       <section className="section">
@@ -65,17 +100,35 @@ export function StatusPage() {
         <h2>Indexes</h2>
         <div className="table-wrap">
           <table className="plain">
-            <thead><tr><th>Index</th><th>Holds</th><th className="num">Rows</th><th className="num">On disk</th><th className="num">A row</th><th>Oldest</th><th>Newest</th></tr></thead>
+            <thead>
+              <tr>
+                <th>Index</th>
+                <th>Holds</th>
+                <th className="num">Rows</th>
+                <th className="num">On disk</th>
+                <th className="num">A row</th>
+                <th>Oldest</th>
+                <th>Newest</th>
+              </tr>
+            </thead>
             <tbody>
               {status.indexes.map((i) => (
                 <tr key={i.name}>
-                  <td><Link to="/search" search={{ q: indexSearch(i) }} className="mono">{i.name}</Link></td>
+                  <td>
+                    <Link to="/search" search={{ q: indexSearch(i) }} className="mono">
+                      {i.name}
+                    </Link>
+                  </td>
                   <td>{{ event: "events", metric: "metrics", trace: "spans" }[i.datatype] ?? i.datatype}</td>
                   <td className="num">{formatNumber(i.rows)}</td>
                   <td className="num">{formatBytes(i.size_bytes)}</td>
                   <td className="num dim">{i.rows > 0 ? formatBytes(i.size_bytes / i.rows) : ""}</td>
-                  <td className="nowrap dim">{i.earliest === null || i.rows === 0 ? "" : formatAgo(i.earliest, now)}</td>
-                  <td className="nowrap">{i.latest === null || i.rows === 0 ? <span className="dim">empty</span> : formatAgo(i.latest, now)}</td>
+                  <td className="nowrap dim">
+                    {i.earliest === null || i.rows === 0 ? "" : formatAgo(i.earliest, now)}
+                  </td>
+                  <td className="nowrap">
+                    {i.latest === null || i.rows === 0 ? <span className="dim">empty</span> : formatAgo(i.latest, now)}
+                  </td>
                 </tr>
               ))}
             </tbody>
@@ -87,7 +140,14 @@ export function StatusPage() {
         <h2>Processes</h2>
         <div className="table-wrap">
           <table className="plain narrow">
-            <thead><tr><th>Process</th><th>State</th><th className="num">Process id</th><th className="num">Memory</th></tr></thead>
+            <thead>
+              <tr>
+                <th>Process</th>
+                <th>State</th>
+                <th className="num">Process id</th>
+                <th className="num">Memory</th>
+              </tr>
+            </thead>
             <tbody>
               {status.processes.map((p) => (
                 <tr key={`${p.name}${p.pid}`}>
@@ -100,7 +160,9 @@ export function StatusPage() {
             </tbody>
           </table>
         </div>
-        <p className="dim small">Data in <code>{status.data}</code></p>
+        <p className="dim small">
+          Data in <code>{status.data}</code>
+        </p>
       </section>
     </div>
   );
@@ -112,20 +174,33 @@ function Ledger({ rows }: { rows: LedgerRow[] }) {
   if (rows.length === 0) {
     return (
       <>
-        <p className="dim">Nothing has been received since the ledger began. The first bytes can come from any OpenTelemetry exporter:</p>
+        <p className="dim">
+          Nothing has been received since the ledger began. The first bytes can come from any OpenTelemetry exporter:
+        </p>
         <Command text="export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318" />
       </>
     );
   }
-  const names = [...new Set(rows.flatMap((r) => Object.keys(r)))].filter((n) => !COUNTS.includes(n as never) && n !== "reasons" && rows.some((r) => r[n] !== null && r[n] !== "" && r[n] !== undefined));
+  const names = [...new Set(rows.flatMap((r) => Object.keys(r)))].filter(
+    (n) =>
+      !COUNTS.includes(n as never) &&
+      n !== "reasons" &&
+      rows.some((r) => r[n] !== null && r[n] !== "" && r[n] !== undefined),
+  );
   const hasReasons = rows.some((r) => r.reasons && Object.keys(r.reasons).length > 0);
   return (
     <div className="table-wrap">
       <table className="plain">
         <thead>
           <tr>
-            {names.map((n) => <th key={n}>{n}</th>)}
-            {COUNTS.map((n) => <th key={n} className="num">{n}</th>)}
+            {names.map((n) => (
+              <th key={n}>{n}</th>
+            ))}
+            {COUNTS.map((n) => (
+              <th key={n} className="num">
+                {n}
+              </th>
+            ))}
             {hasReasons && <th>Reasons</th>}
             <th>Adds up</th>
           </tr>
@@ -135,10 +210,32 @@ function Ledger({ rows }: { rows: LedgerRow[] }) {
             const missing = (r.received ?? 0) - (r.stored ?? 0) - (r.refused ?? 0) - (r.waiting ?? 0);
             return (
               <tr key={i}>
-                {names.map((n) => <td key={n}>{typeof r[n] === "number" ? formatNumber(r[n]) : String(r[n] ?? "")}</td>)}
-                {COUNTS.map((n) => <td key={n} className={n === "refused" && (r.refused ?? 0) > 0 ? "num tone-warn" : "num"}>{formatNumber(Number(r[n] ?? 0))}</td>)}
-                {hasReasons && <td className="dim">{typeof r.reasons === "object" ? Object.entries(r.reasons).map(([why, n]) => `${why}: ${formatNumber(n)}`).join("; ") : (r.reasons ?? "")}</td>}
-                <td>{missing === 0 ? <Badge tone="ok">yes</Badge> : <Badge tone="error">{formatNumber(Math.abs(missing))} {missing > 0 ? "missing" : "too many"}</Badge>}</td>
+                {names.map((n) => (
+                  <td key={n}>{typeof r[n] === "number" ? formatNumber(r[n]) : String(r[n] ?? "")}</td>
+                ))}
+                {COUNTS.map((n) => (
+                  <td key={n} className={n === "refused" && (r.refused ?? 0) > 0 ? "num tone-warn" : "num"}>
+                    {formatNumber(Number(r[n] ?? 0))}
+                  </td>
+                ))}
+                {hasReasons && (
+                  <td className="dim">
+                    {typeof r.reasons === "object"
+                      ? Object.entries(r.reasons)
+                          .map(([why, n]) => `${why}: ${formatNumber(n)}`)
+                          .join("; ")
+                      : (r.reasons ?? "")}
+                  </td>
+                )}
+                <td>
+                  {missing === 0 ? (
+                    <Badge tone="ok">yes</Badge>
+                  ) : (
+                    <Badge tone="error">
+                      {formatNumber(Math.abs(missing))} {missing > 0 ? "missing" : "too many"}
+                    </Badge>
+                  )}
+                </td>
               </tr>
             );
           })}

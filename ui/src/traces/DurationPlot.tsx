@@ -41,7 +41,10 @@ export function DurationPlot({ traces, range, region, setRegion }: Props) {
     const plotW = Math.max(1, width - LEFT - 8);
     const plotH = HEIGHT - BOTTOM - TOP;
     return {
-      start, end, low, high,
+      start,
+      end,
+      low,
+      high,
       x: (t: number) => LEFT + ((t - start) / (end - start)) * plotW,
       y: (ms: number) => TOP + (1 - (Math.log10(Math.max(ms, 0.001)) - low) / (high - low)) * plotH,
       time: (px: number) => start + ((px - LEFT) / plotW) * (end - start),
@@ -126,12 +129,25 @@ export function DurationPlot({ traces, range, region, setRegion }: Props) {
 
   const at = (event: React.PointerEvent): [number, number] => {
     const b = event.currentTarget.getBoundingClientRect();
-    return [Math.max(LEFT, Math.min(b.width - 8, event.clientX - b.left)), Math.max(TOP, Math.min(HEIGHT - BOTTOM, event.clientY - b.top))];
+    return [
+      Math.max(LEFT, Math.min(b.width - 8, event.clientX - b.left)),
+      Math.max(TOP, Math.min(HEIGHT - BOTTOM, event.clientY - b.top)),
+    ];
   };
   const shown = drag
-    ? { left: Math.min(drag.x0, drag.x1), top: Math.min(drag.y0, drag.y1), width: Math.abs(drag.x1 - drag.x0), height: Math.abs(drag.y1 - drag.y0) }
+    ? {
+        left: Math.min(drag.x0, drag.x1),
+        top: Math.min(drag.y0, drag.y1),
+        width: Math.abs(drag.x1 - drag.x0),
+        height: Math.abs(drag.y1 - drag.y0),
+      }
     : region && width > 0
-      ? { left: scale.x(region.start), top: scale.y(region.max_ms), width: scale.x(region.end) - scale.x(region.start), height: scale.y(region.min_ms) - scale.y(region.max_ms) }
+      ? {
+          left: scale.x(region.start),
+          top: scale.y(region.max_ms),
+          width: scale.x(region.end) - scale.x(region.start),
+          height: scale.y(region.min_ms) - scale.y(region.max_ms),
+        }
       : null;
   const errors = traces.filter((t) => t.error_count > 0).length;
   return (
@@ -159,7 +175,12 @@ export function DurationPlot({ traces, range, region, setRegion }: Props) {
             // A drag along one axis selects everything across the other.
             const xs = wide ? [drag.x0, drag.x1] : [LEFT, width - 8];
             const ys = tall ? [drag.y0, drag.y1] : [TOP, HEIGHT - BOTTOM];
-            setRegion({ start: scale.time(Math.min(...xs)), end: scale.time(Math.max(...xs)), min_ms: scale.ms(Math.max(...ys)), max_ms: scale.ms(Math.min(...ys)) });
+            setRegion({
+              start: scale.time(Math.min(...xs)),
+              end: scale.time(Math.max(...xs)),
+              min_ms: scale.ms(Math.max(...ys)),
+              max_ms: scale.ms(Math.min(...ys)),
+            });
           }
         }
         setDrag(null);
@@ -168,7 +189,9 @@ export function DurationPlot({ traces, range, region, setRegion }: Props) {
     >
       <canvas ref={canvas} style={{ width: "100%", height: HEIGHT }} aria-hidden="true" />
       {shown && <div className="duration-region" style={shown} />}
-      <p className="duration-key" aria-hidden="true"><span className="tone-error">×</span> with errors</p>
+      <p className="duration-key" aria-hidden="true">
+        <span className="tone-error">×</span> with errors
+      </p>
     </div>
   );
 }

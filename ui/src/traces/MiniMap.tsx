@@ -9,7 +9,17 @@ import type { Tree } from "./waterfall";
 
 const HEIGHT = 40;
 
-export function MiniMap({ tree, spans, view, setView }: { tree: Tree; spans: Span[]; view: [number, number]; setView: (view: [number, number]) => void }) {
+export function MiniMap({
+  tree,
+  spans,
+  view,
+  setView,
+}: {
+  tree: Tree;
+  spans: Span[];
+  view: [number, number];
+  setView: (view: [number, number]) => void;
+}) {
   const theme = useTheme();
   const canvas = useRef<HTMLCanvasElement>(null);
   const [box, { width }] = useSize<HTMLDivElement>();
@@ -41,7 +51,9 @@ export function MiniMap({ tree, spans, view, setView }: { tree: Tree; spans: Spa
     return Math.max(0, Math.min(b.width, event.clientX - b.left));
   };
   const zoomed = view[0] > 0 || view[1] < total;
-  const [from, to] = drag ? [Math.min(...drag), Math.max(...drag)] : [(view[0] / total) * width, (view[1] / total) * width];
+  const [from, to] = drag
+    ? [Math.min(...drag), Math.max(...drag)]
+    : [(view[0] / total) * width, (view[1] / total) * width];
   return (
     <div
       ref={box}
@@ -54,7 +66,12 @@ export function MiniMap({ tree, spans, view, setView }: { tree: Tree; spans: Spa
       }}
       onPointerMove={(e) => setDrag((d) => (d ? [d[0], at(e)] : null))}
       onPointerUp={() => {
-        if (drag) setView(Math.abs(drag[1] - drag[0]) > 3 ? [(Math.min(...drag) / width) * total, (Math.max(...drag) / width) * total] : [0, total]);
+        if (drag)
+          setView(
+            Math.abs(drag[1] - drag[0]) > 3
+              ? [(Math.min(...drag) / width) * total, (Math.max(...drag) / width) * total]
+              : [0, total],
+          );
         setDrag(null);
       }}
       onPointerCancel={() => setDrag(null)}

@@ -19,10 +19,15 @@ interface Props {
 
 const SAMPLE = 150;
 
-const own = (t: TraceSummary): Record<string, string[]> => ({ service: t.services, operation: [t.root_name], errors: [t.error_count > 0 ? "yes" : "no"] });
+const own = (t: TraceSummary): Record<string, string[]> => ({
+  service: t.services,
+  operation: [t.root_name],
+  errors: [t.error_count > 0 ? "yes" : "no"],
+});
 
 /** Attributes that name one request and so tell nothing about a group. */
-const NOISE = /(^|[._])(id|ids|time|_time|raw|span_id|trace_id|parent_span_id|duration|duration_ns|duration_ms|port|pid|start|end|version)$|^_|url\.full|thread\.|client\.port|host\.name|instance/i;
+const NOISE =
+  /(^|[._])(id|ids|time|_time|raw|span_id|trace_id|parent_span_id|duration|duration_ns|duration_ms|port|pid|start|end|version)$|^_|url\.full|thread\.|client\.port|host\.name|instance/i;
 
 export function RegionTags({ inside, all, clear, filter }: Props) {
   const carried = useCarried();
@@ -41,24 +46,55 @@ export function RegionTags({ inside, all, clear, filter }: Props) {
         <h2>{formatNumber(inside.length)} selected: what is different about them</h2>
         {tags.isFetching && <span className="dim small">reading span attributes…</span>}
         <span className="grow" />
-        <button type="button" className="button plain" onClick={clear}><Icon name="close" size={12} /> Clear the region</button>
+        <button type="button" className="button plain" onClick={clear}>
+          <Icon name="close" size={12} /> Clear the region
+        </button>
       </header>
       {lifts.length === 0 ? (
-        <p className="dim">{inside.length === 0 ? "No trace is in the region." : tags.isFetching ? "" : "Nothing stands out: these traces look like the others."}</p>
+        <p className="dim">
+          {inside.length === 0
+            ? "No trace is in the region."
+            : tags.isFetching
+              ? ""
+              : "Nothing stands out: these traces look like the others."}
+        </p>
       ) : (
         <ol className="lifts">
           {lifts.map((l) => (
             <li key={`${l.field} ${l.value}`}>
-              <span className="clip mono" title={`${l.field}=${l.value}`}><span className="dim">{l.field}=</span>{l.value}</span>
+              <span className="clip mono" title={`${l.field}=${l.value}`}>
+                <span className="dim">{l.field}=</span>
+                {l.value}
+              </span>
               <span className="lift-bars" aria-hidden="true">
                 <i className="in" style={{ width: `${l.inside * 100}%` }} />
                 <i className="out" style={{ width: `${l.outside * 100}%` }} />
               </span>
-              <span className="nowrap small">{formatShare(l.inside)} here, {formatShare(l.outside)} elsewhere</span>
-              {l.field === "span name" && <button type="button" className="text-button small" onClick={() => filter("operation", l.value)}>Filter</button>}
-              {l.field.startsWith("span ") && l.field !== "span name" && <Link to="/search" search={{ ...carried, q: `index=traces ${quoteField(l.field.slice(5))}=${quoteValue(l.value)}` }} className="small">Search</Link>}
+              <span className="nowrap small">
+                {formatShare(l.inside)} here, {formatShare(l.outside)} elsewhere
+              </span>
+              {l.field === "span name" && (
+                <button type="button" className="text-button small" onClick={() => filter("operation", l.value)}>
+                  Filter
+                </button>
+              )}
+              {l.field.startsWith("span ") && l.field !== "span name" && (
+                <Link
+                  to="/search"
+                  search={{ ...carried, q: `index=traces ${quoteField(l.field.slice(5))}=${quoteValue(l.value)}` }}
+                  className="small"
+                >
+                  Search
+                </Link>
+              )}
               {(l.field === "service" || l.field === "operation" || (l.field === "errors" && l.value === "yes")) && (
-                <button type="button" className="text-button small" onClick={() => filter(l.field as "service", l.field === "errors" ? "1" : l.value)}>Filter</button>
+                <button
+                  type="button"
+                  className="text-button small"
+                  onClick={() => filter(l.field as "service", l.field === "errors" ? "1" : l.value)}
+                >
+                  Filter
+                </button>
               )}
             </li>
           ))}
@@ -70,7 +106,10 @@ export function RegionTags({ inside, all, clear, filter }: Props) {
 
 /** Attribute values of the spans of a sample of traces from both sides, by trace. */
 function useSpanTags(inside: TraceSummary[], outside: TraceSummary[]) {
-  const ids = useMemo(() => [...inside.slice(0, SAMPLE), ...outside.slice(0, SAMPLE)].map((t) => t.trace_id), [inside, outside]);
+  const ids = useMemo(
+    () => [...inside.slice(0, SAMPLE), ...outside.slice(0, SAMPLE)].map((t) => t.trace_id),
+    [inside, outside],
+  );
   return useQuery({
     queryKey: ["span-tags", ids.join(",")],
     enabled: inside.length > 0 && outside.length > 0,
@@ -79,9 +118,16 @@ function useSpanTags(inside: TraceSummary[], outside: TraceSummary[]) {
     queryFn: async ({ signal }) => {
       const times = [...inside, ...outside].map((t) => t.start);
       const search = `index=traces trace_id IN (${ids.join(", ")})`;
-      const { results } = await runSearch(search, String(Math.floor(Math.min(...times)) - 1), String(Math.ceil(Math.max(...times)) + 600), signal);
+      const { results } = await runSearch(
+        search,
+        String(Math.floor(Math.min(...times)) - 1),
+        String(Math.ceil(Math.max(...times)) + 600),
+        signal,
+      );
       const trace = results.fields.findIndex((f) => f.name === "trace_id");
-      const shown = results.fields.map((f, i) => [f.name, i] as const).filter(([name]) => !NOISE.test(name) && name !== "index" && name !== "events" && name !== "links");
+      const shown = results.fields
+        .map((f, i) => [f.name, i] as const)
+        .filter(([name]) => !NOISE.test(name) && name !== "index" && name !== "events" && name !== "links");
       const byTrace = new Map<string, Record<string, string[]>>();
       for (const row of results.rows) {
         const id = String(row[trace]);

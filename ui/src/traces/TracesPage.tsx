@@ -35,7 +35,16 @@ export function TracesPage() {
   const params = useSearch({ strict: false }) as Params;
   const setParams = useSetParams();
   const { range, live } = useRange();
-  const query = { earliest: toSplTime(range.earliest), latest: toSplTime(range.latest), service: params.service, operation: params.operation, min_ms: params.min_ms, max_ms: params.max_ms, errors: params.errors, limit: LIMIT };
+  const query = {
+    earliest: toSplTime(range.earliest),
+    latest: toSplTime(range.latest),
+    service: params.service,
+    operation: params.operation,
+    min_ms: params.min_ms,
+    max_ms: params.max_ms,
+    errors: params.errors,
+    limit: LIMIT,
+  };
   const answer = useQuery({
     queryKey: ["traces", query],
     queryFn: ({ signal }) => request<{ traces: TraceSummary[]; truncated: boolean }>("/traces", { signal, query }),
@@ -56,32 +65,83 @@ export function TracesPage() {
     <div className="traces">
       <form className="filters" aria-label="Filters" onSubmit={(e) => e.preventDefault()}>
         <Choice label="Service" value={params.service} options={services} set={(service) => setParams({ service })} />
-        <Typed label="Operation" value={params.operation} options={operations} set={(operation) => setParams({ operation })} />
+        <Typed
+          label="Operation"
+          value={params.operation}
+          options={operations}
+          set={(operation) => setParams({ operation })}
+        />
         <Typed label="Longer than, ms" value={params.min_ms} numeric set={(min_ms) => setParams({ min_ms })} />
         <Typed label="Shorter than, ms" value={params.max_ms} numeric set={(max_ms) => setParams({ max_ms })} />
-        <label className="inline"><input type="checkbox" checked={params.errors === "1"} onChange={(e) => setParams({ errors: e.target.checked ? "1" : undefined })} /> With errors</label>
-        {filtered && <button type="button" className="button plain" onClick={() => setParams({ service: undefined, operation: undefined, min_ms: undefined, max_ms: undefined, errors: undefined })}><Icon name="close" size={12} /> Clear</button>}
+        <label className="inline">
+          <input
+            type="checkbox"
+            checked={params.errors === "1"}
+            onChange={(e) => setParams({ errors: e.target.checked ? "1" : undefined })}
+          />{" "}
+          With errors
+        </label>
+        {filtered && (
+          <button
+            type="button"
+            className="button plain"
+            onClick={() =>
+              setParams({
+                service: undefined,
+                operation: undefined,
+                min_ms: undefined,
+                max_ms: undefined,
+                errors: undefined,
+              })
+            }
+          >
+            <Icon name="close" size={12} /> Clear
+          </button>
+        )}
       </form>
       {answer.isPending ? (
-        <div className="pad"><Skeleton rows={12} height={20} /></div>
+        <div className="pad">
+          <Skeleton rows={12} height={20} />
+        </div>
       ) : answer.error && !answer.data ? (
-        <div className="pad"><Failure error={answer.error} retry={() => void answer.refetch()} /></div>
+        <div className="pad">
+          <Failure error={answer.error} retry={() => void answer.refetch()} />
+        </div>
       ) : traces.length === 0 ? (
         <div className="pad">
           {filtered ? (
             <Empty title="No trace passes these filters">Remove a filter, or widen the time range.</Empty>
           ) : (
-            <Empty title="No traces in this range" command="OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317 opentelemetry-instrument python app.py">
-              Traces show where the time of a request goes, service by service. Start an instrumented program against this machine, or widen the time range:
+            <Empty
+              title="No traces in this range"
+              command="OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317 opentelemetry-instrument python app.py"
+            >
+              Traces show where the time of a request goes, service by service. Start an instrumented program against
+              this machine, or widen the time range:
             </Empty>
           )}
         </div>
       ) : (
         <>
-          <section className={answer.isPlaceholderData ? "traces-plot stale" : "traces-plot"} aria-label="Durations over time">
-            <DurationPlot traces={traces} range={resolved} region={region} setRegion={(next) => setParams({ region: next ? regionText(next) : undefined }, false)} />
+          <section
+            className={answer.isPlaceholderData ? "traces-plot stale" : "traces-plot"}
+            aria-label="Durations over time"
+          >
+            <DurationPlot
+              traces={traces}
+              range={resolved}
+              region={region}
+              setRegion={(next) => setParams({ region: next ? regionText(next) : undefined }, false)}
+            />
           </section>
-          {region && <RegionTags inside={inside} all={traces} clear={() => setParams({ region: undefined })} filter={(field, value) => setParams({ [field]: value, region: undefined }, false)} />}
+          {region && (
+            <RegionTags
+              inside={inside}
+              all={traces}
+              clear={() => setParams({ region: undefined })}
+              filter={(field, value) => setParams({ [field]: value, region: undefined }, false)}
+            />
+          )}
           <p className="traces-count dim small" role="status">
             {formatNumber(sorted.length)} {sorted.length === 1 ? "trace" : "traces"}
             {region ? ` of ${formatNumber(traces.length)}` : ""}
@@ -94,20 +154,46 @@ export function TracesPage() {
   );
 }
 
-function Choice({ label, value, options, set }: { label: string; value: string | undefined; options: string[]; set: (value: string | undefined) => void }) {
+function Choice({
+  label,
+  value,
+  options,
+  set,
+}: {
+  label: string;
+  value: string | undefined;
+  options: string[];
+  set: (value: string | undefined) => void;
+}) {
   return (
     <label>
       {label}
       <select value={value ?? ""} onChange={(e) => set(e.target.value || undefined)}>
         <option value="">any</option>
         {value && !options.includes(value) && <option value={value}>{value}</option>}
-        {options.map((o) => <option key={o} value={o}>{o}</option>)}
+        {options.map((o) => (
+          <option key={o} value={o}>
+            {o}
+          </option>
+        ))}
       </select>
     </label>
   );
 }
 
-function Typed({ label, value, options, numeric, set }: { label: string; value: string | undefined; options?: string[]; numeric?: boolean; set: (value: string | undefined) => void }) {
+function Typed({
+  label,
+  value,
+  options,
+  numeric,
+  set,
+}: {
+  label: string;
+  value: string | undefined;
+  options?: string[];
+  numeric?: boolean;
+  set: (value: string | undefined) => void;
+}) {
   const [text, setText] = useState(value ?? "");
   useEffect(() => setText(value ?? ""), [value]);
   const id = `list-${label.replace(/\W/g, "")}`;
@@ -118,8 +204,26 @@ function Typed({ label, value, options, numeric, set }: { label: string; value: 
   return (
     <label>
       {label}
-      <input value={text} list={options ? id : undefined} type={numeric ? "number" : "text"} min={numeric ? 0 : undefined} step="any" placeholder="any" className={numeric ? "short" : undefined} spellCheck={false} onChange={(e) => setText(e.target.value)} onBlur={commit} onKeyDown={(e) => e.key === "Enter" && commit()} />
-      {options && <datalist id={id}>{options.map((o) => <option key={o} value={o} />)}</datalist>}
+      <input
+        value={text}
+        list={options ? id : undefined}
+        type={numeric ? "number" : "text"}
+        min={numeric ? 0 : undefined}
+        step="any"
+        placeholder="any"
+        className={numeric ? "short" : undefined}
+        spellCheck={false}
+        onChange={(e) => setText(e.target.value)}
+        onBlur={commit}
+        onKeyDown={(e) => e.key === "Enter" && commit()}
+      />
+      {options && (
+        <datalist id={id}>
+          {options.map((o) => (
+            <option key={o} value={o} />
+          ))}
+        </datalist>
+      )}
     </label>
   );
 }
@@ -136,7 +240,15 @@ function sortTraces(traces: TraceSummary[], sort: string): TraceSummary[] {
   });
 }
 
-function TraceList({ traces, sort, setSort }: { traces: TraceSummary[]; sort: string; setSort: (sort: string) => void }) {
+function TraceList({
+  traces,
+  sort,
+  setSort,
+}: {
+  traces: TraceSummary[];
+  sort: string;
+  setSort: (sort: string) => void;
+}) {
   const scroller = useRef<HTMLDivElement>(null);
   const rowHeight = useRowHeight() + 4;
   const carried = useCarried();
@@ -144,13 +256,29 @@ function TraceList({ traces, sort, setSort }: { traces: TraceSummary[]; sort: st
   const theme = useTheme();
   const now = Date.now() / 1000;
   const longest = Math.max(...traces.map((t) => t.duration_ms), 1e-6);
-  const virtual = useVirtualizer({ count: traces.length, getScrollElement: () => scroller.current, estimateSize: () => rowHeight, overscan: 16 });
+  const virtual = useVirtualizer({
+    count: traces.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => rowHeight,
+    overscan: 16,
+  });
   const head = (key: SortKey, label: string, numeric: boolean, className = "") => {
     const on = sort.replace(/^-/, "") === key;
     const desc = sort.startsWith("-");
     return (
-      <span role="columnheader" className={`${numeric ? "num " : ""}${className}`} aria-sort={on ? (desc ? "descending" : "ascending") : "none"}>
-        <button type="button" className="sort-button" onClick={() => setSort(on ? (desc ? key : `-${key}`) : numeric ? `-${key}` : key)}>{label}{on ? (desc ? " ↓" : " ↑") : ""}</button>
+      <span
+        role="columnheader"
+        className={`${numeric ? "num " : ""}${className}`}
+        aria-sort={on ? (desc ? "descending" : "ascending") : "none"}
+      >
+        <button
+          type="button"
+          className="sort-button"
+          onClick={() => setSort(on ? (desc ? key : `-${key}`) : numeric ? `-${key}` : key)}
+        >
+          {label}
+          {on ? (desc ? " ↓" : " ↑") : ""}
+        </button>
       </span>
     );
   };
@@ -162,23 +290,57 @@ function TraceList({ traces, sort, setSort }: { traces: TraceSummary[]; sort: st
         {head("duration_ms", "Duration", true)}
         {head("span_count", "Spans", true, "wide-only")}
         {head("error_count", "Errors", true)}
-        <span role="columnheader" className="wide-only">Services</span>
+        <span role="columnheader" className="wide-only">
+          Services
+        </span>
       </div>
       <div role="rowgroup" style={{ height: virtual.getTotalSize(), position: "relative" }}>
         {virtual.getVirtualItems().map((item) => {
           const trace = traces[item.index]!;
-          const open = (): void => void navigate({ to: "/traces/$traceId", params: { traceId: trace.trace_id }, search: carried });
+          const open = (): void =>
+            void navigate({ to: "/traces/$traceId", params: { traceId: trace.trace_id }, search: carried });
           return (
-            <div key={trace.trace_id} role="row" aria-rowindex={item.index + 1} className="trace-row link" style={{ height: rowHeight, transform: `translateY(${item.start}px)` }} onClick={(e) => !(e.target as HTMLElement).closest("a") && open()}>
-              <span role="cell" className="mono dim">{formatClock(trace.start, now, "ms")}</span>
-              <span role="cell" className="clip">
-                <Link to="/traces/$traceId" params={{ traceId: trace.trace_id }} search={carried} className="trace-name"><b>{trace.root_service}</b> {trace.root_name}</Link>
+            <div
+              key={trace.trace_id}
+              role="row"
+              aria-rowindex={item.index + 1}
+              className="trace-row link"
+              style={{ height: rowHeight, transform: `translateY(${item.start}px)` }}
+              onClick={(e) => !(e.target as HTMLElement).closest("a") && open()}
+            >
+              <span role="cell" className="mono dim">
+                {formatClock(trace.start, now, "ms")}
               </span>
-              <span role="cell" className="num bar-cell" style={{ ["--share" as string]: trace.duration_ms / longest }}>{formatMs(trace.duration_ms)}</span>
-              <span role="cell" className="num wide-only">{formatNumber(trace.span_count)}</span>
-              <span role="cell" className="num">{trace.error_count > 0 ? <Badge tone="error">{formatNumber(trace.error_count)}</Badge> : <span className="dim">0</span>}</span>
+              <span role="cell" className="clip">
+                <Link
+                  to="/traces/$traceId"
+                  params={{ traceId: trace.trace_id }}
+                  search={carried}
+                  className="trace-name"
+                >
+                  <b>{trace.root_service}</b> {trace.root_name}
+                </Link>
+              </span>
+              <span role="cell" className="num bar-cell" style={{ ["--share" as string]: trace.duration_ms / longest }}>
+                {formatMs(trace.duration_ms)}
+              </span>
+              <span role="cell" className="num wide-only">
+                {formatNumber(trace.span_count)}
+              </span>
+              <span role="cell" className="num">
+                {trace.error_count > 0 ? (
+                  <Badge tone="error">{formatNumber(trace.error_count)}</Badge>
+                ) : (
+                  <span className="dim">0</span>
+                )}
+              </span>
               <span role="cell" className="clip wide-only trace-services">
-                {trace.services.map((s) => <span key={s} className="legend-item"><i style={{ background: pageColours.colour(s, theme) }} aria-hidden="true" />{s}</span>)}
+                {trace.services.map((s) => (
+                  <span key={s} className="legend-item">
+                    <i style={{ background: pageColours.colour(s, theme) }} aria-hidden="true" />
+                    {s}
+                  </span>
+                ))}
               </span>
             </div>
           );

@@ -38,7 +38,14 @@ export function Waterfall({ trace, tree, selected, select }: Props) {
     return counts;
   }, [trace.logs]);
 
-  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => rowHeight, overscan: 20, scrollMargin: HEAD, scrollPaddingStart: HEAD });
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => rowHeight,
+    overscan: 20,
+    scrollMargin: HEAD,
+    scrollPaddingStart: HEAD,
+  });
   useEffect(() => virtual.measure(), [rowHeight, virtual]);
   const x = (ms: number): number => ((ms - view[0]) / (view[1] - view[0])) * laneWidth;
 
@@ -52,7 +59,9 @@ export function Waterfall({ trace, tree, selected, select }: Props) {
       hiding.forEach((id) => next.delete(id));
       return next;
     });
-    const run = rows.find((r) => r.folded && r.folded.some((s) => s.span_id === selected || ancestors(tree, selected).includes(s.span_id)));
+    const run = rows.find(
+      (r) => r.folded && r.folded.some((s) => s.span_id === selected || ancestors(tree, selected).includes(s.span_id)),
+    );
     if (run && run.span.span_id !== selected) setOpened((was) => new Set(was).add(run.key));
     const at = findRow(selected);
     if (at >= 0) virtual.scrollToIndex(at, { align: "auto" });
@@ -123,21 +132,72 @@ export function Waterfall({ trace, tree, selected, select }: Props) {
       <div ref={scroller} className="wf-rows">
         <div className="wf-head">
           <div className="wf-tools">
-            <button type="button" className="text-button small" onClick={() => (setClosed(new Set()), setOpened(new Set(rows.filter((r) => r.folded).map((r) => r.key))))}>Open all</button>
-            <button type="button" className="text-button small" onClick={() => (setClosed(new Set(tree.roots.flatMap((r) => (tree.children.get(r.span_id) ?? []).map((s) => s.span_id)))), setOpened(new Set()))}>Fold</button>
-            {zoomed && <button type="button" className="text-button small" onClick={() => setView([0, tree.duration_ms])}>Whole trace</button>}
+            <button
+              type="button"
+              className="text-button small"
+              onClick={() => (setClosed(new Set()), setOpened(new Set(rows.filter((r) => r.folded).map((r) => r.key))))}
+            >
+              Open all
+            </button>
+            <button
+              type="button"
+              className="text-button small"
+              onClick={() => (
+                setClosed(
+                  new Set(tree.roots.flatMap((r) => (tree.children.get(r.span_id) ?? []).map((s) => s.span_id))),
+                ),
+                setOpened(new Set())
+              )}
+            >
+              Fold
+            </button>
+            {zoomed && (
+              <button type="button" className="text-button small" onClick={() => setView([0, tree.duration_ms])}>
+                Whole trace
+              </button>
+            )}
           </div>
           <div ref={lane} className="wf-lane">
             <MiniMap tree={tree} spans={trace.spans} view={view} setView={setView} />
             <div className="wf-axis" aria-hidden="true">
-              {marks.map((m) => <span key={m} style={{ left: x(m) }} className={x(m) > laneWidth - 48 ? "end" : ""}>{formatMs(m)}</span>)}
+              {marks.map((m) => (
+                <span key={m} style={{ left: x(m) }} className={x(m) > laneWidth - 48 ? "end" : ""}>
+                  {formatMs(m)}
+                </span>
+              ))}
             </div>
           </div>
         </div>
-        <div ref={list} className="wf-list" role="tree" aria-label="Spans" tabIndex={0} aria-activedescendant={at >= 0 ? `row-${at}` : undefined} onKeyDown={onKeyDown} style={{ height: virtual.getTotalSize() }}>
+        <div
+          ref={list}
+          className="wf-list"
+          role="tree"
+          aria-label="Spans"
+          tabIndex={0}
+          aria-activedescendant={at >= 0 ? `row-${at}` : undefined}
+          onKeyDown={onKeyDown}
+          style={{ height: virtual.getTotalSize() }}
+        >
           {items.map((item) => {
             const row = rows[item.index]!;
-            return <WaterfallRow key={row.key} id={`row-${item.index}`} row={row} tree={tree} top={item.start - HEAD} height={rowHeight} x={x} laneWidth={laneWidth} active={item.index === at} colour={pageColours.colour(row.span.service, theme)} logs={(row.folded ?? [row.span]).reduce((n, s) => n + (logs.get(s.span_id) ?? 0), 0)} select={() => (select(row.span.span_id), list.current?.focus({ preventScroll: true }))} toggle={() => toggle(row)} foldable={opened.has(`run:${row.span.span_id}`)} />;
+            return (
+              <WaterfallRow
+                key={row.key}
+                id={`row-${item.index}`}
+                row={row}
+                tree={tree}
+                top={item.start - HEAD}
+                height={rowHeight}
+                x={x}
+                laneWidth={laneWidth}
+                active={item.index === at}
+                colour={pageColours.colour(row.span.service, theme)}
+                logs={(row.folded ?? [row.span]).reduce((n, s) => n + (logs.get(s.span_id) ?? 0), 0)}
+                select={() => (select(row.span.span_id), list.current?.focus({ preventScroll: true }))}
+                toggle={() => toggle(row)}
+                foldable={opened.has(`run:${row.span.span_id}`)}
+              />
+            );
           })}
           <div className="wf-overlay" aria-hidden="true">
             <svg width={Math.max(0, laneWidth)} height={virtual.getTotalSize()}>
@@ -150,8 +210,22 @@ export function Waterfall({ trace, tree, selected, select }: Props) {
                 const end = x(segment.end_ms);
                 return (
                   <g key={i}>
-                    <line x1={x(segment.start_ms)} x2={Math.max(end, x(segment.start_ms) + 1)} y1={y} y2={y} className="wf-critical" />
-                    {next && nextRow >= 0 && nextRow !== row && <line x1={end} x2={x(next.start_ms)} y1={y} y2={nextRow * rowHeight + rowHeight - 4} className="wf-critical thin" />}
+                    <line
+                      x1={x(segment.start_ms)}
+                      x2={Math.max(end, x(segment.start_ms) + 1)}
+                      y1={y}
+                      y2={y}
+                      className="wf-critical"
+                    />
+                    {next && nextRow >= 0 && nextRow !== row && (
+                      <line
+                        x1={end}
+                        x2={x(next.start_ms)}
+                        y1={y}
+                        y2={nextRow * rowHeight + rowHeight - 4}
+                        className="wf-critical thin"
+                      />
+                    )}
                   </g>
                 );
               })}
@@ -160,11 +234,21 @@ export function Waterfall({ trace, tree, selected, select }: Props) {
         </div>
       </div>
       <p className="wf-key dim small">
-        <span><i className="key-self" /> self time</span>
-        <span><i className="key-critical" /> critical path</span>
-        <span><span className="tone-error">●</span> error</span>
-        <span><span className="tone-error">◆</span> root cause</span>
-        <span className="wide-only"><kbd>↑ ↓</kbd> walk <kbd>← →</kbd> fold <kbd>f</kbd> zoom to span <kbd>0</kbd> whole trace</span>
+        <span>
+          <i className="key-self" /> self time
+        </span>
+        <span>
+          <i className="key-critical" /> critical path
+        </span>
+        <span>
+          <span className="tone-error">●</span> error
+        </span>
+        <span>
+          <span className="tone-error">◆</span> root cause
+        </span>
+        <span className="wide-only">
+          <kbd>↑ ↓</kbd> walk <kbd>← →</kbd> fold <kbd>f</kbd> zoom to span <kbd>0</kbd> whole trace
+        </span>
       </p>
     </div>
   );
@@ -186,7 +270,21 @@ interface RowProps {
   toggle: () => void;
 }
 
-function WaterfallRow({ id, row, tree, top, height, x, laneWidth, active, colour, logs, foldable, select, toggle }: RowProps) {
+function WaterfallRow({
+  id,
+  row,
+  tree,
+  top,
+  height,
+  x,
+  laneWidth,
+  active,
+  colour,
+  logs,
+  foldable,
+  select,
+  toggle,
+}: RowProps) {
   const { span, folded } = row;
   const spans: Span[] = folded ?? [span];
   const end = Math.min(laneWidth, x(row.end_ms));
@@ -196,21 +294,59 @@ function WaterfallRow({ id, row, tree, top, height, x, laneWidth, active, colour
   const labelLeft = end > laneWidth - 76;
   const hasChildren = row.children > 0 || folded !== undefined || foldable;
   return (
-    <div id={id} role="treeitem" aria-level={row.depth + 1} aria-selected={active} aria-expanded={hasChildren ? !row.closed : undefined} className={`wf-row${active ? " active" : ""}${error ? " error" : ""}`} style={{ height, transform: `translateY(${top}px)` }} onClick={select} onDoubleClick={toggle}>
+    <div
+      id={id}
+      role="treeitem"
+      aria-level={row.depth + 1}
+      aria-selected={active}
+      aria-expanded={hasChildren ? !row.closed : undefined}
+      className={`wf-row${active ? " active" : ""}${error ? " error" : ""}`}
+      style={{ height, transform: `translateY(${top}px)` }}
+      onClick={select}
+      onDoubleClick={toggle}
+    >
       <div className="wf-name" style={{ paddingLeft: Math.min(row.depth, 24) * 12 }}>
         {hasChildren ? (
-          <button type="button" className="wf-fold" tabIndex={-1} aria-label={row.closed ? "Open" : "Fold"} onClick={(e) => (e.stopPropagation(), toggle())}>
+          <button
+            type="button"
+            className="wf-fold"
+            tabIndex={-1}
+            aria-label={row.closed ? "Open" : "Fold"}
+            onClick={(e) => (e.stopPropagation(), toggle())}
+          >
             <Icon name={row.closed ? "chevron" : "down"} size={11} />
           </button>
         ) : (
           <span className="wf-fold" />
         )}
         <i className="wf-swatch" style={{ background: colour }} aria-hidden="true" />
-        <span className="wf-label" title={`${span.service} ${span.name}`}><b>{span.service}</b> {span.name}</span>
+        <span className="wf-label" title={`${span.service} ${span.name}`}>
+          <b>{span.service}</b> {span.name}
+        </span>
         {folded && <span className="wf-times">×{formatNumber(folded.length)}</span>}
-        {span.missing_parent && <span className="wf-mark" title="Its parent span has not arrived">parent missing</span>}
-        {error && <span className="wf-mark tone-error" title={span.status_message || "error"}>{spans.some((s) => s.root_cause) ? <>◆<span className="wf-mark-words"> root cause</span></> : <>●<span className="wf-mark-words"> error</span></>}</span>}
-        {logs > 0 && <span className="wf-mark dim" title={`${logs} log records`}>{formatNumber(logs)} log{logs === 1 ? "" : "s"}</span>}
+        {span.missing_parent && (
+          <span className="wf-mark" title="Its parent span has not arrived">
+            parent missing
+          </span>
+        )}
+        {error && (
+          <span className="wf-mark tone-error" title={span.status_message || "error"}>
+            {spans.some((s) => s.root_cause) ? (
+              <>
+                ◆<span className="wf-mark-words"> root cause</span>
+              </>
+            ) : (
+              <>
+                ●<span className="wf-mark-words"> error</span>
+              </>
+            )}
+          </span>
+        )}
+        {logs > 0 && (
+          <span className="wf-mark dim" title={`${logs} log records`}>
+            {formatNumber(logs)} log{logs === 1 ? "" : "s"}
+          </span>
+        )}
       </div>
       <div className="wf-bars">
         {spans.map((s) => {
@@ -223,19 +359,39 @@ function WaterfallRow({ id, row, tree, top, height, x, laneWidth, active, colour
               {selfIntervals(tree, s).map(([from, to], i) => {
                 const a = clip(from);
                 const b = clip(to);
-                return b - a < 0.4 ? null : <div key={i} className="wf-self" style={{ left: a, width: b - a, background: colour }} />;
+                return b - a < 0.4 ? null : (
+                  <div key={i} className="wf-self" style={{ left: a, width: b - a, background: colour }} />
+                );
               })}
-              {s.error && <div className={s.root_cause ? "wf-error cause" : "wf-error"} style={{ left: Math.max(0, left - 10) }} />}
-              {!folded && s.events.map((event, i) => {
-                const ns = event.time_unix_nano;
-                if (ns === undefined) return null;
-                const ex = x(Number(BigInt(ns) - tree.origin_ns) / 1e6);
-                return ex < 0 || ex > laneWidth ? null : <div key={`e${i}`} className="wf-event" style={{ left: ex }} title={event.name} />;
-              })}
+              {s.error && (
+                <div
+                  className={s.root_cause ? "wf-error cause" : "wf-error"}
+                  style={{ left: Math.max(0, left - 10) }}
+                />
+              )}
+              {!folded &&
+                s.events.map((event, i) => {
+                  const ns = event.time_unix_nano;
+                  if (ns === undefined) return null;
+                  const ex = x(Number(BigInt(ns) - tree.origin_ns) / 1e6);
+                  return ex < 0 || ex > laneWidth ? null : (
+                    <div key={`e${i}`} className="wf-event" style={{ left: ex }} title={event.name} />
+                  );
+                })}
             </div>
           );
         })}
-        <span className={labelLeft ? "wf-duration left" : "wf-duration"} style={labelLeft ? { right: Math.max(4, laneWidth - Math.max(60, x(row.start_ms)) + 14) } : { left: Math.max(2, end + 6) }}>{folded ? "Σ " : ""}{formatMs(duration)}</span>
+        <span
+          className={labelLeft ? "wf-duration left" : "wf-duration"}
+          style={
+            labelLeft
+              ? { right: Math.max(4, laneWidth - Math.max(60, x(row.start_ms)) + 14) }
+              : { left: Math.max(2, end + 6) }
+          }
+        >
+          {folded ? "Σ " : ""}
+          {formatMs(duration)}
+        </span>
       </div>
     </div>
   );

@@ -8,7 +8,8 @@ export interface Region {
   max_ms: number;
 }
 
-export const regionText = (r: Region): string => [r.start.toFixed(3), r.end.toFixed(3), r.min_ms.toPrecision(5), r.max_ms.toPrecision(5)].map(Number).join("_");
+export const regionText = (r: Region): string =>
+  [r.start.toFixed(3), r.end.toFixed(3), r.min_ms.toPrecision(5), r.max_ms.toPrecision(5)].map(Number).join("_");
 
 export function parseRegion(text: string | undefined): Region | null {
   const numbers = (text ?? "").split("_").map(Number);
@@ -17,7 +18,8 @@ export function parseRegion(text: string | undefined): Region | null {
   return end > start && max_ms > min_ms ? { start, end, min_ms, max_ms } : null;
 }
 
-export const isInside = (r: Region, t: Pick<TraceSummary, "start" | "duration_ms">): boolean => t.start >= r.start && t.start <= r.end && t.duration_ms >= r.min_ms && t.duration_ms <= r.max_ms;
+export const isInside = (r: Region, t: Pick<TraceSummary, "start" | "duration_ms">): boolean =>
+  t.start >= r.start && t.start <= r.end && t.duration_ms >= r.min_ms && t.duration_ms <= r.max_ms;
 
 export interface Lift {
   field: string;
@@ -28,7 +30,11 @@ export interface Lift {
 }
 
 /** Values ranked by how much more common they are inside than outside. Values that differ little are left out. */
-export function overRepresented(inside: Record<string, string[]>[], outside: Record<string, string[]>[], most = 8): Lift[] {
+export function overRepresented(
+  inside: Record<string, string[]>[],
+  outside: Record<string, string[]>[],
+  most = 8,
+): Lift[] {
   const count = (rows: Record<string, string[]>[]): Map<string, number> => {
     const counts = new Map<string, number>();
     for (const row of rows) {
@@ -44,7 +50,15 @@ export function overRepresented(inside: Record<string, string[]>[], outside: Rec
   const [a, b] = [count(inside), count(outside)];
   const lifts = [...a].map(([key, n]) => {
     const [field, value] = key.split("\u0000") as [string, string];
-    return { field, value, inside: n / Math.max(1, inside.length), outside: (b.get(key) ?? 0) / Math.max(1, outside.length) };
+    return {
+      field,
+      value,
+      inside: n / Math.max(1, inside.length),
+      outside: (b.get(key) ?? 0) / Math.max(1, outside.length),
+    };
   });
-  return lifts.filter((l) => l.inside - l.outside > 0.05).sort((x, y) => y.inside - y.outside - (x.inside - x.outside)).slice(0, most);
+  return lifts
+    .filter((l) => l.inside - l.outside > 0.05)
+    .sort((x, y) => y.inside - y.outside - (x.inside - x.outside))
+    .slice(0, most);
 }

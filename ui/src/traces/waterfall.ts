@@ -33,7 +33,10 @@ export interface Tree {
 /** Start of a span in milliseconds after the trace's first nanosecond. */
 export function buildTree(spans: Span[]): Tree {
   const ids = new Map(spans.map((s) => [s.span_id, s]));
-  const origin = spans.reduce<bigint>((least, s) => (least === -1n || BigInt(s.start_ns) < least ? BigInt(s.start_ns) : least), -1n);
+  const origin = spans.reduce<bigint>(
+    (least, s) => (least === -1n || BigInt(s.start_ns) < least ? BigInt(s.start_ns) : least),
+    -1n,
+  );
   const starts = new Map(spans.map((s) => [s.span_id, Number(BigInt(s.start_ns) - origin) / 1e6]));
   const start_ms = (span: Span): number => starts.get(span.span_id) ?? 0;
   const children = new Map<string, Span[]>();
@@ -75,7 +78,12 @@ export function buildTree(spans: Span[]): Tree {
   return { roots, children, parents, origin_ns: origin, duration_ms, start_ms };
 }
 
-const alike = (a: Span, b: Span): boolean => a.service === b.service && a.name === b.name && a.kind === b.kind && a.error === b.error && a.root_cause === b.root_cause;
+const alike = (a: Span, b: Span): boolean =>
+  a.service === b.service &&
+  a.name === b.name &&
+  a.kind === b.kind &&
+  a.error === b.error &&
+  a.root_cause === b.root_cause;
 
 /**
  * Rows in the order of the screen. `closed` spans hide their children; `opened` holds the keys of folded runs that are
@@ -113,7 +121,15 @@ export function layout(tree: Tree, closed: ReadonlySet<string>, opened: Readonly
     task.at += 1;
     const below = tree.children.get(span.span_id) ?? [];
     const isClosed = closed.has(span.span_id);
-    rows.push({ span, key: span.span_id, depth: task.depth, children: below.length, closed: isClosed, start_ms: tree.start_ms(span), end_ms: tree.start_ms(span) + span.duration_ms });
+    rows.push({
+      span,
+      key: span.span_id,
+      depth: task.depth,
+      children: below.length,
+      closed: isClosed,
+      start_ms: tree.start_ms(span),
+      end_ms: tree.start_ms(span) + span.duration_ms,
+    });
     if (below.length > 0 && !isClosed) stack.push({ siblings: below, at: 0, depth: task.depth + 1 });
   }
   return rows;
@@ -178,6 +194,7 @@ export function axisMarks(start: number, end: number, count: number): number[] {
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw)!;
   const out: number[] = [];
-  for (let t = Math.ceil(start / step) * step; t <= end + step * 1e-6; t += step) out.push(Math.abs(t) < step * 1e-9 ? 0 : t);
+  for (let t = Math.ceil(start / step) * step; t <= end + step * 1e-6; t += step)
+    out.push(Math.abs(t) < step * 1e-9 ? 0 : t);
   return out;
 }
