@@ -1,5 +1,6 @@
 """The embedded store: tables in, tables out, limits, cancelling, and what it knows of its fields."""
 
+import resource
 import threading
 import time
 
@@ -9,6 +10,7 @@ import pytest
 from sightline.config import Settings
 from sightline.errors import UserError
 from sightline.store import EmbeddedStore, EngineError, MemoryLimitExceeded, QueryCancelled, TimeLimitExceeded
+from sightline.store.sql_text import JSON_TYPE
 
 ENDLESS = "SELECT count() FROM numbers(1000000000000) WHERE rand() % 7 = 1"
 
@@ -251,3 +253,21 @@ def test_reopening_keeps_data_and_a_newer_schema_is_refused(tmp_path):
         second.execute("INSERT INTO sightline.schema_versions SELECT 9999, 'future', now64(3)")
     with pytest.raises(UserError, match="version 9999"):
         EmbeddedStore(tmp_path / "engine", settings)
+
+
+def test_the_limit_of_paths_in_the_code_is_the_schemas(store):
+    for table, column in (("events", "fields"), ("spans", "fields"), ("metrics", "dims")):
+        (kind,) = store.query(
+            f"SELECT type FROM system.columns WHERE database = 'sightline' AND table = '{table}' AND name = '{column}'"
+        )["type"].to_pylist()
+        assert kind in (JSON_TYPE, JSON_TYPE.replace(" = ", "="))
+
+
+def test_opening_raises_the_limit_of_open_files(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+        with EmbeddedStore(tmp_path / "engine", Settings(data=tmp_path)):
+            assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(hard, 1 << 20)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

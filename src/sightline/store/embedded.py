@@ -24,6 +24,7 @@ Several threads may use one store at the same time. A stream keeps a connection 
 from __future__ import annotations
 
 import queue
+import resource
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -50,6 +51,7 @@ _WIDE_STATEMENTS = "SET max_query_size = 268435456, max_ast_elements = 10000000,
 """The engine reads these before it reads a statement, so they cannot stand in it. A subsearch may give a condition of
 hundreds of thousands of values; the memory limit still holds."""
 
+_MANY_FILES = 1 << 20
 _QUERY = compile("_sightline_connection.query(_sightline_sql, 'ArrowTable')", "<engine query>", "eval")
 _INSERT = compile("_sightline_connection.query(_sightline_sql, 'CSV')", "<engine insert>", "eval")
 _STREAM = compile("_sightline_connection.send_query(_sightline_sql, 'ArrowTable')", "<engine stream>", "eval")
@@ -92,6 +94,7 @@ class EmbeddedStore:
         self._lock = threading.Lock()
         self._closed = False
         path.mkdir(parents=True, exist_ok=True)
+        _allow_many_files()
         try:
             self._release(self._acquire())
             migrate(self.execute, self._schema_versions)
@@ -393,6 +396,15 @@ class EmbeddedStore:
             f" WHERE database = 'sightline' AND table = {quote(table)} AND active"
         ).to_pylist()
         return [r["partition_id"] for r in rows if self._paths.index_of_partition(r["partition"]) == index]
+
+
+def _allow_many_files() -> None:
+    # A wide part has ten files for each of up to 256 paths, and a merge opens several parts; the usual soft limit of
+    # 1024 makes merges fail until inserts are refused.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, _MANY_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _mapped(error: Exception) -> Exception:
