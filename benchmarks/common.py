@@ -47,7 +47,9 @@ class Knowledge:
 def machine() -> dict[str, Any]:
     """What the numbers were measured on."""
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
     return {
         "cores": os.cpu_count(),
         "memory_gib": round(memory_bytes / 2**30, 1),

@@ -70,7 +70,9 @@ def run(folder: Path, rows: int, repeat: int) -> list[dict]:
     engine.run(
         f"index=my_latest_data | head {train} | fit RandomForestClassifier random_state=1 user from {listed} into usermodel"
     )
-    forest = RandomForestClassifier(random_state=1, max_leaf_nodes=2000).fit(features[:train].astype("float32"), classes[:train])
+    forest = RandomForestClassifier(random_state=1, max_leaf_nodes=2000).fit(
+        features[:train].astype("float32"), classes[:train]
+    )
     text = MISSION.read_text()
     ours, theirs = [], []
     for _ in range(repeat):

@@ -1,7 +1,7 @@
 """Writes docs/reference from what the program declares: commands, functions, algorithms, scoring methods, settings.
 
-    python docs/generate_reference.py            writes the pages
-    python docs/generate_reference.py --check    exits with 1 when a page is out of date
+python docs/generate_reference.py            writes the pages
+python docs/generate_reference.py --check    exits with 1 when a page is out of date
 """
 
 from __future__ import annotations
@@ -51,7 +51,11 @@ def commands() -> str:
         if shown:
             parts.append("| option | default | meaning |\n|---|---|---|")
             for o in shown:
-                default = "" if o["default"] in (None, "") else f"`{str(o['default']).lower() if isinstance(o['default'], bool) else o['default']}`"
+                default = (
+                    ""
+                    if o["default"] in (None, "")
+                    else f"`{str(o['default']).lower() if isinstance(o['default'], bool) else o['default']}`"
+                )
                 parts.append(f"| `{o['name']}` | {default} | {o['help']} |")
             parts.append("")
         ignored = [f"`{o['name']}`" for o in found["options"] if "accepted for compatibility" in o["help"]]
@@ -141,7 +145,9 @@ def _attribute_docstrings(cls: type) -> dict[str, str]:
     body = ast.parse(inspect.getsource(cls)).body[0].body  # type: ignore[attr-defined]
     found = {}
     for before, after in zip(body, body[1:], strict=False):
-        is_text = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str)
+        is_text = (
+            isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str)
+        )
         if isinstance(before, ast.AnnAssign) and is_text:
             found[before.target.id] = " ".join(after.value.value.split())  # type: ignore[attr-defined]
     return found

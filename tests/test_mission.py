@@ -127,7 +127,9 @@ def test_the_mission_equals_scikit_learn(store, tmp_path: Path, name: str) -> No
         ("index=my_latest_data | fitt x", '"fitt"', (1, 24)),
     ],
 )
-def test_mistakes_are_named_where_they_stand(store, tmp_path: Path, search: str, message: str, position: tuple[int, int]) -> None:
+def test_mistakes_are_named_where_they_stand(
+    store, tmp_path: Path, search: str, message: str, position: tuple[int, int]
+) -> None:
     from sightline.errors import SearchError
 
     shop = Shop(store, tmp_path, "wine")

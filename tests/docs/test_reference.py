@@ -80,20 +80,31 @@ def engine(store, tmp_path_factory) -> SearchEngine:
     )
     store.append_metrics(
         "my_model_metrics",
-        pa.table({"metric_name": ["mlops.score"] * 4, "value": [0.5, 0.6, 0.7, 0.8], "_time": [NOW - i for i in range(4)], "operation": list("abab")}),
+        pa.table(
+            {
+                "metric_name": ["mlops.score"] * 4,
+                "value": [0.5, 0.6, 0.7, 0.8],
+                "_time": [NOW - i for i in range(4)],
+                "operation": list("abab"),
+            }
+        ),
     )
     return SearchEngine(store, CatalogKnowledge(catalog), ModelRegistry(folder / "models"), Settings(data=folder))
 
 
 @pytest.mark.parametrize(("name", "entry"), COMMANDS, ids=[name for name, _ in COMMANDS])
-def test_every_command_has_a_reference_entry_whose_example_runs(engine: SearchEngine, name: str, entry: registry.CommandEntry) -> None:
+def test_every_command_has_a_reference_entry_whose_example_runs(
+    engine: SearchEngine, name: str, entry: registry.CommandEntry
+) -> None:
     found = entry.describe()
     assert found["summary"].endswith("."), name
     assert found["syntax"].startswith(name), name
     example = found["example"]
     assert name in example or name == "search", name
     if "usermodel" in example and name != "fit":
-        engine.run('index=wine partition="train" | fit RandomForestClassifier user from alcohol* color into usermodel', now=NOW)
+        engine.run(
+            'index=wine partition="train" | fit RandomForestClassifier user from alcohol* color into usermodel', now=NOW
+        )
     assert engine.check(example) == []
     engine.run(example, now=NOW)
     assert engine.print(engine.print(example)) == engine.print(example)
@@ -106,5 +117,9 @@ def test_every_function_has_a_reference_entry(engine: SearchEngine, name: str, e
     assert found["syntax"], name
     if found["example"]:
         text = found["example"]
-        search = text if "|" in text or text.startswith("index=") else f"| makeresults | {'stats' if found['kind'] == 'aggregate' else 'eval'} {text}"
+        search = (
+            text
+            if "|" in text or text.startswith("index=")
+            else f"| makeresults | {'stats' if found['kind'] == 'aggregate' else 'eval'} {text}"
+        )
         engine.run(search, now=NOW)
