@@ -37,6 +37,8 @@ OPEN, CLOSED = ".open", ".seg"
 _LOCK_NAME = "lock"
 _BODY_TAG = (15 << 3) | 2
 _USAGE_INTERVAL_S = 0.5
+_USAGE_SHARE = 0.05
+"""Part of the time that may go into looking at how full the journal is: with very many segments it is done less often."""
 CALM_SEGMENTS = 6
 """Closed segments that wait in ordinary times: one or two of each kind. With more, the loader is behind."""
 
@@ -184,7 +186,7 @@ class JournalWriter:
 
     def refusal(self) -> str:
         """Why an append would be refused at this moment; empty when it would be accepted."""
-        if time.monotonic() - self._usage_read_at > _USAGE_INTERVAL_S:
+        if time.monotonic() > self._usage_due_at:
             self._refusal = self._room()
         return self._refusal
 

@@ -37,6 +37,9 @@ _FLUSH_INTERVAL_S = 10.0
 _RETRY_S = 2.0
 _MEMORY_TRIES = 3
 _CUT = ".cut"
+_PIECE = ".piece"
+_ROUND = 64
+"""Segments in a round at most, so that a long backlog does not keep recovery and the ledger waiting."""
 
 
 class Loader:
@@ -53,6 +56,8 @@ class Loader:
         self._retry_at: dict[str, float] = {}
         self._memory_failures: dict[str, int] = {}
         self._thread: threading.Thread | None = None
+        for piece in self._journal.glob(f"*/*{_PIECE}"):
+            piece.unlink(missing_ok=True)
         self.last_error = ""
         """Why the latest segment that failed did; empty after one that loaded."""
 
@@ -71,7 +76,10 @@ class Loader:
     def load_waiting(self) -> int:
         """Load every segment that is closed now, dead writers' included; returns how many were loaded."""
         recover(self._journal)
-        return self._load_round()
+        loaded = 0
+        while some := self._load_round():
+            loaded += some
+        return loaded
 
     # Inside
 
@@ -99,6 +107,7 @@ class Loader:
     def _load_round(self) -> int:
         now = time.monotonic()
         segments = [s for s in closed_segments(self._journal) if self._retry_at.get(s.name, 0.0) <= now]
+        segments = segments[:_ROUND]
         if len(segments) <= 1:
             return sum(self._load(segment) for segment in segments)
         with ThreadPoolExecutor(self._threads, thread_name_prefix="load") as pool:
@@ -187,7 +196,7 @@ class Loader:
         return rows
 
     def _cut_out(self, segment: Segment, frames: list[Frame], low: int, high: int) -> Path:
-        piece = segment.path.with_name(f"{segment.path.stem}.{low}-{high}.piece")
+        piece = segment.path.with_name(f"{segment.path.stem}.{low}-{high}{_PIECE}")
         with segment.path.open("rb") as source, piece.open("wb") as target:
             source.seek(frames[low].offset)
             left = frames[high - 1].end - frames[low].offset
