@@ -330,8 +330,10 @@ class JournalWriter:
             self._close_segment(kind)
 
     def _room(self) -> str:
-        self._usage_read_at = time.monotonic()
+        started = time.monotonic()
         self._waiting_bytes, self._waiting_segments = _waiting(self._root)
+        ended = time.monotonic()
+        self._usage_due_at = ended + max(_USAGE_INTERVAL_S, (ended - started) / _USAGE_SHARE)
         if self._waiting_bytes >= self._settings.journal_max_bytes:
             return (
                 f"the journal holds {self._waiting_bytes} bytes that wait to be loaded,"
