@@ -82,6 +82,8 @@ class Sender(threading.Thread):
                 try:
                     reply = client.post(self.url, content=request(batch))
                     (self.acknowledged if reply.status_code == 200 else self.unknown).extend(batch)
+                    if reply.status_code != 200:
+                        time.sleep(0.05)
                 except httpx.ConnectError:
                     time.sleep(0.02)
                 except httpx.TransportError:
