@@ -116,9 +116,9 @@ def chosen_buckets(
         return found
     if isinstance(value, v.Literal):
         return None
-    low, high, distinct = _extent(relation, v.as_float(value), context)
+    low, high, distinct = _extent(relation, v.as_float(value), context, count_up_to=DEFAULT_BINS)
     bins = binning.bins or DEFAULT_BINS
-    if low is None or high is None or not (always or binning or distinct > bins):
+    if low is None or high is None or not (always or binning or distinct > DEFAULT_BINS):
         return None
     if binning.start:
         low = min(low, float(binning.start))
@@ -152,9 +152,15 @@ def time_range(relation: Relation, time: Value, context: Context) -> tuple[float
     return (low if earliest is None else earliest), (high if latest is None else latest)
 
 
-def _extent(relation: Relation, value: Value, context: Context) -> tuple[float | None, float | None, int]:
+def _extent(
+    relation: Relation, value: Value, context: Context, *, count_up_to: int = 0
+) -> tuple[float | None, float | None, int]:
+    """Least and greatest value, and how many different ones there are as far as `count_up_to` plus one."""
     low, high = (v.agg(function, value, type=Type.FLOAT) for function in ("minOrNull", "maxOrNull"))
-    distinct = v.agg("uniq", value, type=Type.INT)
+    distinct: Value = v.integer(0)
+    if count_up_to:
+        counted = v.agg("uniqUpTo", value, type=Type.INT, parameters=(min(count_up_to, 100),))
+        distinct = v.call("toInt64", counted, type=Type.INT)
     table = context.table_of(relation.aggregated([], [("low", low), ("high", high), ("distinct", distinct)]))
     if not table.num_rows:
         return None, None, 0
