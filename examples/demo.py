@@ -212,7 +212,7 @@ class Demo:
         if self._shop is not None and self._shop.poll() is None:
             self._shop.send_signal(signal.SIGTERM)
             try:
-                self._shop.wait(15)
+                self._shop.wait(30)
             except subprocess.TimeoutExpired:
                 os.killpg(self._shop.pid, signal.SIGKILL)
                 self._shop.wait()

@@ -11,6 +11,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from shop.scenario import DEFAULT_LENGTH_S, Scenario
@@ -42,25 +44,27 @@ class Shop:
             command = ["-m", "shop.serve", f"shop.{service}:app", str(self._ports[service])]
             self._spawn(service, command, "grpc" if service == "model" else "http/protobuf")
         for service in self._ports:
-            self._wait_for(service)
-        scenario = Scenario(time.time(), arguments.length)
+            self._wait_until(service, partial(self._answers, service))
         if arguments.hec:
             command = ["-m", "shop.outcomes", "--data", str(self._data), "--hec", arguments.hec]
             self._spawn("outcomes", [*command, "--index", arguments.index, "--every", str(arguments.every)])
-        if arguments.rate > 0:
-            command = ["-m", "shop.traffic", "--gateway", self.url("gateway"), "--features", self.url("features")]
-            command += ["--rate", str(arguments.rate)]
-            command += ["--started-at", repr(scenario.started_at), "--length", repr(scenario.length_s)]
-            self._spawn("traffic", command)
-        return scenario
+        if arguments.rate <= 0:
+            return Scenario(time.time(), arguments.length)
+        note = self._data / "started_at"
+        note.unlink(missing_ok=True)
+        command = ["-m", "shop.traffic", "--gateway", self.url("gateway"), "--features", self.url("features")]
+        command += ["--rate", str(arguments.rate), "--length", repr(arguments.length), "--note", str(note)]
+        self._spawn("traffic", command)
+        self._wait_until("traffic", note.exists)
+        return Scenario(float(note.read_text()), arguments.length)
 
     def stopped(self) -> str | None:
         """The name of a process that ended by itself, if one did."""
         return next((name for name, process in self._processes.items() if process.poll() is not None), None)
 
     def stop(self) -> None:
-        """End the load, then the batch job, then the services, so that what is under way is answered and sent."""
-        for names in (("traffic",), ("outcomes",), tuple(self._ports)):
+        """End the load, then the batch job, then the gateway before those it asks: what is under way is answered."""
+        for names in (("traffic",), ("outcomes",), ("gateway",), ("features", "model")):
             processes = [self._processes[name] for name in names if name in self._processes]
             for process in processes:
                 process.send_signal(signal.SIGTERM)
@@ -99,18 +103,22 @@ class Shop:
                 start_new_session=True,
             )
 
-    def _wait_for(self, service: str) -> None:
+    def _answers(self, service: str) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url(service)}/health", timeout=2):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _wait_until(self, name: str, ready: Callable[[], bool]) -> None:
+        """Raises SystemExit when the process ends, or START_TIMEOUT_S pass, before it is ready."""
         deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
-            try:
-                with urllib.request.urlopen(f"{self.url(service)}/health", timeout=2):
-                    return
-            except (urllib.error.URLError, OSError) as error:
-                if self._processes[service].poll() is not None:
-                    raise SystemExit(f"{service} did not start, see {self._logs / f'{service}.log'}") from error
-                if time.monotonic() > deadline:
-                    raise SystemExit(f"{service} did not answer within {START_TIMEOUT_S:g} s") from error
-                time.sleep(0.1)
+        while not ready():
+            if self._processes[name].poll() is not None:
+                raise SystemExit(f"{name} did not start, see {self._logs / f'{name}.log'}")
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{name} was not ready within {START_TIMEOUT_S:g} s")
+            time.sleep(0.1)
 
 
 def free_ports(count: int) -> list[int]:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -94,12 +95,17 @@ def main() -> None:
     parser.add_argument("--gateway", default="http://127.0.0.1:8201", help="address of the gateway")
     parser.add_argument("--features", default="http://127.0.0.1:8202", help="address of the feature service")
     parser.add_argument("--rate", type=float, default=12.0, help="bottles per second")
-    parser.add_argument("--started-at", type=float, default=time.time(), help="epoch seconds at which the story began")
+    parser.add_argument("--note", type=Path, help="file to note the moment in (epoch seconds) at which the story begins")
     parser.add_argument("--length", type=float, default=DEFAULT_LENGTH_S, help="seconds the whole story takes")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    scenario = Scenario(arguments.started_at, arguments.length)
+    bottle_count()  # Loads the data set, which takes a moment, before the clock starts.
+    scenario = Scenario(time.time(), arguments.length)
+    if arguments.note:
+        hidden = arguments.note.with_suffix(".new")
+        hidden.write_text(repr(scenario.started_at))
+        hidden.rename(arguments.note)
     asyncio.run(play(arguments.gateway, arguments.features, arguments.rate, scenario))
 
 

@@ -34,6 +34,8 @@ class Sink:
         self.transports: dict[str, set[str]] = {}
         """service name -> transports its telemetry came by"""
         self.refuse_hec = False
+        self.scenario: Any = None
+        """The clock of the story that is being told, where the test knows it."""
         sink = self
 
         class Handler(BaseHTTPRequestHandler):
