@@ -6,6 +6,7 @@ import json
 import re
 from urllib.parse import parse_qs, quote, urlsplit
 
+import httpx
 import pytest
 
 from .conftest import ALERT, AXE, MISSION, login_link
@@ -44,6 +45,11 @@ def test_a_login_link_works_once(chromium, server):
     page.goto(link)
     page.get_by_role("alert").get_by_text("was used already").wait_for()
     again.close()
+
+
+def test_one_persons_session_lets_nobody_else_in(server, signed_in):
+    answer = httpx.get(f"{server.url}/api/v1/auth/me", trust_env=False)
+    assert answer.status_code == 401, answer.text
 
 
 def test_login_with_a_password_returns_to_the_page_that_was_asked_for(chromium, server):

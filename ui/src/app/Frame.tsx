@@ -2,13 +2,13 @@
 import { Link, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { useQuery } from "@tanstack/react-query";
-import { ApiError, request } from "../api/client";
+import { request } from "../api/client";
 import type { Alert } from "../api/types";
 import { Icon, type IconName } from "../design/Icon";
 import { Failure, Skeleton } from "../design/States";
 import { CommandPalette } from "./CommandPalette";
 import { Mark } from "./LoginPage";
-import { useMe } from "./session";
+import { isOut, useMe } from "./session";
 import { setPreference, usePreferences } from "./theme";
 import { TopBar } from "./TopBar";
 import { useCarried } from "./useRange";
@@ -27,7 +27,7 @@ export function Frame() {
   const navigate = useNavigate();
   const location = useLocation();
   const [palette, setPalette] = useState(false);
-  const out = me.error instanceof ApiError && me.error.status === 401;
+  const out = isOut(me.error);
 
   // The frame is still here while the address already is the login's; that is no page to come back to.
   const here = useRef(location.href);

@@ -2,6 +2,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useRouter, useSearch } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
+import { ApiError } from "../api/client";
 import type { Me } from "../api/types";
 import { Failure } from "../design/States";
 import { login, loginByLink, meKey } from "./session";
@@ -52,7 +53,17 @@ export function LoginPage() {
         <Mark />
         <h1>Sightline</h1>
         <p className="dim">Logs, metrics and traces of machine-learning systems, in one place.</p>
-        {error !== null && <Failure error={error} compact />}
+        {error !== null && (
+          <Failure
+            error={error}
+            compact
+            retry={
+              params.code !== undefined && error instanceof ApiError && (error.status === 0 || error.status === 503)
+                ? () => void enter(() => loginByLink(params.code!))
+                : undefined
+            }
+          />
+        )}
         {busy && params.code !== undefined ? (
           <p role="status">Logging in with the one-time link…</p>
         ) : (

@@ -1,16 +1,19 @@
 /** Who is logged in. */
 import { useQuery } from "@tanstack/react-query";
-import { request } from "../api/client";
+import { ApiError, request } from "../api/client";
 import type { Me } from "../api/types";
 
 export const meKey = ["me"] as const;
+
+export const isOut = (error: unknown): boolean => error instanceof ApiError && error.status === 401;
 
 export function useMe() {
   return useQuery({
     queryKey: meKey,
     queryFn: ({ signal }) => request<Me>("/auth/me", { signal }),
     staleTime: 300_000,
-    retry: false,
+    // While the engine restarts nobody can say who is logged in; the page asks until somebody can.
+    refetchInterval: (query) => (query.state.error !== null && !isOut(query.state.error) ? 3000 : false),
   });
 }
 
