@@ -14,6 +14,7 @@ import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 import uvicorn
@@ -81,6 +82,8 @@ async def serve_front(
             base_url="http://engine",
             timeout=httpx.Timeout(None, connect=5.0),
             follow_redirects=False,
+            # A client keeps cookies by default: one person's session would then go along with everybody's requests.
+            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
         )
         apps = {
             "http": lambda: main_app(receiver, collector, settings, engine),

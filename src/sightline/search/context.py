@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from sightline.config import Settings
-from sightline.errors import SearchError, Span
+from sightline.errors import SearchError, SightlineError, Span
 from sightline.search.planner import values as v
 from sightline.search.planner.relation import Names, Node, Relation, Rows
 from sightline.search.planner.rules import rewrite
@@ -226,6 +226,16 @@ class Context:
         listed = [(f"c{position}", value) for position, (_, value) in enumerate(columns)]
         writer = Writer({key: self.store.table_function(key) for key in self._rows_below(node)})
         return writer.query(node, listed, relation.order if ordered else ()), columns
+
+    def rows_to_read(self, relation: Relation) -> int:
+        """How many stored rows the engine expects to read for a relation, after indexes and partitions are pruned."""
+        statement, _ = self.statement(relation, list(relation.fields))
+        try:
+            found = self.store.query(f"EXPLAIN ESTIMATE {statement}", tables=self._used_tables(statement), sid=self.sid)
+        except SightlineError:
+            # An estimate is for the person's eyes only: the search itself says what is wrong.
+            return 0
+        return sum(found.column("rows").to_pylist()) if "rows" in found.column_names else 0
 
     def held(self, relation: Relation) -> Relation:
         """The same relation with its rows computed once and kept in memory: for what is read more than once."""

@@ -256,6 +256,7 @@ class JobManager:
             job.kind, job.prepared = prepared.kind, prepared
             job.earliest_time = context.overridden_earliest or context.earliest
             job.latest_time = context.overridden_latest or context.latest
+            job.scanned_rows = context.rows_to_read(prepared.relation)
             limit = job.max_count if prepared.kind == "events" else None
             names, batches = prepared.batches(limit)
             self._spool(job, names, batches)
