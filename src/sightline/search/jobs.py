@@ -39,6 +39,8 @@ TIMELINE_BUCKETS = 100
 """Most buckets of a job's histogram, about what a screen can show apart."""
 TOP_VALUES = 10
 """Values listed for a field."""
+CANCEL_INTERVAL_S = 0.2
+"""How often a cancelled search's statement is killed again while it still runs."""
 JOBS_LIMIT = 1_000
 """Jobs kept at once; the oldest finished ones make room."""
 
@@ -193,10 +195,19 @@ class JobManager:
     def cancel(self, sid: str) -> Job:
         """Ask a job to stop; the engine's statement is killed. A finished job stays as it is."""
         job = self.get(sid)
-        if not job.finished.is_set():
+        if not job.finished.is_set() and not job.cancel_asked:
             job.cancel_asked = True
-            self.engine.store.cancel(job.sid)
+            threading.Thread(target=self._stop, args=(job,), name=f"cancel {job.sid}", daemon=True).start()
         return job
+
+    def _stop(self, job: Job) -> None:
+        """Kill the job's statement until the job has ended: one that is still being planned outlives the first try."""
+        while not job.finished.is_set():
+            try:
+                self.engine.store.cancel(job.sid)
+            except SightlineError:
+                log.exception("search %s could not be cancelled", job.sid)
+            job.finished.wait(CANCEL_INTERVAL_S)
 
     def delete(self, sid: str) -> None:
         """Cancel a job and forget it with its results."""
@@ -231,12 +242,7 @@ class JobManager:
         with self._lock:
             jobs = list(self._jobs.values())
         for job in jobs:
-            if not job.finished.is_set():
-                job.cancel_asked = True
-                try:
-                    self.engine.store.cancel(job.sid)
-                except SightlineError:
-                    log.exception("a search could not be cancelled at shutdown")
+            self.cancel(job.sid)
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     # -- running
