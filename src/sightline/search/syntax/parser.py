@@ -6,7 +6,7 @@ import re
 
 from sightline.errors import SearchError, Span
 from sightline.search.syntax.source import Source
-from sightline.search.syntax.tokens import _closing_quote, read_string
+from sightline.search.syntax.tokens import closing_quote, read_string
 from sightline.search.syntax.tree import Pipeline, Stage
 
 SUBSEARCH_DEPTH_LIMIT = 8
@@ -46,7 +46,7 @@ def _pipeline(text: str, start: int, depth: int) -> tuple[Pipeline, int]:
             if c == '"':
                 _, i = read_string(text, i)
             elif c == "'" and (i == begin or not (text[i - 1].isalnum() or text[i - 1] == "\\")):
-                closing = _closing_quote(text, i, _stage_end(text, i))
+                closing = closing_quote(text, i, _stage_end(text, i))
                 i = closing + 1 if closing > 0 else i + 1
             elif c == "\\" and i + 1 < len(text):
                 i += 2

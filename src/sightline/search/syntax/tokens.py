@@ -92,13 +92,7 @@ def word_tokens(text: str, span: Span, subsearches: dict[int, tuple[Pipeline, in
         elif c == '"':
             value, i = read_string(text, i)
             out.append(Token("string", value, Span(start, i), glued))
-        elif (
-            c == "'"
-            and _closing_quote(text, i, end) > 0
-            and not glued
-            or (c == "'" and glued and out and out[-1].kind == "operator" and _closing_quote(text, i, end) > 0)
-            or (c == "'" and glued and out and out[-1].kind == "punctuation" and _closing_quote(text, i, end) > 0)
-        ):
+        elif c == "'" and (not glued or out[-1].kind in ("operator", "punctuation")) and closing_quote(text, i, end) > 0:
             value, i = read_string(text, i)
             out.append(Token("quoted", value, Span(start, i), glued))
         elif c in "(),":
@@ -119,7 +113,8 @@ def word_tokens(text: str, span: Span, subsearches: dict[int, tuple[Pipeline, in
     return out
 
 
-def _closing_quote(text: str, start: int, end: int) -> int:
+def closing_quote(text: str, start: int, end: int) -> int:
+    """Offset of the single quote that closes the one at `start`, before `end`; -1 where there is none."""
     i = start + 1
     while i < end:
         if text[i] == "\\":
