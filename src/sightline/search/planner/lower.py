@@ -9,6 +9,7 @@ from sightline.errors import SearchError, nearest
 from sightline.search import registry
 from sightline.search.planner import values as v
 from sightline.search.planner.relation import Relation
+from sightline.search.planner.sources import DICTIONARY_COLUMNS
 from sightline.search.planner.terms import term_condition
 from sightline.search.planner.values import Type, Value
 from sightline.search.syntax import tree
@@ -87,12 +88,19 @@ def _function(node: tree.FunctionCall, relation: Relation, context: Context) -> 
     try:
         if entry.raw:
             return entry.lower(node, relation, context)
-        arguments = [lower_expression(a, relation, context) for a in node.arguments]
+        arguments = [undictionaried(lower_expression(a, relation, context)) for a in node.arguments]
         return v.shared(arguments, lambda *given: entry.lower(list(given), context))
     except SearchError as error:
         if error.span is None and node.name not in error.message:
             error = SearchError(f"{node.name}: {error.message}", hint=error.hint)
         raise error.at(node.span) from None
+
+
+def undictionaried(value: Value) -> Value:
+    """A column that the store keeps as a dictionary (host, source) as plain text, which is what some functions insist on."""
+    if isinstance(value, v.Column) and value.id in DICTIONARY_COLUMNS:
+        return v.call("CAST", value, v.text("Nullable(String)"), type=Type.TEXT)
+    return value
 
 
 def _argument_range(entry: registry.FunctionEntry) -> str:

@@ -58,6 +58,12 @@ _METRIC_COLUMNS = {
     "source": (Type.TEXT, "nullIf(`source`, '')"),
     "sourcetype": (Type.TEXT, "nullIf(`sourcetype`, '')"),
 }
+DICTIONARY_COLUMNS = frozenset(
+    f"{name}:text"
+    for name in ("index", "host", "source", "sourcetype", "severity", "service", "name", "kind", "status")
+    + ("metric_name", "metric_type", "unit")
+)
+"""Columns that the store keeps as a dictionary of their few values: comparing and grouping them is fast as they are."""
 _TABLES = {
     "events": ("sightline.events", _EVENT_COLUMNS, "fields", "fromUnixTimestamp64Micro", 1_000_000),
     "spans": ("sightline.spans", _SPAN_COLUMNS, "fields", "fromUnixTimestamp64Nano", 1_000_000_000),
