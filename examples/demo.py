@@ -387,8 +387,10 @@ def main() -> int:
     if arguments.fresh:
         shutil.rmtree(arguments.data, ignore_errors=True)
 
-    # A terminal's Ctrl-C and a supervisor's request to stop are the same to the demo.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A terminal's Ctrl-C and a supervisor's request to stop are the same to the demo. Both are said outright: a shell
+    # that starts a program in the background has it ignore Ctrl-C.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     demo = Demo(arguments)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     interrupted = failed = False

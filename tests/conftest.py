@@ -165,6 +165,15 @@ def server(tmp_path_factory) -> Iterator[Server]:
     assert made.stop() == 0, made.log
 
 
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory) -> Iterator[Server]:
+    """A running server of one module alone, for tests that begin with an empty one."""
+    made = make_server(tmp_path_factory.mktemp("own"))
+    made.start()
+    yield made
+    made.stop()
+
+
 @pytest.fixture
 def new_server(tmp_path) -> Iterator[Server]:
     """A server of this test alone, not started yet; it may be killed and started again."""

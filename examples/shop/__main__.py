@@ -153,7 +153,9 @@ def main() -> None:
         parser.error("--hec wants a token in the environment variable SHOP_HEC_TOKEN")
 
     shop = Shop(arguments)
+    # Both are said outright: a shell that starts a program in the background has it ignore Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         scenario = shop.start()
         print(

@@ -41,9 +41,9 @@ def _chromium() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium():
-    """The browser, started once."""
+    """The browser, started once. It ends with this folder's tests: its event loop stands in the way of others' loops."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -160,7 +160,7 @@ def _send_traces(server) -> str:
     return f"{root.get_span_context().trace_id:032x}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def signed_in(chromium, server) -> dict:
     """The cookies of somebody who came in by a login link."""
     context = chromium.new_context()

@@ -55,7 +55,7 @@ def kind_of(block: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def shop(server, tmp_path_factory) -> Path:
+def shop(own_server, tmp_path_factory) -> Path:
     """The server holds what the guide speaks of: outcomes to train on, and a folder with the file to load."""
     folder = tmp_path_factory.mktemp("guide")
     rows = ["user,hue,proline,colour,partition,n"]
@@ -65,7 +65,7 @@ def shop(server, tmp_path_factory) -> Path:
             f"{user},{0.5 + n % 3 + n / 1000},{500 + 300 * (n % 3) + n},{('pale', 'deep', 'dark')[n % 3]},{'test' if n % 4 == 0 else 'train'},{n}"
         )
     (folder / "outcomes.csv").write_text("\n".join(rows) + "\n")
-    with server.client() as client:
+    with own_server.client() as client:
         client.post("/api/v1/indexes", json={"name": "my_latest_data", "datatype": "event"})
     return folder
 
@@ -90,7 +90,8 @@ def shell(server, folder: Path, text: str) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
-def test_a_page_does_what_it_says(server, shop: Path, page: Path) -> None:
+def test_a_page_does_what_it_says(own_server, shop: Path, page: Path) -> None:
+    server = own_server
     for block in blocks(page):
         kind = kind_of(block)
         if kind == "search":

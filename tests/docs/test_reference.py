@@ -48,7 +48,9 @@ def engine(store, tmp_path_factory) -> SearchEngine:
     for name in ("my_metrics", "my_model_metrics"):
         catalog.indexes.ensure(name, "metric")
     catalog.lookups.write("users.csv", pa.table({"id": ["1", "2"], "name": ["a", "b"], "team": ["search", "ads"]}))
-    catalog.lookups.write("people", pa.table({"id": ["u1", "u2"], "user": ["u1", "u2"], "name": ["a", "b"], "team": ["x", "y"]}))
+    catalog.lookups.write(
+        "people", pa.table({"id": ["u1", "u2"], "user": ["u1", "u2"], "name": ["a", "b"], "team": ["x", "y"]})
+    )
     rows = 60
     store.append_events(
         "web",
