@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sightline.catalog.catalog import Catalog
 
 DATATYPES = ("event", "metric", "trace")
-DEFAULT_INDEXES = {"main": "event", "metrics": "metric", "traces": "trace", "_internal": "event"}
+DEFAULT_INDEXES = {"main": "event", "summary": "event", "metrics": "metric", "traces": "trace", "_internal": "event"}
 
 
 class Indexes:
@@ -223,8 +223,11 @@ class CatalogKnowledge:
         return {index.name: index.datatype for index in self._catalog.indexes.list()}
 
     def default_indexes(self, user: str) -> list[str]:
-        """Where a search without `index=` looks: every index that holds events and does not start with `_`."""
-        return [n for n, datatype in self.indexes().items() if datatype == "event" and not n.startswith("_")]
+        """Where a search without `index=` looks: every index of events but `summary` and those that start with `_`.
+
+        What `collect` wrote to `summary` was made of other events, which would be found twice.
+        """
+        return [n for n, t in self.indexes().items() if t == "event" and n != "summary" and not n.startswith("_")]
 
     def saved_search(self, name: str) -> str | None:
         """The text of a saved search, or None."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sightline.errors import SearchError
 from sightline.search.context import Context
 from sightline.search.planner.relation import Relation, wildcard_regex
-from sightline.search.planner.values import Value
+from sightline.search.planner.values import Literal, Type, Value
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import Arguments, print_name
 
@@ -51,7 +51,7 @@ class Fields(Command):
         kept: dict[str, Value] = {}
         for name in self.names:
             for found in relation.matching(name):
-                kept[found] = relation.fields[found]
+                kept[found] = relation.field(found)
         for name, value in relation.fields.items():
             if name in _ALWAYS_KEPT or (name.startswith("_") and relation.kind == "events"):
                 kept.setdefault(name, value)
@@ -88,14 +88,13 @@ class Table(Command):
             for found in relation.matching(name) if "*" in name else [name]:
                 if found.endswith("{}") and "*" in name:
                     continue
-                kept[found] = relation.fields.get(found, empty_column())
+                value = relation.field(found)
+                kept[found] = value if value.type is not Type.NULL else empty_column()
         return relation.with_fields(kept).as_table()
 
 
 def empty_column() -> Value:
     """A column without values that is shown all the same."""
-    from sightline.search.planner.values import Literal, Type
-
     return Literal(Type.TEXT, None)
 
 

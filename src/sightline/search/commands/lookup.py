@@ -171,7 +171,7 @@ class InputLookup(Command):
     """
 
     append: bool = option(False, help="keep the current rows before them")
-    strict: bool = option(False, help="fail, instead of giving no rows, when there is no such lookup")
+    strict: bool = option(False, help="accepted for compatibility; a lookup that is not there always fails")
     start: int = option(0, minimum=0, help="rows to skip")
     max: int = option(0, minimum=0, help="at most so many rows; 0 is all")
     name: str = ""

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sightline.search.planner import values as v
+from sightline.search.planner.derived import derived_field
 from sightline.search.planner.values import Column, Over, Type, Value
 
 SETTLE_SIZE = 64
@@ -194,12 +195,14 @@ class Relation:
 
     def field(self, name: str) -> Value:
         """A field's value; NULL where no row has such a field."""
+        if name not in self.fields and self.kind == "events":
+            return derived_field(name, self.fields)
         return self.fields.get(name, v.NULL)
 
     def matching(self, pattern: str, *, internal: bool = False) -> list[str]:
         """Field names that a pattern with `*` matches; fields with a leading underscore only when asked for."""
         if "*" not in pattern:
-            return [pattern] if pattern in self.fields else []
+            return [pattern] if pattern in self.fields or self.field(pattern).type is not Type.NULL else []
         regex = wildcard_regex(pattern)
         return [
             name
