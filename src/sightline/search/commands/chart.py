@@ -25,6 +25,7 @@ from sightline.search.planner.aggregates import (
     lower_calls,
     print_call,
     read_call,
+    searched_range,
 )
 from sightline.search.planner.binning import Binning, chosen_buckets, read_binning, time_buckets, time_range
 from sightline.search.planner.buckets import NumberBuckets, TimeBuckets, nominal_s
@@ -363,7 +364,10 @@ class TimeChart(_Charted):
     def _filled(self, found: _Cells, buckets: TimeBuckets, relation: Relation, time: Value, context: Context) -> pa.Table:
         present = found.rows.to_pylist()
         starts = sorted(present)
-        earliest, latest = time_range(relation, time, context) if self.fixedrange else (None, None)
+        earliest, latest = None, None
+        if self.fixedrange:
+            # Where the range is open the rows themselves say how far it reaches; to the second only partial=f asks.
+            earliest, latest = searched_range(context) if self.partial else time_range(relation, time, context)
         if self.cont:
             starts = self._all_starts(starts, buckets, earliest, latest, context)
         if not self.partial:
