@@ -248,7 +248,9 @@ class MStats(Command):
         for name in dict.fromkeys(wanted):
             if name not in known:
                 hint = nearest(name, known)
-                context.warn(f'there is no metric "{name}" among the points that match' + (f"; {hint}" if hint else ""), self.place)
+                context.warn(
+                    f'there is no metric "{name}" among the points that match' + (f"; {hint}" if hint else ""), self.place
+                )
 
     def _keys(self, points: Relation, context: Context) -> tuple[Relation, list[tuple[str, Value]]]:
         keys: list[tuple[str, Value]] = []
@@ -300,10 +302,22 @@ class MStats(Command):
                 v.call("in", points.field("metric_name"), v.multi(list(dict.fromkeys(metrics))), type=Type.BOOL)
             )
         points = points.filtered(v.both(conditions))
-        if any(call.function in _RATES for call, _ in calls):
-            return self._with_rates(points, keys, calls, context)
-        aggregates = [(call.name, self._aggregate(points, call, metric, context)) for call, metric in calls]
-        return points.aggregated(keys, aggregates).as_table()
+        rated = [(call, metric) for call, metric in calls if call.function in _RATES]
+        plain = [(call, metric) for call, metric in calls if call.function not in _RATES]
+        aggregates = [(call.name, self._aggregate(points, call, metric, context)) for call, metric in plain]
+        found = [self._with_rates(points, keys, rated)] if rated else []
+        if plain:
+            found.append(points.aggregated(keys, aggregates))
+        if len(found) == 1:
+            return found[0].as_table()
+        # Rates and the others were counted over different rows; a group has one row of each, which become one.
+        rows = found[0].union(found[1:])
+        values = [(call.name, rows.field(call.name)) for call, _ in calls]
+        merged = rows.aggregated(
+            [(name, rows.field(name)) for name, _ in keys],
+            [(name, v.agg("any", value, type=value.type)) for name, value in values],
+        )
+        return merged.as_table()
 
     @staticmethod
     def _argument(points: Relation, metric: str | None) -> Value:
@@ -328,7 +342,6 @@ class MStats(Command):
         points: Relation,
         keys: list[tuple[str, Value]],
         calls: list[tuple[AggregateCall, str | None]],
-        context: Context,
     ) -> Relation:
         """Rates are per series: growth of a counter, a fall counting as a restart from zero, over the time between points."""
         dims = v.call("toString", v.Column(Type.TEXT, "dims:stored"), type=Type.TEXT)
@@ -359,11 +372,6 @@ class MStats(Command):
             span = v.agg("sumIf", elapsed, v.is_true(chosen), type=Type.FLOAT)
             rate = v.call("divide", total, v.call("nullIf", span, v.integer(0), type=Type.FLOAT), type=Type.FLOAT)
             per_series.append((f"\0rate{i}", rate))
-        plain = [(i, call, metric) for i, (call, metric) in enumerate(calls) if call.function not in _RATES]
-        if plain:
-            raise SearchError(
-                "rates cannot stand beside other functions", plain[0][1].span, hint="use two mstats with append=true"
-            )
         grouped = points.aggregated([*keys, ("\0series", dims), ("\0metric", metric_field)], per_series)
         keys = [(name, grouped.field(name)) for name, _ in keys]
         functions = {"rate": "avg", "rate_avg": "avg", "rate_sum": "sum"}
@@ -371,7 +379,7 @@ class MStats(Command):
         for i, (call, _) in enumerate(calls):
             inner = grouped.field(f"\0rate{i}")
             aggregates.append((call.name, v.agg(functions[call.function], inner, type=Type.FLOAT)))
-        return grouped.aggregated(keys, aggregates).as_table()
+        return grouped.aggregated(keys, aggregates)
 
     def _prestats(self, points: Relation, calls: list[tuple[AggregateCall, str | None]]) -> Relation:
         fields = dict(points.fields)
