@@ -1,8 +1,4 @@
-"""The command `sightline`: results on standard output, everything else on standard error.
-
-Exit status: 0; 1 for a search that failed, or trouble with the machine; 2 for bad usage. `load` and `search` work on a
-data directory that no server has open (`--data`) or ask a running server (`--url`, `--token`).
-"""
+"""The commands of `sightline` but those that move Splunk apps in and out (`apps.py`)."""
 
 from __future__ import annotations
 
@@ -17,16 +13,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from sightline import __version__
+from sightline.cli.asking import FAILED, ApiToken, Data, Url, asks_server, client_of, directory_of, open_catalog, told
 from sightline.errors import EnvironmentTrouble, SearchError, SightlineError, UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from sightline.catalog import Catalog
     from sightline.client import Client
 
 FORMATS = ("table", "json", "csv", "jsonl", "arrow")
-FAILED, BAD_USAGE = 1, 2
+BAD_USAGE = 2
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 token_app = typer.Typer(no_args_is_help=True, help="Tokens: how machines get in.")
@@ -35,13 +31,7 @@ index_app = typer.Typer(no_args_is_help=True, help="Indexes: where data is kept 
 app.add_typer(token_app, name="token")
 app.add_typer(user_app, name="user")
 app.add_typer(index_app, name="index")
-told = Console(stderr=True, highlight=False, soft_wrap=True)
 
-Data = Annotated[
-    Path | None, typer.Option("--data", metavar="DIR", envvar="SIGHTLINE_DATA", help="Data directory. [default: data]")
-]
-Url = Annotated[str, typer.Option("--url", envvar="SIGHTLINE_URL", help="Address of a running server.")]
-ApiToken = Annotated[str, typer.Option("--token", envvar="SIGHTLINE_TOKEN", help="An API token of that server.")]
 Earliest = Annotated[str, typer.Option(metavar="T", help="Begin of the time range, such as -24h@h.")]
 Latest = Annotated[str, typer.Option(metavar="T", help="End of the time range; it is not part of it.")]
 
@@ -82,7 +72,7 @@ def serve(
     from sightline.app import serve as run
 
     listen = {"http": http, "otlp_http": otlp_http, "otlp_grpc": otlp_grpc, "hec": hec}
-    raise typer.Exit(run(_directory(data), {"listen": listen}, lambda line: told.print(escape(line))))
+    raise typer.Exit(run(directory_of(data), {"listen": listen}, lambda line: told.print(escape(line))))
 
 
 @app.command()
@@ -130,13 +120,13 @@ def search(
         raise typer.BadParameter(f'wanted one of {", ".join(FORMATS)}, got "{form}"', param_hint="--format")
     text = sys.stdin.read() if text == "-" else text
     with _failing_with_text(text):
-        if _asks_server(context):
-            with _client(url, token) as client:
+        if asks_server(context):
+            with client_of(url, token) as client:
                 table = _search_remote(client, text, earliest, latest)
         else:
             from sightline.app import open_offline
 
-            with open_offline(_directory(data)) as parts:
+            with open_offline(directory_of(data)) as parts:
                 result = parts.engine.run(text, earliest=earliest or None, latest=latest or None)
                 _tell_messages([message.describe() for message in result.messages])
                 table = result.table
@@ -156,13 +146,13 @@ def explain(
     """Show each stage of a search, from its text to the engine's SQL, without running it."""
     text = sys.stdin.read() if text == "-" else text
     with _failing_with_text(text):
-        if _asks_server(context):
-            with _client(url, token) as client:
+        if asks_server(context):
+            with client_of(url, token) as client:
                 stages = client.explain(text, earliest=earliest, latest=latest)
         else:
             from sightline.app import open_offline
 
-            with open_offline(_directory(data)) as parts:
+            with open_offline(directory_of(data)) as parts:
                 stages = parts.engine.explain(text, earliest=earliest or None, latest=latest or None)
     for number, stage in enumerate(stages):
         print(("\n" if number else "") + f"--- {stage['name']}\n{stage['text']}")
@@ -179,7 +169,7 @@ def token_create(
     data: Data = None,
 ) -> None:
     """Make a token and print it, alone; it is not shown again."""
-    with _catalog(data) as catalog:
+    with open_catalog(data) as catalog:
         _, secret = catalog.tokens.create(kind, name, indexes=index or (), sourcetype=sourcetype, source=source, host=host)
     print(secret)
 
@@ -189,7 +179,7 @@ def token_list(data: Data = None) -> None:
     """List tokens, without their secrets."""
     import pyarrow as pa
 
-    with _catalog(data) as catalog:
+    with open_catalog(data) as catalog:
         rows = [
             {
                 "name": token.name,
@@ -209,7 +199,7 @@ def token_list(data: Data = None) -> None:
 @token_app.command("revoke")
 def token_revoke(name: Annotated[str, typer.Argument(help="Its name.")], data: Data = None) -> None:
     """Revoke a token; a running server notices within two seconds."""
-    with _catalog(data) as catalog:
+    with open_catalog(data) as catalog:
         token = catalog.tokens.revoke(name)
     told.print(f"revoked {escape(token.name)}")
 
@@ -221,7 +211,7 @@ def index_create(
     data: Data = None,
 ) -> None:
     """Define an index."""
-    with _catalog(data) as catalog:
+    with open_catalog(data) as catalog:
         catalog.indexes.create(name, datatype)
     told.print(f"created {escape(name)}")
 
@@ -231,7 +221,7 @@ def index_list(data: Data = None) -> None:
     """List the indexes that are defined."""
     import pyarrow as pa
 
-    with _catalog(data) as catalog:
+    with open_catalog(data) as catalog:
         rows = [{"name": index.name, "datatype": index.datatype} for index in catalog.indexes.list()]
     _print_table(pa.Table.from_pylist(rows))
 
@@ -245,7 +235,7 @@ def user_create(
 ) -> None:
     """Make a user. The password is asked for, or read from standard input when that is not a terminal."""
     password = "" if no_password else _read_password()
-    with _catalog(data) as catalog:
+    with open_catalog(data) as catalog:
         catalog.accounts.create(name, role, password)
     told.print(f"created {escape(name)}")
 
@@ -253,7 +243,7 @@ def user_create(
 @user_app.command("passwd")
 def user_passwd(name: str, data: Data = None) -> None:
     """Change a password and end the user's sessions."""
-    with _catalog(data) as catalog:
+    with open_catalog(data) as catalog:
         catalog.accounts.get(name)
         catalog.accounts.set_password(name, _read_password())
     told.print(f"changed the password of {escape(name)}")
@@ -264,7 +254,7 @@ def user_list(data: Data = None) -> None:
     """List users."""
     import pyarrow as pa
 
-    with _catalog(data) as catalog:
+    with open_catalog(data) as catalog:
         rows = [
             {
                 "name": user.name,
@@ -280,7 +270,7 @@ def user_list(data: Data = None) -> None:
 @user_app.command("delete")
 def user_delete(name: str, data: Data = None) -> None:
     """Remove a user with all sessions."""
-    with _catalog(data) as catalog:
+    with open_catalog(data) as catalog:
         catalog.accounts.delete(name)
     told.print(f"removed {escape(name)}")
 
@@ -290,56 +280,23 @@ def user_link(name: Annotated[str, typer.Argument()] = "admin", data: Data = Non
     """Print a link that signs a user in, once, within a day."""
     from sightline.app import login_link
 
-    directory = _directory(data)
-    with _catalog(data) as catalog:
+    directory = directory_of(data)
+    with open_catalog(data) as catalog:
         print(login_link(catalog, directory, name))
-
-
-def _directory(data: Path | None) -> Path:
-    return data or Path("data")
-
-
-def _asks_server(context: typer.Context) -> bool:
-    """Whether a running server is meant. What was typed wins over what the environment says."""
-    data, url = (getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE" for name in ("data", "url"))
-    if data and url:
-        raise UserError("--data and --url exclude each other: one is a directory, the other a running server")
-    return bool(context.params["url"]) and not data
-
-
-def _client(url: str, token: str) -> Client:
-    from sightline.client import Client
-
-    if not token:
-        raise UserError("--url wants --token too", hint="sightline token create --kind api --name <name> makes one")
-    return Client(url, token)
-
-
-@contextlib.contextmanager
-def _catalog(data: Path | None) -> Iterator[Catalog]:
-    """The catalog alone: it may be changed beside a running server, and before the first start."""
-    from sightline.catalog import Catalog
-    from sightline.datadir import DataDirectory
-
-    catalog = Catalog(DataDirectory(_directory(data)).path)
-    try:
-        yield catalog
-    finally:
-        catalog.close()
 
 
 @contextlib.contextmanager
 def _loader(context: typer.Context, data: Path | None, url: str, token: str) -> Iterator[Any]:
     """A function that loads one file: (path, index, sourcetype, time field, progress) -> rows."""
-    if _asks_server(context):
-        with _client(url, token) as client:
+    if asks_server(context):
+        with client_of(url, token) as client:
             yield lambda path, index, sourcetype, time_field, progress: client.load(
                 path, index=index, sourcetype=sourcetype, time_field=time_field, on_progress=progress
             )
         return
     from sightline.app import open_offline
 
-    with open_offline(_directory(data)) as parts:
+    with open_offline(directory_of(data)) as parts:
         yield parts.load_file
 
 
