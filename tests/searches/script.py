@@ -6,6 +6,8 @@ A script is read line by line. A comment (`#`) states a rule; below it stand one
     load metrics NAME        an index of metric points: metric_name, _value, _time (optional), dimensions
     load lookup NAME         a lookup table
     load macros              macros: name, arguments (comma separated, or null), definition
+    conf NAME                settings of props, transforms, eventtypes, tags, collections or macros: the text of such a
+                             file below, indented
     clear                    forgets everything that was loaded or stored
     search TEXT              a search; lines right below it that begin with `|` belong to it
     expect ordered           the rows below come in this order (otherwise they are a bag)
@@ -31,6 +33,7 @@ from typing import Any
 
 NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\Z")
 KINDS = ("metrics", "lookup", "macros")
+CONF_KINDS = ("props", "transforms", "eventtypes", "tags", "collections", "macros")
 
 
 class ScriptError(Exception):
@@ -100,6 +103,15 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Conf:
+    """Text of a configuration file of one kind."""
+
+    line: int
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Clear:
     """Forget everything."""
 
@@ -142,7 +154,7 @@ class Answer:
     bug: str | None = None
 
 
-Step = Load | Clear | Search
+Step = Load | Conf | Clear | Search
 
 
 def parse(text: str, name: str = "script") -> list[Step]:
@@ -234,10 +246,12 @@ class _Parser:
                 self.at += 1
             elif line.startswith("load "):
                 found.append(self.load(line))
+            elif line.startswith("conf "):
+                found.append(self.conf(line))
             elif line.startswith("search "):
                 found.append(self.search(line))
             else:
-                raise self.fail(f'wanted a comment, load, search or clear, got "{line}"')
+                raise self.fail(f'wanted a comment, load, conf, search or clear, got "{line}"')
         return found
 
     def load(self, line: str) -> Load:
@@ -252,6 +266,20 @@ class _Parser:
         if table is None:
             raise self.fail("wanted rows below load")
         return Load(number, kind, names[0] if names else "", table)
+
+    def conf(self, line: str) -> Conf:
+        number = self.at + 1
+        kind = line.removeprefix("conf ").strip()
+        if kind not in CONF_KINDS:
+            raise self.fail(f'wanted conf and one of {", ".join(CONF_KINDS)}, got "{line}"')
+        self.at += 1
+        lines = []
+        while self.at < len(self.lines) and self.lines[self.at].startswith("  "):
+            lines.append(self.lines[self.at].removeprefix("  "))
+            self.at += 1
+        if not lines:
+            raise self.fail("wanted indented settings below conf")
+        return Conf(number, kind, "\n".join(lines))
 
     def search(self, line: str) -> Search:
         number = self.at + 1

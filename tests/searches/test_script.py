@@ -26,6 +26,11 @@ def test_a_search_spans_the_lines_that_begin_with_a_pipe() -> None:
     assert search("search index=t\n| head 1\nexpect nothing\n").text == "index=t\n| head 1"
 
 
+def test_settings_keep_their_lines_and_inner_indentation() -> None:
+    (conf,) = parse("conf props\n  [a]\n  EVAL-x = 1 \\\n    + 2\n")
+    assert (conf.kind, conf.text) == ("props", "[a]\nEVAL-x = 1 \\\n  + 2")
+
+
 def test_an_error_may_have_a_position() -> None:
     expectation = search("search x\nexpect error at 2:7: top: limit\n").expectation
     assert (expectation.error, expectation.position) == ("top: limit", (2, 7))
@@ -47,6 +52,8 @@ def test_an_error_may_have_a_position() -> None:
         ("load t\n  a\n  [1, 2\n", "a bracket that is not closed"),
         ("load t\n  a\n  ~x\n", "wanted digits after ~"),
         ("seach index=t\n", "wanted a comment"),
+        ("conf colors\n  [a]\n", "wanted conf and one of props"),
+        ("conf props\nsearch x\n", "wanted indented settings"),
     ],
 )
 def test_a_wrong_script_is_refused(text: str, said: str) -> None:

@@ -6,6 +6,7 @@ its meaning: printed and reparsed, without planner rules, cut at each pipe, and 
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import random
 import shutil
@@ -16,8 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from script import Answer, Clear, Load, Rows, Search, Step
+from script import Answer, Clear, Conf, Load, Rows, Search, Step
 
+from sightline.catalog.collections import typed, with_keys
+from sightline.catalog.conf import merge_conf, read_conf, with_defaults
+from sightline.catalog.knowledge import macro_of_stanza
+from sightline.catalog.stanzas import check_shape, is_true
 from sightline.config import Settings
 from sightline.errors import SearchError, UserError
 from sightline.ml import ModelRegistry
@@ -40,12 +45,46 @@ class MemoryKnowledge:
     datatypes: dict[str, str] = field(default_factory=dict)
     tables: dict[str, pa.Table] = field(default_factory=dict)
     definitions: dict[tuple[str, int], MacroDefinition] = field(default_factory=dict)
+    settings: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+    version: int = 0
+    records: dict[str, pa.Table] = field(default_factory=dict)
 
     def macro(self, name: str, argument_count: int) -> MacroDefinition | None:
         return self.definitions.get((name, argument_count))
 
     def macros(self) -> list[str]:
         return sorted({name for name, _ in self.definitions})
+
+    def macro_argument_counts(self, name: str) -> list[int]:
+        return sorted(count for macro, count in self.definitions if macro == name)
+
+    def configure(self, kind: str, text: str) -> None:
+        """Take the settings of a configuration file, beside those that are there."""
+        conf = read_conf(text)
+        assert not conf.problems, conf.problems
+        if kind == "macros":
+            for stanza, given in conf.stanzas.items():
+                name, macro = macro_of_stanza(stanza, given)
+                self.definitions[(name, len(macro.arguments))] = MacroDefinition(**dataclasses.asdict(macro))
+            return
+        for stanza, given in conf.stanzas.items():
+            check_shape(kind, stanza, given)
+        self.settings[kind] = merge_conf([self.settings.get(kind, {}), conf.stanzas])
+        self.version += 1
+
+    def stanzas(self, kind: str) -> dict[str, dict[str, str]]:
+        merged = with_defaults(self.settings.get(kind, {}))
+        return {name: given for name, given in merged.items() if not is_true(given.get("disabled", "0"))}
+
+    def stanzas_version(self) -> int:
+        return self.version
+
+    def collection(self, name: str) -> pa.Table | None:
+        empty = pa.table({"_key": pa.array([], pa.string())})
+        return self.records.get(name, empty) if name in self.stanzas("collections") else None
+
+    def save_collection(self, name: str, table: pa.Table) -> None:
+        self.records[name] = typed(with_keys(table), name, self.stanzas("collections")[name])
 
     def lookup(self, name: str) -> pa.Table | None:
         return self.tables.get(name)
@@ -72,6 +111,9 @@ class MemoryKnowledge:
         self.tables.clear()
         self.definitions.clear()
         self.datatypes.clear()
+        self.settings.clear()
+        self.records.clear()
+        self.version += 1
         self.datatypes.update(main="event", metrics="metric", traces="trace", _internal="event", summary="event")
 
 
@@ -107,6 +149,8 @@ class World:
                 self.clear()
             elif isinstance(step, Load):
                 self.load(step, shuffle)
+            elif isinstance(step, Conf):
+                self.knowledge.configure(step.kind, step.text)
             else:
                 answers.append((step, self.answer(step.text, variant)))
         return answers

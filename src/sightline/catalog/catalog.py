@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from sightline.catalog.accounts import Accounts
+from sightline.catalog.collections import Collections
 from sightline.catalog.dashboards import Dashboards
 from sightline.catalog.database import SessionFactory, migrate, open_database
 from sightline.catalog.knowledge import Indexes, Lookups, Macros
 from sightline.catalog.saved import Alerts, SavedSearches
+from sightline.catalog.stanzas import SHAPES, StanzaStore, stanzas_version
 from sightline.catalog.tokens import Tokens
 from sightline.clock import Clock, system_clock
 
@@ -21,6 +23,7 @@ class Catalog:
         self._engine = open_database(data / "catalog.db")
         migrate(self._engine)
         sessions = SessionFactory(self._engine)
+        self._sessions = sessions
         self.accounts = Accounts(sessions, clock)
         self.tokens = Tokens(sessions, clock)
         self.indexes = Indexes(sessions, clock)
@@ -29,8 +32,15 @@ class Catalog:
         self.dashboards = Dashboards(sessions, clock)
         self.macros = Macros(sessions)
         self.lookups = Lookups(data / "lookups")
+        self.stanzas = {kind: StanzaStore(sessions, clock, kind) for kind in SHAPES}
+        """The settings of props, transforms, eventtypes, tags and collections, by kind."""
+        self.collections = Collections(data / "collections")
         self.indexes.install_defaults()
         self.dashboards.install_bundled()
+
+    def stanzas_version(self) -> int:
+        """A number that every change of a stanza raises, whoever makes it."""
+        return stanzas_version(self._sessions)
 
     def close(self) -> None:
         """Closes the file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +14,10 @@ import pyarrow.csv as arrow_csv
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert
 
+from sightline.catalog.conf import Stanzas
 from sightline.catalog.database import SessionFactory
 from sightline.catalog.models import IndexDefinition, Macro
+from sightline.catalog.stanzas import OWN_APP, is_true
 from sightline.clock import Clock
 from sightline.errors import NotFound, UserError, nearest
 
@@ -86,7 +89,22 @@ class Macros:
         with self._sessions() as session:
             return session.scalar(select(Macro).where(Macro.name == name, Macro.argument_count == argument_count))
 
-    def save(self, name: str, definition: str, arguments: list[str] | None = None) -> Macro:
+    def argument_counts(self, name: str) -> list[int]:
+        """The numbers of arguments for which this name is a macro, ascending."""
+        with self._sessions() as session:
+            return sorted(session.scalars(select(Macro.argument_count).where(Macro.name == name)))
+
+    def save(
+        self,
+        name: str,
+        definition: str,
+        arguments: list[str] | None = None,
+        *,
+        validation: str = "",
+        errormsg: str = "",
+        iseval: bool = False,
+        app: str = OWN_APP,
+    ) -> Macro:
         """Defines a macro, in place of one with the same name and number of arguments."""
         arguments = arguments or []
         if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,100}", name):
@@ -96,11 +114,33 @@ class Macros:
                 raise UserError(f'a macro argument wants letters, digits, _ and -, got "{argument}"')
         if not definition.strip():
             raise UserError(f'macro "{name}" wants a definition, got an empty one')
-        macro = Macro(name=name, arguments=arguments, argument_count=len(arguments), definition=definition)
+        macro = Macro(
+            name=name,
+            arguments=arguments,
+            argument_count=len(arguments),
+            definition=definition,
+            validation=validation,
+            errormsg=errormsg,
+            iseval=iseval,
+            app=app,
+        )
         with self._sessions.begin() as session:
             session.execute(delete(Macro).where(Macro.name == name, Macro.argument_count == len(arguments)))
             session.add(macro)
         return macro
+
+    def save_stanza(self, name: str, settings: Mapping[str, str], app: str = OWN_APP) -> Macro:
+        """Defines a macro from a stanza of `macros.conf`."""
+        name, text = macro_of_stanza(name, settings)
+        return self.save(
+            name,
+            text.definition,
+            list(text.arguments),
+            validation=text.validation,
+            errormsg=text.errormsg,
+            iseval=text.iseval,
+            app=app,
+        )
 
     def delete(self, macro_id: int) -> None:
         """Removes a macro. Raises NotFound."""
@@ -184,7 +224,31 @@ class MacroText:
     """A macro as the search expands it."""
 
     definition: str
-    arguments: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
+    validation: str = ""
+    errormsg: str = ""
+    iseval: bool = False
+
+
+def macro_of_stanza(stanza: str, settings: Mapping[str, str]) -> tuple[str, MacroText]:
+    """Name and text of a macro from a stanza of `macros.conf`: `[name(2)]` with `args = a, b`.
+
+    Raises UserError where the number in the name and the arguments differ.
+    """
+    match = re.fullmatch(r"\s*([^()\s]+)\s*(?:\(\s*(\d+)\s*\))?\s*", stanza)
+    if match is None:
+        raise UserError(f'a macro stanza wants [name] or [name(count)], got "[{stanza}]"')
+    arguments = tuple(a.strip() for a in settings.get("args", "").split(",") if a.strip())
+    count = int(match.group(2) or 0)
+    if count != len(arguments):
+        raise UserError(f"[{stanza}]: the name tells {count} arguments, args lists {len(arguments)}")
+    return match.group(1), MacroText(
+        settings.get("definition", ""),
+        arguments,
+        settings.get("validation", ""),
+        settings.get("errormsg", ""),
+        is_true(settings.get("iseval", "0")),
+    )
 
 
 class CatalogKnowledge:
@@ -192,11 +256,18 @@ class CatalogKnowledge:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+        self._merged: dict[str, tuple[int, Stanzas]] = {}
 
     def macro(self, name: str, argument_count: int) -> MacroText | None:
         """Definition and argument names; None when there is no such macro."""
         found = self._catalog.macros.find(name, argument_count)
-        return MacroText(found.definition, tuple(found.arguments)) if found else None
+        if found is None:
+            return None
+        return MacroText(found.definition, tuple(found.arguments), found.validation, found.errormsg, found.iseval)
+
+    def macro_argument_counts(self, name: str) -> list[int]:
+        """The numbers of arguments for which this name is a macro, ascending."""
+        return self._catalog.macros.argument_counts(name)
 
     def macros(self) -> list[str]:
         """Names of all macros."""
@@ -213,6 +284,26 @@ class CatalogKnowledge:
     def lookups(self) -> list[str]:
         """Names of all lookups, with `.csv`."""
         return [lookup["name"] for lookup in self._catalog.lookups.list()]
+
+    def stanzas(self, kind: str) -> Stanzas:
+        """The stanzas of a kind (props, transforms, eventtypes, tags, collections), every app's together."""
+        version = self._catalog.stanzas_version()
+        known = self._merged.get(kind)
+        if known is None or known[0] != version:
+            known = self._merged[kind] = (version, self._catalog.stanzas[kind].merged())
+        return known[1]
+
+    def stanzas_version(self) -> int:
+        """A number that every change of a stanza raises."""
+        return self._catalog.stanzas_version()
+
+    def collection(self, name: str) -> pa.Table | None:
+        """A collection's rows, `_key` first; None for one that is not declared."""
+        return self._catalog.collections.read(name) if name in self.stanzas("collections") else None
+
+    def save_collection(self, name: str, table: pa.Table) -> None:
+        """Makes these all the rows of a collection."""
+        self._catalog.collections.replace(name, table, self.stanzas("collections").get(name))
 
     def index_datatype(self, name: str) -> str | None:
         """What an index holds, or None when it is not defined."""

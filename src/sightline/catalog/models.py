@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -165,7 +165,10 @@ class Dashboard(Base):
 
 
 class Macro(Base):
-    """A search macro; the same name may exist once for every number of arguments."""
+    """A search macro; the same name may exist once for every number of arguments.
+
+    `validation` is an expression over the arguments; `iseval` says that the definition is an expression that gives the text.
+    """
 
     __tablename__ = "macros"
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -173,7 +176,25 @@ class Macro(Base):
     arguments: Mapped[list[str]]
     argument_count: Mapped[int] = mapped_column(Integer)
     definition: Mapped[str] = mapped_column(Text)
+    validation: Mapped[str] = mapped_column(Text, default="", server_default="")
+    errormsg: Mapped[str] = mapped_column(Text, default="", server_default="")
+    iseval: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    app: Mapped[str] = mapped_column(String(200), default="search", server_default="search")
     __table_args__ = (UniqueConstraint("name", "argument_count"),)
+
+
+class Stanza(Base):
+    """Settings under a name: a stanza of props, transforms, eventtypes, tags or collections, as one app has it."""
+
+    __tablename__ = "stanzas"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    app: Mapped[str] = mapped_column(String(200), default="search")
+    name: Mapped[str] = mapped_column(String(500))
+    settings: Mapped[dict[str, Any]]
+    owner: Mapped[str] = mapped_column(String(200), default="admin")
+    updated: Mapped[float] = mapped_column(Float)
+    __table_args__ = (UniqueConstraint("kind", "app", "name"),)
 
 
 class Fact(Base):

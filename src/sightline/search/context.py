@@ -47,6 +47,21 @@ class Knowledge(Protocol):
     def macros(self) -> list[str]:
         """Names of macros."""
 
+    def macro_argument_counts(self, name: str) -> list[int]:
+        """The numbers of arguments for which this name is a macro, ascending."""
+
+    def stanzas(self, kind: str) -> Mapping[str, Mapping[str, str]]:
+        """The enabled stanzas of props, transforms, eventtypes, tags or collections: settings by the stanza's name."""
+
+    def stanzas_version(self) -> int:
+        """A number that every change of a stanza raises."""
+
+    def collection(self, name: str) -> pa.Table | None:
+        """A collection's rows with their `_key`; None for one that is not declared."""
+
+    def save_collection(self, name: str, table: pa.Table) -> None:
+        """Make these all the rows of a collection; rows without a `_key` get one."""
+
     def index_datatype(self, name: str) -> str | None:
         """event, metric or trace; None for an index that does not exist."""
 

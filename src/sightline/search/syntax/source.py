@@ -25,10 +25,17 @@ _MACRO_NAME = re.compile(r"\s*([\w.:\-]+)\s*(\(.*\))?\s*\Z", re.S)
 
 @dataclass(frozen=True, slots=True)
 class MacroDefinition:
-    """A macro as kept in the catalog: `arguments` name the `$name$` places of `definition`."""
+    """A macro as kept in the catalog: `arguments` name the `$name$` places of `definition`.
+
+    `validation` is an expression over the arguments; `errormsg` is said where it is false. With `iseval` the definition is
+    itself an expression that gives the text.
+    """
 
     definition: str
     arguments: tuple[str, ...] = ()
+    validation: str = ""
+    errormsg: str = ""
+    iseval: bool = False
 
 
 MacroLookup = Callable[[str, int], MacroDefinition | None]
