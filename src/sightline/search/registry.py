@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sightline.errors import SearchError, nearest
+from sightline.errors import SearchError, Span, nearest
 from sightline.search.syntax.arguments import Arguments, declared_options, print_options
 from sightline.search.syntax.tree import Stage
 
@@ -131,7 +131,25 @@ class AggregateEntry:
         return {"name": self.name, "kind": "aggregate"} | describe_docstring(self.lower)
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """Why a command that Splunk documents does not run here, and what to use instead."""
+
+    reason: str
+    instead: str
+
+
+class UnknownCommand(SearchError):
+    """A search names a command that neither runs here nor is documented by Splunk: a misspelling, or an app's script."""
+
+    def __init__(self, name: str, span: Span) -> None:
+        hint = nearest(name, COMMANDS) or "commands that a Splunk app brings as scripts do not run here"
+        super().__init__(f'there is no command "{name}"', span, hint=hint)
+        self.name = name
+
+
 COMMANDS: dict[str, CommandEntry] = {}
+REFUSALS: dict[str, Refusal] = {}
 FUNCTIONS: dict[str, FunctionEntry] = {}
 AGGREGATES: dict[str, AggregateEntry] = {}
 _loaded = False
@@ -181,6 +199,13 @@ def aggregate(
     return register
 
 
+def refuse(*names: str, reason: str, instead: str) -> None:
+    """Declares documented commands that do not run here. `reason` completes the sentence "does not run here: ..."."""
+    for name in names:
+        assert name not in REFUSALS, f"{name} is refused twice"
+        REFUSALS[name] = Refusal(reason, instead)
+
+
 def load() -> None:
     """Import every module of commands and functions once, so that they register themselves."""
     global _loaded
@@ -200,7 +225,12 @@ def read_command(stage: Stage) -> Command:
     load()
     entry = COMMANDS.get(stage.name)
     if entry is None:
-        raise SearchError(f'there is no command "{stage.name}"', stage.name_span, hint=nearest(stage.name, COMMANDS))
+        refusal = REFUSALS.get(stage.name)
+        if refusal is None:
+            raise UnknownCommand(stage.name, stage.name_span)
+        refused = SearchError(f"{stage.name} does not run here: {refusal.reason}", stage.name_span, hint=refusal.instead)
+        refused.command = stage.name
+        raise refused
     try:
         return entry.command.read(Arguments(stage) if _wants_words(entry.command) else stage)  # type: ignore[arg-type]
     except SearchError as error:

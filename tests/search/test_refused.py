@@ -1,0 +1,40 @@
+"""What happens to a command that does not run here: documented ones say why, every other name is no command."""
+
+import pytest
+
+from sightline.errors import SearchError
+from sightline.search import registry
+from sightline.search.syntax.parser import parse_pipeline
+from sightline.search.syntax.source import read_source
+
+
+def refusal_of(text):
+    with pytest.raises(SearchError) as caught:
+        for stage in parse_pipeline(read_source(text)).stages:
+            registry.read_command(stage)
+    return caught.value
+
+
+def test_a_command_runs_or_is_refused_never_both():
+    registry.load()
+    assert registry.COMMANDS.keys() & registry.REFUSALS.keys() == set()
+
+
+def test_every_refusal_says_why_and_what_instead():
+    registry.load()
+    for name, refusal in registry.REFUSALS.items():
+        assert name == name.lower(), name
+        assert len(refusal.reason) > 20 and refusal.reason[0].islower() and not refusal.reason.endswith("."), name
+        assert len(refusal.instead) > 20 and not refusal.instead.endswith("."), name
+        error = refusal_of(f"| makeresults | {name} x=1")
+        assert str(error).startswith(f"{name} does not run here: ") and error.hint == refusal.instead
+        assert (error.span.start, error.span.end) == (16, 16 + len(name))
+
+
+def test_an_unknown_command_is_told_apart():
+    error = refusal_of("index=web | stast count")
+    assert isinstance(error, registry.UnknownCommand)
+    assert (error.name, error.hint) == ("stast", 'did you mean "stats"?')
+    error = refusal_of("index=web | qqqqvvv count")
+    assert error.name == "qqqqvvv" and "as scripts do not run here" in error.hint
+    assert not isinstance(refusal_of("| script python x"), registry.UnknownCommand)
