@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sightline.errors import SearchError
 from sightline.search.context import Context
-from sightline.search.planner.relation import Relation, wildcard_regex
+from sightline.search.planner.relation import Relation, fill_stars
 from sightline.search.planner.values import Literal, Type, Value
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import Arguments, print_name
@@ -149,14 +149,8 @@ def rename(relation: Relation, old: str, new: str) -> Relation:
     """The relation with one renaming done; the field keeps its place."""
     renamed: dict[str, str] = {}
     if "*" in old:
-        regex = wildcard_regex(old)
         for name in relation.matching(old):
-            match = regex.fullmatch(name)
-            assert match is not None
-            pieces, target = list(match.groups()), ""
-            for c in new:
-                target += pieces.pop(0) if c == "*" else c
-            renamed[name] = target
+            renamed[name] = fill_stars(old, name, new)
     elif old in relation.fields:
         renamed[old] = new
     if not renamed:

@@ -339,3 +339,11 @@ class Relation:
 def wildcard_regex(pattern: str) -> re.Pattern[str]:
     """A pattern with `*` as a regular expression over the whole name; each star is a group."""
     return re.compile("".join("(.*)" if c == "*" else re.escape(c) for c in pattern), re.S)
+
+
+def fill_stars(pattern: str, name: str, target: str) -> str:
+    """The target with what the stars of the pattern match in the name in place of its own stars."""
+    match = wildcard_regex(pattern).fullmatch(name)
+    assert match is not None
+    pieces = list(match.groups())
+    return "".join(pieces.pop(0) if c == "*" else c for c in target)
