@@ -119,7 +119,11 @@ class Rename(Command):
         while not arguments.done:
             start = arguments.peek().span
             old = arguments.name()
-            if not (arguments.accept_word("as", "to", "->") or arguments.accept("=")):
+            if old.endswith("-") and arguments.peek().is_(">") and arguments.peek().glued:
+                # `old->new` without spaces.
+                old = old[:-1]
+                arguments.next()
+            elif not (arguments.accept_word("as", "to", "->") or arguments.accept("=")):
                 token = arguments.peek()
                 if token.kind == "end" or token.is_(","):
                     raise SearchError(f'wanted AS and a new name after "{old}"', token.span)

@@ -90,7 +90,7 @@ def _is_beginning(relation: Relation) -> bool:
 def read_store(predicate: Predicate, context: Context, span: Span) -> Relation:
     """Events and spans that match, newest first."""
     bounds, rest = take_time_bounds(predicate, context, span)
-    earliest, latest = context.earliest, context.latest
+    earliest, latest, rest = reach_of_alternatives(rest, context)
     given = {side: moment for name, side, moment in bounds if name == "_time"}
     if given:
         # Bounds in the text replace the job's range; one without the other is open towards the past, or ends now.
@@ -189,7 +189,10 @@ def _mentions_index(predicate: Predicate) -> bool:
 
 
 def take_time_bounds(predicate: Predicate, context: Context, span: Span) -> tuple[list[tuple[str, str, float]], Predicate]:
-    """Time bounds of the top level as (field, side, seconds), and the conditions without them."""
+    """Time bounds of the top level as (field, side, seconds), and the conditions without them.
+
+    Bounds further down, as in `(earliest=-1h a) OR (earliest=-2d latest=-1d b)`, become conditions where they stand.
+    """
     operands = predicate.operands if isinstance(predicate, Both) else (predicate,)
     time_format = next(
         (o.value for o in operands if isinstance(o, Comparison) and o.name.lower() == "timeformat" and o.operator == "="),
@@ -199,30 +202,91 @@ def take_time_bounds(predicate: Predicate, context: Context, span: Span) -> tupl
     rest: list[Predicate] = []
     for operand in operands:
         if isinstance(operand, Comparison) and operand.operator == "=":
-            name = operand.name.lower()
-            if name == "timeformat":
+            if operand.name.lower() == "timeformat":
                 continue
-            if name in _BOUNDS:
-                side, field_name = _BOUNDS[name]
-                try:
-                    moment = parse_time(operand.value, context.now, context.zone, time_format)
-                except SearchError as error:
-                    raise error.at(operand.span) from None
-                bounds.append((field_name, side, moment))
+            bound = _bound_of(operand, context, time_format)
+            if bound is not None:
+                bounds.append(bound)
                 continue
-            if name in _AGO and operand.value.lstrip("+-").isdigit():
-                side, unit = _AGO[name]
-                moment = parse_time(f"-{operand.value.lstrip('+-')}{unit}", context.now, context.zone)
-                bounds.append(("_time", side, moment))
-                continue
-            if name.startswith("searchtimespan") and name[14:] in UNITS and operand.value.isdigit():
-                seconds = SECONDS.get(UNITS[name[14:]], 30 * 86400)
-                bounds.append(("_time", "earliest", context.now - int(operand.value) * seconds))
-                continue
-        rest.append(operand)
+        rest.append(_with_bounds_inside(operand, context, time_format))
     if not rest:
         return bounds, Everything()
     return bounds, rest[0] if len(rest) == 1 else Both(tuple(rest))
+
+
+def _bound_of(comparison: Comparison, context: Context, time_format: str) -> tuple[str, str, float] | None:
+    """The time bound that `name=value` is, or None for a condition on a field."""
+    name, value = comparison.name.lower(), comparison.value
+    if name in _BOUNDS:
+        side, field_name = _BOUNDS[name]
+        try:
+            return field_name, side, parse_time(value, context.now, context.zone, time_format)
+        except SearchError as error:
+            raise error.at(comparison.span) from None
+    if name in _AGO and value.lstrip("+-").isdigit():
+        side, unit = _AGO[name]
+        return "_time", side, parse_time(f"-{value.lstrip('+-')}{unit}", context.now, context.zone)
+    if name.startswith("searchtimespan") and name[14:] in UNITS and value.isdigit():
+        seconds = SECONDS.get(UNITS[name[14:]], 30 * 86400)
+        return "_time", "earliest", context.now - int(value) * seconds
+    return None
+
+
+def _with_bounds_inside(predicate: Predicate, context: Context, time_format: str) -> Predicate:
+    """The conditions with each time bound in them as a condition on its field."""
+    if isinstance(predicate, Both | Either):
+        operands = tuple(_with_bounds_inside(o, context, time_format) for o in predicate.operands)
+        return dataclasses.replace(predicate, operands=operands)
+    if isinstance(predicate, Negation):
+        return Negation(_with_bounds_inside(predicate.operand, context, time_format))
+    if isinstance(predicate, Comparison) and predicate.operator == "=":
+        bound = _bound_of(predicate, context, time_format)
+        if bound is not None:
+            name, side, moment = bound
+            return _Bound(name, ">=" if side == "earliest" else "<", repr(moment), predicate.span)
+    return predicate
+
+
+class _Bound(Comparison):
+    """A time bound as a condition, which a comparison with `_time` that somebody wrote is not."""
+
+    __slots__ = ()
+
+
+def reach_of_alternatives(predicate: Predicate, context: Context) -> tuple[float | None, float | None, Predicate]:
+    """The range of time that alternatives with bounds of their own reach over, and the conditions.
+
+    Such an alternative does not heed the job's range; one without bounds of its own keeps it, as a condition.
+    """
+    lows, highs = [context.earliest], [context.latest]
+    changed: list[Predicate] = []
+    for operand in predicate.operands if isinstance(predicate, Both) else (predicate,):
+        if isinstance(operand, Either) and any(_moments(o) for o in operand.operands):
+            alternatives: list[Predicate] = []
+            for alternative in operand.operands:
+                own = _moments(alternative)
+                low, high = own.get(">="), own.get("<", context.now if ">=" in own else None)
+                if not own:
+                    low, high = context.earliest, context.latest
+                lows.append(low)
+                highs.append(high)
+                alternatives.append(Both((alternative, *_moment_conditions(low, high))))
+            operand = Either(tuple(alternatives))
+        changed.append(operand)
+    earliest = None if None in lows else min(lows)  # type: ignore[type-var]
+    latest = None if None in highs else max(highs)  # type: ignore[type-var]
+    return earliest, latest, changed[0] if len(changed) == 1 else Both(tuple(changed))
+
+
+def _moment_conditions(low: float | None, high: float | None) -> list[Predicate]:
+    pairs = ((">=", low), ("<", high))
+    return [Comparison("_time", operator, repr(at), Span(0, 0)) for operator, at in pairs if at is not None]
+
+
+def _moments(predicate: Predicate) -> dict[str, float]:
+    """The bounds on `_time` that one alternative has, by operator."""
+    operands = predicate.operands if isinstance(predicate, Both) else (predicate,)
+    return {o.operator: float(o.value) for o in operands if isinstance(o, _Bound) and o.name == "_time"}
 
 
 def expand_subsearches(predicate: Predicate, context: Context) -> Predicate:

@@ -8,7 +8,7 @@ concatenation of the two.
 from __future__ import annotations
 
 from sightline.errors import SearchError, Span
-from sightline.search.syntax.tokens import Token, expression_tokens
+from sightline.search.syntax.tokens import Token, expression_tokens, has_template
 from sightline.search.syntax.tree import (
     Expression,
     Field,
@@ -112,20 +112,23 @@ class ExpressionReader:
                 self.next()
                 right = self._binary(0)
                 left = Operation("=" if token.text == "==" else token.text, (left, right), _join(left, right))
-            elif token.is_word("like"):
-                self.next()
-                right = self._binary(0)
-                left = Operation("like", (left, right), _join(left, right))
-            elif token.is_word("in") or (token.is_word("not") and self.peek(1).is_word("in")):
-                negated = self.next().is_word("not")
+            elif token.is_word("like", "in") or (token.is_word("not") and self.peek(1).is_word("like", "in")):
+                negated = token.is_word("not")
                 if negated:
                     self.next()
-                self.expect("(")
-                values = self._arguments()
-                inner: Expression = Operation("in", (left, *values), _join(left, values[-1] if values else left))
+                inner = self._like(left) if self.next().is_word("like") else self._in(left)
                 left = Operation("not", (inner,), span_of(inner)) if negated else inner
             else:
                 return left
+
+    def _like(self, left: Expression) -> Expression:
+        right = self._binary(0)
+        return Operation("like", (left, right), _join(left, right))
+
+    def _in(self, left: Expression) -> Expression:
+        self.expect("(")
+        values = self._arguments()
+        return Operation("in", (left, *values), _join(left, values[-1] if values else left))
 
     def _binary(self, level: int) -> Expression:
         operators = ((".",), ("+", "-"), ("*", "/", "%"))
@@ -191,8 +194,8 @@ class ExpressionReader:
             self.next()
             last = self.next()
             parts.append(last.text)
-        span = Span(first.span.start, last.span.end)
-        return Field(".".join(parts), span, tuple(parts) if len(parts) > 1 else ())
+        name, span = ".".join(parts), Span(first.span.start, last.span.end)
+        return Field(name, span, tuple(parts) if len(parts) > 1 or has_template(name) else ())
 
     def _arguments(self) -> list[Expression]:
         arguments: list[Expression] = []

@@ -6,7 +6,7 @@ import re
 
 from sightline.errors import SearchError, Span
 from sightline.search.syntax.source import Source
-from sightline.search.syntax.tokens import closing_quote, read_string
+from sightline.search.syntax.tokens import closing_quote, read_string, template_end
 from sightline.search.syntax.tree import Pipeline, Stage
 
 SUBSEARCH_DEPTH_LIMIT = 8
@@ -50,6 +50,9 @@ def _pipeline(text: str, start: int, depth: int) -> tuple[Pipeline, int]:
                 i = closing + 1 if closing > 0 else i + 1
             elif c == "\\" and i + 1 < len(text):
                 i += 2
+            elif c == "$":
+                # A filter of a template, `$token|s$`, is no pipe.
+                i = max(template_end(text, i), i + 1)
             elif c == "[":
                 inner, closing = _pipeline(text, i + 1, depth + 1)
                 if closing >= len(text):

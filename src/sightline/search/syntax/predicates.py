@@ -120,11 +120,7 @@ class PredicateReader:
     def _condition(self) -> Predicate:
         token = self.next()
         if token.is_("("):
-            inner = self.all_of()
-            closing = self.next()
-            if not closing.is_(")"):
-                raise SearchError(f'wanted ")", got {shown(closing)}', closing.span)
-            return inner
+            return self._closed(self.all_of())
         if token.kind == "subsearch" and token.subsearch is not None:
             return SubsearchPredicate(token.subsearch, token.span)
         following = self.peek()
@@ -146,6 +142,12 @@ class PredicateReader:
             return Term(text, "word", token.span)
         raise SearchError(f"a condition is expected, got {shown(token)}", token.span)
 
+    def _closed(self, inner: Predicate) -> Predicate:
+        closing = self.next()
+        if not closing.is_(")"):
+            raise SearchError(f'wanted ")", got {shown(closing)}', closing.span)
+        return inner
+
     def _comparison(self, name: Token) -> Predicate:
         operator = self.next()
         text = "=" if operator.text == "==" else operator.text
@@ -153,6 +155,9 @@ class PredicateReader:
         if value.kind == "subsearch" and value.subsearch is not None:
             self.next()
             return SubsearchPredicate(value.subsearch, value.span, name.text, text)
+        if value.is_("("):
+            self.next()
+            return _distributed(name.text, text, self._closed(self.all_of()), value.span)
         if value.kind not in ("word", "string", "quoted"):
             raise SearchError(f'a value is expected after "{name.text}{text}", got {shown(value)}', value.span)
         self.next()
@@ -199,6 +204,19 @@ class PredicateReader:
             chunks.append(token.text)
         span = Span(name.span.start, self.tokens[self.position - 1].span.end)
         return Term("".join(chunks), "case" if name.text == "CASE" else "term", span)
+
+
+def _distributed(name: str, operator: str, values: Predicate, span: Span) -> Predicate:
+    """`host=(a OR b)` as `host=a OR host=b`."""
+    if isinstance(values, Term) and values.mode in ("word", "phrase"):
+        return Comparison(name, operator, values.value, values.span, values.mode == "phrase")
+    if isinstance(values, Everything):
+        return Comparison(name, operator, "*", span)
+    if isinstance(values, Both | Either):
+        return type(values)(tuple(_distributed(name, operator, o, span) for o in values.operands))
+    if isinstance(values, Negation):
+        return Negation(_distributed(name, operator, values.operand, span))
+    raise SearchError(f'values joined by OR are expected in the parentheses after "{name}{operator}"', span)
 
 
 def print_predicate(node: Predicate) -> str:

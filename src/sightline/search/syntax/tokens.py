@@ -37,10 +37,16 @@ class Token:
 
 
 _WORD_OPERATORS = ("==", "!=", "<=", ">=", "=", "<", ">")
-_WORD_STOP = re.compile(r"""[\s"(),=<>\[\]|]|!=""")
+_TEMPLATE = r"<<\w+>>|\$[A-Za-z_][\w.:]*(?:\|\w)?\$"
+"""`<<FIELD>>` of foreach and `$token$` of dashboards: names whose text somebody else puts in."""
+_A_TEMPLATE = re.compile(_TEMPLATE)
+_WORD = re.compile(rf"""(?:{_TEMPLATE}|\\[\\"]|(?!!=)[^\s"(),=<>\[\]|])+""")
+_WORD_ESCAPE = re.compile(r"""\\([\\"])""")
 _EXPRESSION_OPERATORS = ("==", "!=", "<=", ">=", "=>", "=", "<", ">", "+", "-", "*", "/", "%", ".")
 _NUMBER = re.compile(r"(?:\d+\.\d+|\.\d+|\d+\.(?![\w.\"'(])|\d+)(?:[eE][+-]?\d+)?(?![A-Za-z_])")
-_NAME = re.compile(r"[A-Za-z_\u0080-\U0010ffff][\w\u0080-\U0010ffff]*(?:\{\d*\})?")
+_LETTER = r"[\w\u0080-\U0010ffff]"
+_NAME = re.compile(rf"(?:{_TEMPLATE}|@?{_LETTER})(?:{_TEMPLATE}|{_LETTER}|:(?={_LETTER}))*(?:\{{\d*\}})?")
+"""A name as expressions take it without quotes: also `eai:acl` and `@timestamp`, of which no operator is made."""
 _HEX = re.compile(r"0[xX][0-9a-fA-F]+")
 
 
@@ -98,19 +104,30 @@ def word_tokens(text: str, span: Span, subsearches: dict[int, tuple[Pipeline, in
         elif c in "(),":
             i += 1
             out.append(Token("punctuation", c, Span(start, i), glued))
-        elif operator := next((o for o in _WORD_OPERATORS if text.startswith(o, i)), None):
+        elif not _A_TEMPLATE.match(text, i, end) and (
+            operator := next((o for o in _WORD_OPERATORS if text.startswith(o, i)), None)
+        ):
             i += len(operator)
             out.append(Token("operator", operator, Span(start, i), glued))
         elif c in "[]|":
             raise SearchError(f'"{c}" is not expected here', Span(i, i + 1))
         else:
-            stop = _WORD_STOP.search(text, i, end)
-            i = stop.start() if stop else end
-            if i == start:
-                i += 1
-            out.append(Token("word", text[start:i], Span(start, i), glued))
+            match = _WORD.match(text, i, end)
+            i = match.end() if match else i + 1
+            out.append(Token("word", _WORD_ESCAPE.sub(r"\1", text[start:i]), Span(start, i), glued))
         glued = True
     return out
+
+
+def has_template(name: str) -> bool:
+    """Whether a name holds a place whose text somebody else puts in: `$token$` or `<<FIELD>>`."""
+    return _A_TEMPLATE.search(name) is not None
+
+
+def template_end(text: str, start: int) -> int:
+    """The offset after the template that begins at `start`, or `start` where there is none."""
+    match = _A_TEMPLATE.match(text, start)
+    return match.end() if match else start
 
 
 def closing_quote(text: str, start: int, end: int) -> int:
@@ -160,10 +177,6 @@ def expression_tokens(text: str, span: Span, subsearches: dict[int, tuple[Pipeli
         elif operator := next((o for o in _EXPRESSION_OPERATORS if text.startswith(o, i)), None):
             i += len(operator)
             out.append(Token("operator", operator, Span(start, i), glued))
-        elif c.isdigit():
-            stop = _WORD_STOP.search(text, i, end)
-            i = max(i + 1, stop.start() if stop else end)
-            out.append(Token("name", text[start:i], Span(start, i), glued))
         else:
             raise SearchError(f'"{c}" is not expected in an expression', Span(i, i + 1))
         glued = True

@@ -58,7 +58,7 @@ class String(Expression):
 
 @dataclass(frozen=True, slots=True)
 class Field(Expression):
-    """A field's value. `parts` has several names when it was written unquoted with dots."""
+    """A field's value. `parts` are the names between dots when it was written unquoted with dots, or with a template."""
 
     name: str
     span: Span = field(compare=False)
