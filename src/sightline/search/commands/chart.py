@@ -275,7 +275,7 @@ class Chart(_Charted):
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         relation, keys, span_s = self._row_keys(relation, context)
-        relation, named = lower_calls(self.calls, relation, context, span_s=span_s)
+        relation, named = lower_calls(self.calls, relation, context, span_s=span_s, finishing=True)
         if self.column:
             if context.dry:
                 return context.relation_of(pa.table({self.row: pa.array([], arrow_type(keys[-1][1].type))}))
@@ -345,7 +345,7 @@ class TimeChart(_Charted):
             context.warn("no row has a _time")
         buckets = time_buckets(relation, time, self.row_binning, context)
         relation = relation.filtered(v.is_present(v.as_float(time)) if time.type is not Type.NULL else v.FALSE)
-        relation, named = lower_calls(self.calls, relation, context, span_s=nominal_s(buckets.span))
+        relation, named = lower_calls(self.calls, relation, context, span_s=nominal_s(buckets.span), finishing=True)
         start = buckets.value(time) if time.type is not Type.NULL else v.real(0)
         keys = [("\0row", grouping_key(start))]
         if context.dry:

@@ -18,6 +18,7 @@ from sightline.search.functions import AggregateInput, find_aggregate
 from sightline.search.planner import values as v
 from sightline.search.planner.buckets import TimeBuckets
 from sightline.search.planner.lower import lower_predicate
+from sightline.search.planner.partial import kept
 from sightline.search.planner.relation import Relation, wildcard_regex
 from sightline.search.planner.sources import index_condition, table_relation, time_bounds
 from sightline.search.planner.values import Type, Value
@@ -132,8 +133,9 @@ class MStats(Command):
 
     The metric stands in the function (`*` gives a column per metric), or `_value` does and WHERE names the metric. Without
     `index=` all metric indexes are read. `span` adds `_time`, the start of each bucket; `auto` chooses one for the range.
-    Points that lack a BY field are left out unless `fillnull_value` gives them one. `prestats=true` gives the points
-    themselves, for a `timechart`, `chart` or `stats` that follows; `append=true` adds the rows to the current ones.
+    Points that lack a BY field are left out unless `fillnull_value` gives them one. `prestats=true` gives partial
+    results by time, for a `timechart`, `chart` or `stats` with the same functions that follows; `append=true` adds the rows
+    to the current ones.
     """
 
     chart: bool = option(False, help="a column per series, as timechart shows them")
@@ -143,7 +145,7 @@ class MStats(Command):
     chart_useother: bool = option(True, name="chart.useother", help="a series for the rest")
     chart_nullstr: str = option("NULL", name="chart.nullstr", help="name of the series without the field")
     chart_otherstr: str = option("OTHER", name="chart.otherstr", help="name of the series of the rest")
-    prestats: bool = option(False, help="give points for a command that follows")
+    prestats: bool = option(False, help="give partial results for a command that follows")
     append: bool = option(False, help="keep the current rows before these")
     backfill: bool = option(True, help="accepted for compatibility")
     update_period: int = option(0, help="accepted for compatibility")
@@ -204,7 +206,7 @@ class MStats(Command):
         points = points.filtered(lower_predicate(rest, points, context))
         calls = self._expanded(points, context)
         if self.prestats:
-            found = self._prestats(points, calls)
+            found = self._prestats(points, calls, context)
         else:
             found = self._aggregated(points, calls, context)
         if self.append and relation.fields:
@@ -254,7 +256,8 @@ class MStats(Command):
 
     def _keys(self, points: Relation, context: Context) -> tuple[Relation, list[tuple[str, Value]]]:
         keys: list[tuple[str, Value]] = []
-        if self.span:
+        if self.span or self.prestats:
+            # A timechart that follows needs times also where nobody named a span.
             span = self._span(context, points)
             time = TimeBuckets(span, context.zone).value(points.field("_time"))
             if self.every:
@@ -262,7 +265,7 @@ class MStats(Command):
                 points = points.filtered(v.call("equals", time, outer, type=Type.BOOL))
             keys.append(("_time", time))
         for name in self.by:
-            if name == "_time" and self.span:
+            if name == "_time" and (self.span or self.prestats):
                 continue
             value = points.field(name)
             if self.fillnull_value:
@@ -274,7 +277,7 @@ class MStats(Command):
 
     def _span(self, context: Context, points: Relation) -> TimeSpan:
         earliest, latest = context.overridden_earliest, context.overridden_latest or context.now
-        if self.span != "auto":
+        if self.span not in ("", "auto"):
             span = parse_span(self.span)
             if earliest and span.seconds and (latest - earliest) / span.seconds > BUCKETS_LIMIT:
                 raise SearchError(f"span={self.span} makes more than {BUCKETS_LIMIT:,} buckets of this range", self.place)
@@ -381,14 +384,26 @@ class MStats(Command):
             aggregates.append((call.name, v.agg(functions[call.function], inner, type=Type.FLOAT)))
         return grouped.aggregated(keys, aggregates)
 
-    def _prestats(self, points: Relation, calls: list[tuple[AggregateCall, str | None]]) -> Relation:
-        fields = dict(points.fields)
+    def _prestats(self, points: Relation, calls: list[tuple[AggregateCall, str | None]], context: Context) -> Relation:
+        """Partial results for each group, which a `stats`, `chart` or `timechart` that follows finishes."""
+        points, keys = self._keys(points, context)
+        if any(value.type is Type.NULL for _, value in keys):
+            return context.empty()
+        conditions = [v.is_present(value) for name, value in keys if name != "_time"]
         metrics = list(dict.fromkeys(metric for _, metric in calls if metric is not None))
-        for metric in metrics:
-            fields[metric] = self._argument(points, metric)
         if metrics:
-            points = points.filtered(v.call("in", points.field("metric_name"), v.multi(metrics), type=Type.BOOL))
-        return points.with_fields(fields)
+            conditions.append(v.call("in", points.field("metric_name"), v.multi(metrics), type=Type.BOOL))
+        points = points.filtered(v.both(conditions))
+        time = points.field("_time")
+        read: list[tuple[str, str | None, Value | None]] = []
+        for call, metric in calls:
+            if call.function in ("rate_avg", "rate_sum"):
+                raise SearchError(f"{call.function} cannot be kept for later", call.span)
+            bare = call.field is None
+            read.append(
+                (call.function, None if bare else metric or "_value", None if bare else self._argument(points, metric))
+            )
+        return points.aggregated(keys, kept(read, AggregateInput(time, time)))
 
     def _charted(self, found: Relation, context: Context) -> Relation:
         from sightline.search.syntax.parser import parse_pipeline

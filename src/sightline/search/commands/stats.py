@@ -98,7 +98,9 @@ class Stats(Command):
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         relation, keys = grouping_keys(relation, self.by, distinct=self.dedup_splitvals)
-        relation, named = lower_calls(self.calls, relation, context, by=self.by, all_numbers=self.allnum)
+        relation, named = lower_calls(
+            self.calls, relation, context, by=self.by, all_numbers=self.allnum, finishing=True
+        )
         return relation.aggregated(keys, [(one.name, one.value) for one in named])
 
 

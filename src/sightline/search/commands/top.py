@@ -10,6 +10,7 @@ from sightline.errors import SearchError
 from sightline.search.context import Context
 from sightline.search.planner import values as v
 from sightline.search.planner.aggregates import grouping_keys
+from sightline.search.planner.partial import Finisher, is_partial
 from sightline.search.planner.relation import OrderKey, Relation
 from sightline.search.planner.values import Over, Type
 from sightline.search.registry import Command, command
@@ -65,7 +66,10 @@ class _Frequent(Command):
     def frequent(self, relation: Relation, descending: bool) -> Relation:
         """Values, counts and shares in the order of frequency; ties in natural order of the values."""
         relation, keys = grouping_keys(relation, [*self.by, *(n for n in self.names if n not in self.by)])
-        counted = relation.aggregated(keys, [("\0count", v.agg("count", type=Type.INT))])
+        count: v.Value = v.agg("count", type=Type.INT)
+        if is_partial(relation):
+            count = Finisher(relation).count()
+        counted = relation.aggregated(keys, [("\0count", count)])
         count = counted.field("\0count")
         groups = tuple(counted.field(name) for name in self.by)
         every = Over(Type.INT, v.call("sum", count, type=Type.INT), groups)

@@ -16,6 +16,7 @@ from sightline.search import registry
 from sightline.search.functions import AggregateInput
 from sightline.search.planner import values as v
 from sightline.search.planner.lower import lower_expression
+from sightline.search.planner.partial import Finisher, is_partial, is_partial_field, kept
 from sightline.search.planner.relation import Relation, wildcard_regex
 from sightline.search.planner.values import Call, Column, Over, Type, Value
 from sightline.search.syntax import tree
@@ -115,6 +116,7 @@ def _matching_fields(call: AggregateCall, relation: Relation, by: Sequence[str])
         name
         for name in relation.matching(call.field)
         if name not in by
+        and not is_partial_field(name)
         and not (name.endswith("{}") and name[:-2] in relation.fields)
         and relation.field(name).type is not Type.NULL
     ]
@@ -156,11 +158,12 @@ def lower_calls(
     span_s: float | None = None,
     all_numbers: bool = False,
     position: Value | None = None,
+    finishing: bool = False,
 ) -> tuple[Relation, list[NamedValue]]:
     """The calls as values that hold aggregate calls, over a relation that may have been numbered for them.
 
     `span_s` is the length of a time bucket. With `all_numbers`, a numeric aggregate of a group that holds a value which is
-    no number is absent.
+    no number is absent. `finishing` says that rows of partial results count for what was kept in them.
     """
     calls = expand_calls(calls, relation, context, by)
     inner = [c for call in calls for c in (_inner_calls(call) if call.function == ARITHMETIC else [call])]
@@ -176,6 +179,7 @@ def lower_calls(
         earliest=earliest,
         latest=latest,
     )
+    finisher = Finisher(relation) if finishing and is_partial(relation) else None
     named: list[NamedValue] = []
     for call in calls:
         if call.name in by:
@@ -184,16 +188,23 @@ def lower_calls(
             )
         try:
             if call.function == ARITHMETIC:
-                value = _lower_arithmetic(call, relation, context, rows, all_numbers)
+                value = _lower_arithmetic(call, relation, context, rows, all_numbers, finisher)
             else:
-                value = _lower_call(call, relation, context, rows, all_numbers)
+                value = _lower_call(call, relation, context, rows, all_numbers, finisher)
         except SearchError as error:
             raise error.at(call.span) from None
         named.append(NamedValue(call.name, value, call))
     return relation, named
 
 
-def _lower_call(call: AggregateCall, relation: Relation, context: Context, rows: AggregateInput, all_numbers: bool) -> Value:
+def _lower_call(
+    call: AggregateCall,
+    relation: Relation,
+    context: Context,
+    rows: AggregateInput,
+    all_numbers: bool,
+    finisher: Finisher | None = None,
+) -> Value:
     entry = registry.AGGREGATES[call.function]
     field, extra, parameter = call.field, call.extra, call.parameter
     if call.function == "sparkline" and field is not None:
@@ -203,6 +214,22 @@ def _lower_call(call: AggregateCall, relation: Relation, context: Context, rows:
         function, parameter = split_parameter(extra[0], registry.AGGREGATES)
         if function is None:
             raise SearchError(f'there is no aggregate function "{inner}"')
+    argument = call_argument(call, field, relation, context)
+    given = dataclasses.replace(rows, parameter=parameter, extra=extra)
+    if finisher is not None:
+        finished = finisher.count() if argument is None and call.function in ("count", "c") else None
+        if argument is not None:
+            finished = finisher.aggregate(call.function, read_name(call), argument, given)
+        if finished is not None:
+            return aggregated_value(finished)
+    value = entry.lower(argument, given)
+    if all_numbers and argument is not None and argument.type in (Type.TEXT, Type.MULTI):
+        value = _only_numbers(call.function, argument, value)
+    return aggregated_value(value)
+
+
+def call_argument(call: AggregateCall, field: str | None, relation: Relation, context: Context) -> Value | None:
+    """What a call reads of each row: the field, or the value of its expression. None for a bare `count`."""
     argument: Value | None = None
     if call.expression is not None:
         argument = lower_expression(call.expression, relation, context)
@@ -213,10 +240,35 @@ def _lower_call(call: AggregateCall, relation: Relation, context: Context, rows:
         argument = relation.field(field)
     if argument is not None and argument.type is Type.NULL:
         argument = v.Literal(Type.TEXT, None)
-    value = entry.lower(argument, dataclasses.replace(rows, parameter=parameter, extra=extra))
-    if all_numbers and argument is not None and argument.type in (Type.TEXT, Type.MULTI):
-        value = _only_numbers(call.function, argument, value)
-    return aggregated_value(value)
+    return argument
+
+
+def read_name(call: AggregateCall) -> str:
+    """What partial results of a call are named by: the field, or the expression as it is printed."""
+    if isinstance(call.expression, tree.Field):
+        return call.expression.name
+    return f"eval({print_expression(call.expression)})" if call.expression is not None else call.field or ""
+
+
+def lower_kept(
+    calls: Sequence[AggregateCall], relation: Relation, context: Context, by: Sequence[str] = ()
+) -> tuple[Relation, list[tuple[str, Value]]]:
+    """The fields of partial results that the calls need, over a relation that may have been numbered for them."""
+    calls = [c for call in calls for c in (_inner_calls(call) if call.function == ARITHMETIC else [call])]
+    calls = expand_calls(calls, relation, context, by)
+    ordered = any(registry.AGGREGATES[call.function].ordered for call in calls)
+    relation, position = relation.position_key() if ordered else (relation, v.integer(0))
+    time = relation.field("_time")
+    rows = AggregateInput(position, v.NULL if time.type is Type.NULL else v.as_float(time))
+    read: list[tuple[str, str | None, Value | None]] = []
+    for call in calls:
+        argument = call_argument(call, call.field, relation, context)
+        try:
+            kept([(call.function, read_name(call) or None, argument)], rows)
+        except SearchError as error:
+            raise error.at(call.span) from None
+        read.append((call.function, read_name(call) or None, argument))
+    return relation, [(name, aggregated_value(value)) for name, value in kept(read, rows)]
 
 
 def _inner_calls(call: AggregateCall) -> list[AggregateCall]:
@@ -227,7 +279,12 @@ def _inner_calls(call: AggregateCall) -> list[AggregateCall]:
 
 
 def _lower_arithmetic(
-    call: AggregateCall, relation: Relation, context: Context, rows: AggregateInput, all_numbers: bool
+    call: AggregateCall,
+    relation: Relation,
+    context: Context,
+    rows: AggregateInput,
+    all_numbers: bool,
+    finisher: Finisher | None,
 ) -> Value:
     """The expression with its aggregates as values; each stands as a field of a relation made for the purpose."""
     assert call.expression is not None
@@ -235,7 +292,7 @@ def _lower_arithmetic(
     expression = _with_placeholders(call.expression, inner)
     if not inner:
         raise SearchError("eval wants an expression over aggregates such as eval(sum(bytes)/count)", call.span)
-    fields = {_placeholder(n): _lower_call(c, relation, context, rows, all_numbers) for n, c in enumerate(inner)}
+    fields = {_placeholder(n): _lower_call(c, relation, context, rows, all_numbers, finisher) for n, c in enumerate(inner)}
     return aggregated_value(lower_expression(expression, relation.with_fields(fields), context))
 
 
