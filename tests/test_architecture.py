@@ -13,7 +13,7 @@ LAYERS = (
     ("ml", "store"),
     ("catalog",),
     ("receivers", "search"),
-    ("watch", "traces"),
+    ("watch", "traces", "apps"),
     ("web",),
     ("app", "cli", "__main__"),
 )

@@ -288,6 +288,21 @@ def test_bundled_dashboards_are_there(catalog):
     assert all("mstats" in panel["search"] for panel in health.definition["panels"])
 
 
+def test_a_dashboard_of_an_app_is_replaced_and_not_doubled(catalog):
+    before = len(catalog.dashboards.list())
+    made, fresh = catalog.dashboards.put("shop", "sales", "Sales", {"panels": [{"search": "index=a"}]}, owner="ada")
+    again, still_fresh = catalog.dashboards.put("shop", "sales", "Sales today", {"panels": []}, "of this day")
+    assert (fresh, still_fresh, again.id) == (True, False, made.id)
+    kept = catalog.dashboards.get(made.id)
+    assert (kept.title, kept.description, kept.definition["panels"], kept.owner) == ("Sales today", "of this day", [], "ada")
+    other, fresh = catalog.dashboards.put("store", "sales", "Sales", {"panels": []})
+    assert fresh and other.id != made.id and len(catalog.dashboards.list()) == before + 2
+    for _ in range(2):
+        catalog.dashboards.create("made by hand", {"panels": []})
+    with pytest.raises(UserError, match="name of a view"):
+        catalog.dashboards.put("shop", " ", "Sales", {"panels": []})
+
+
 def test_a_dashboard_definition_is_checked_panel_by_panel(catalog):
     made = catalog.dashboards.create("d", {"panels": [{"search": "index=a"}, {"search": "index=b", "chart": "line"}]})
     first, second = made.definition["panels"]

@@ -55,6 +55,25 @@ class Dashboards:
             session.add(dashboard)
         return dashboard
 
+    def put(
+        self, app: str, view: str, title: str, definition: dict[str, Any], description: str = "", owner: str = "admin"
+    ) -> tuple[Dashboard, bool]:
+        """The dashboard of this name in an app, made or replaced; and whether it is new."""
+        if not view.strip() or len(view) > 200:
+            raise UserError(f'the name of a view wants 1 to 200 characters, got "{view[:40]}"')
+        values = {"title": _check_title(title), "description": description, "definition": check_definition(definition)}
+        now = self._clock()
+        with self._sessions.begin() as session:
+            found = session.scalar(select(Dashboard).where(Dashboard.app == app, Dashboard.view == view))
+            if found is None:
+                made = Dashboard(**values, owner=owner, app=app, view=view, created=now, updated=now)
+                session.add(made)
+                return made, True
+            for name, value in values.items():
+                setattr(found, name, value)
+            found.updated = now
+            return found, False
+
     def update(self, dashboard_id: int, **values: Any) -> Dashboard:
         """Changes `title`, `description` or `definition`."""
         with self._sessions.begin() as session:

@@ -151,7 +151,10 @@ class PendingNotice(Base):
 
 
 class Dashboard(Base):
-    """A page of panels. `bundled` names the file it came from, so that it is installed once and may then be changed."""
+    """A page of panels. `bundled` names the file it came from, so that it is installed once and may then be changed.
+
+    `view` is its name in the app that it was imported with, so that the next import of the app finds it again.
+    """
 
     __tablename__ = "dashboards"
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -160,8 +163,11 @@ class Dashboard(Base):
     definition: Mapped[dict[str, Any]]
     owner: Mapped[str] = mapped_column(String(200), default="admin")
     bundled: Mapped[str | None] = mapped_column(String(200), unique=True, default=None)
+    app: Mapped[str] = mapped_column(String(200), default="search", server_default="search")
+    view: Mapped[str | None] = mapped_column(String(200), default=None)
     created: Mapped[float] = mapped_column(Float)
     updated: Mapped[float] = mapped_column(Float)
+    __table_args__ = (Index("ix_dashboards_app_view", "app", "view", unique=True),)
 
 
 class Macro(Base):

@@ -38,6 +38,7 @@ def describe(dashboard: Dashboard) -> dict[str, Any]:
         "definition": dashboard.definition,
         "owner": dashboard.owner,
         "bundled": dashboard.bundled is not None,
+        "app": dashboard.app,
         "updated": dashboard.updated,
     }
 
