@@ -195,6 +195,23 @@ class Context:
             )
         return table.rename_columns([name for name, _ in columns])
 
+    def glimpse_of(self, relation: Relation, most_rows: int) -> pa.Table:
+        """A relation over about so many stored rows, those that come to hand first: an answer that says nothing of the others.
+
+        For choosing a plan only. What is shown to a person must not depend on it.
+        """
+        statement, columns = self.statement(relation, list(relation.fields), ordered=False)
+        step = Step("sql", statement)
+        self.steps.append(step)
+        if self.dry:
+            return pa.table({name: pa.array([], arrow_type(value.type)) for name, value in columns})
+        self.check_cancelled()
+        started = wall.monotonic()
+        first = {"max_rows_to_read": most_rows, "read_overflow_mode": "break", "max_block_size": most_rows}
+        table = self.store.query(statement, tables=self._used_tables(statement), sid=self.sid, settings=first)
+        step.elapsed_s, step.rows = wall.monotonic() - started, table.num_rows
+        return table.rename_columns([name for name, _ in columns])
+
     def _held_columns(self, relation: Relation, wanted: Sequence[str]) -> pa.Table | None:
         """The table itself where the relation's rows are already in memory, in order, under other names at most."""
         node = relation.node

@@ -1,11 +1,12 @@
 """`chart` and `timechart`: aggregates over the values of one field, with a column for each value of another.
 
-Rows are aggregated in the engine. What the columns are depends on the data, so the small table that comes back is turned
-here. Values that are not shown as columns of their own are aggregated once more, together, for OTHER.
+Rows are aggregated, and columns chosen, in the engine. What the columns are depends on the data, so the small table that
+comes back is turned here.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,27 +21,40 @@ from sightline.search.planner import values as v
 from sightline.search.planner.aggregates import (
     COUNTING,
     NamedValue,
-    grouping_key,
     grouping_keys,
     lower_calls,
     print_call,
     read_call,
     searched_range,
 )
-from sightline.search.planner.binning import Binning, chosen_buckets, read_binning, time_buckets, time_range
+from sightline.search.planner.binning import DEFAULT_BINS, Binning, read_binning, time_buckets, time_range
 from sightline.search.planner.buckets import NumberBuckets, TimeBuckets, nominal_s
+from sightline.search.planner.cells import (
+    COLUMN,
+    COLUMN_LOW,
+    LEFT_OUT,
+    NO_VALUE,
+    ROW,
+    ROW_LOW,
+    Axis,
+    axis_of,
+    cell,
+    folded_cells,
+    missing_begins,
+    named_begins,
+    plain_cells,
+    too_many_values,
+)
 from sightline.search.planner.pivot import natural_key, one_array, pivot, series_name
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.series import Selection, read_limit, read_selection
-from sightline.search.planner.values import Over, Type, Value
+from sightline.search.planner.values import Type, Value
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import AggregateCall, Arguments, option, print_name, print_options
 from sightline.search.syntax.expressions import shown
 
-_NO_VALUE = "\0none"
-"""Stands in the table for rows without the split field, which a row with the text NULL must not be mistaken for."""
-_LEFT_OUT = "\0left out"
-"""Stands in the table for values that get no column; the row itself stays."""
+MOST_GAPS = 50_000
+"""Empty buckets that are filled in at most; a range of numbers may be far wider than the rows in it are many."""
 
 
 @dataclass
@@ -54,7 +68,8 @@ class _Charted(Command):
     nullstr: str = option("NULL", help="name of that column")
     sep: str = option(": ", help="what stands between aggregate and value in the names of columns")
     format: str = option("", help="a name with $AGG$ and $VAL$, where there are several aggregates")
-    cont: bool = option(True, help="rows for empty buckets of time too")
+    cont: bool = option(True, help="rows for empty buckets too")
+    dedup_splitvals: bool = option(False, help="count a repeated value of a multivalue field once")
     calls: list[AggregateCall] = field(default_factory=list)
     row: str = ""
     row_binning: Binning = field(default_factory=Binning)
@@ -69,7 +84,10 @@ class _Charted(Command):
         found.update(calls=[], column="", row_binning=Binning(), column_binning=Binning())
         arguments.skip_commas()
         while not arguments.done:
-            if arguments.peek(1).is_("=") and arguments.peek().kind == "word":
+            if arguments.peek().is_word("agg") and arguments.peek(1).is_("="):
+                arguments.position += 2
+                found["calls"].append(read_call(arguments, arithmetic=True))
+            elif arguments.peek(1).is_("=") and arguments.peek().kind == "word":
                 cls._read_option(arguments, found)
             elif over := arguments.accept_word("over"):
                 if found["row"]:
@@ -93,6 +111,13 @@ class _Charted(Command):
         binning = read_binning(arguments, found[where])
         if binning is not None:
             found[where] = binning
+            return
+        if arguments.peek().is_word("limit") and arguments.peek(2).is_word("top", "bottom"):
+            # The number may stand apart: limit=top 5.
+            word, number = arguments.peek(2), arguments.peek(3)
+            read_limit(word.text + number.text, word.span)
+            found["limit"] = word.text + number.text
+            arguments.position += 4
             return
         at = arguments.peek(2).span
         taken = arguments.options(cls)
@@ -128,19 +153,52 @@ class _Charted(Command):
 
     # -- columns
 
-    def split(self, relation: Relation, keys: list[tuple[str, Value]], named: list[NamedValue], context: Context) -> _Cells:
-        """The cells of the table: a row per key, a column per shown value and aggregate."""
-        relation, column, low = self._column_key(relation, context)
-        aggregates = [(_cell(position), one.value) for position, one in enumerate(named)]
-        grouped = relation.aggregated(
-            [*keys, ("\0column", column), *([("\0column low", low)] if low is not None else [])], aggregates
-        )
-        selection = self.where or read_limit(self.limit, None)
-        folded = fold_lesser_columns(grouped, selection, [name for name, _ in keys])
-        table = context.table_of(grouped if folded is None else folded)
-        found = pivot(one_array(table["\0row"]), one_array(table["\0column"]))
-        cells = [one_array(table[name]) for name, _ in aggregates]
-        positions = [n for n, key in enumerate(found.columns) if key not in (_NO_VALUE, _LEFT_OUT)]
+    @property
+    def selection(self) -> Selection:
+        """Which values get a column."""
+        return self.where or read_limit(self.limit, None)
+
+    def row_axis(self, relation: Relation, context: Context, *, provisional: bool) -> tuple[Relation, Axis]:
+        """What rows are grouped by, over the rows that have the field."""
+        axis = axis_of(relation, self.row, self.row_binning, context, provisional=provisional)
+        if axis.buckets is None and not axis.provisional:
+            relation, keys = grouping_keys(relation, [self.row], distinct=self.dedup_splitvals)
+            return relation, dataclasses.replace(axis, value=keys[0][1])
+        return relation.filtered(v.is_present(relation.field(self.row))), axis
+
+    def column_axis(self, relation: Relation, context: Context, *, provisional: bool) -> tuple[Relation, Axis]:
+        """What columns are grouped by; rows without the field count under `NO_VALUE`, or are left out."""
+        axis = axis_of(relation, self.column, self.column_binning, context, provisional=provisional)
+        value = axis.value
+        if not self.usenull:
+            relation = relation.filtered(v.is_present(value))
+        if value.type is Type.MULTI:
+            nothing = v.call("array", v.text(NO_VALUE), type=Type.MULTI)
+            each = v.call("arrayDistinct", value, type=Type.MULTI) if self.dedup_splitvals else value
+            filled = v.call("if", v.is_present(value), each, nothing, type=Type.MULTI)
+            relation, value = relation.unnested(filled, self.column)
+        elif not value.type.is_number:
+            value = v.cast(value, Type.TEXT)
+        return relation, dataclasses.replace(axis, value=value)
+
+    def split(
+        self, relation: Relation, row: Axis, named: list[NamedValue], context: Context, *, provisional: bool
+    ) -> _Cells | None:
+        """The cells of the table: a row per key, a column per shown value and aggregate.
+
+        None where a provisional axis must be divided into ranges after all.
+        """
+        relation, column = self.column_axis(relation, context, provisional=provisional)
+        selection = self.selection
+        folded = folded_cells(relation, row, column, named, selection)
+        if folded is None and (row.provisional or column.provisional):
+            return None
+        table = context.table_of(plain_cells(relation, row, column, named) if folded is None else folded)
+        if too_many_values(table):
+            return None
+        found = pivot(one_array(table[ROW]), one_array(table[COLUMN]))
+        cells = [one_array(table[cell(n)]) for n in range(len(named))]
+        positions = [n for n, key in enumerate(found.columns) if key not in (NO_VALUE, LEFT_OUT)]
         names = [str(found.columns[n]) for n in positions]
         filled = named[0].call.function in COUNTING
 
@@ -149,82 +207,55 @@ class _Charted(Command):
             return column.fill_null(0) if filled else column
 
         kept = positions if folded is not None else [positions[n] for n in selection.chosen(names, first_cells)]
-        lows = self._lows(table, low)
+        lows = _lows(table)
         kept = sorted(kept, key=lambda n: (lows.get(str(found.columns[n]), 0.0), natural_key(found.columns[n])))
         shown_columns = [(str(found.columns[n]), [found.column(n, one) for one in cells]) for n in kept]
-        if self.usenull and _NO_VALUE in found.columns:
-            n = found.columns.index(_NO_VALUE)
+        if self.usenull and NO_VALUE in found.columns:
+            n = found.columns.index(NO_VALUE)
             shown_columns.append((self.nullstr, [found.column(n, one) for one in cells]))
-        if self.useother and (len(kept) < len(positions) or _LEFT_OUT in found.columns):
-            texts = [str(found.columns[n]) for n in kept] + [_NO_VALUE]
-            rest = relation.filtered(v.call("notIn", column, v.multi(texts), type=Type.BOOL))
-            other = context.table_of(rest.aggregated(keys, aggregates))
-            at = pc.index_in(found.rows, one_array(other["\0row"]))
-            shown_columns.append((self.otherstr, [one_array(other[name]).take(at) for name, _ in aggregates]))
+        if self.useother and LEFT_OUT in found.columns:
+            n = found.columns.index(LEFT_OUT)
+            shown_columns.append((self.otherstr, [found.column(n, one) for one in cells]))
+        elif self.useother and len(kept) < len(positions):
+            texts = [str(found.columns[n]) for n in kept] + [NO_VALUE]
+            shown_columns.append((self.otherstr, self._others(relation, row, column, texts, found.rows, named, context)))
         columns = []
         for position, one in enumerate(named):
             for text, arrays in shown_columns:
                 title = series_name(one.name, text, self.sep, self.format) if len(named) > 1 else text
                 hides = title.startswith("_") or title == self.row
                 columns.append((f"VALUE_{title}" if hides else title, arrays[position], one))
-        return _Cells(found.rows, columns)
+        begins = (
+            one_array(table[ROW_LOW]).take(pc.index_in(found.rows, one_array(table[ROW])))
+            if ROW_LOW in table.column_names
+            else None
+        )
+        return _Cells(found.rows, columns, begins)
 
-    def _column_key(self, relation: Relation, context: Context) -> tuple[Relation, Value, Value | None]:
-        """The split field as text that is never absent, and for numbers in buckets where the bucket begins."""
-        value, low = relation.field(self.column), None
-        buckets = chosen_buckets(relation, self.column, self.column_binning, context, always=False)
-        if isinstance(buckets, TimeBuckets):
-            value = buckets.value(value)
-        elif isinstance(buckets, NumberBuckets):
-            value, low = buckets.ranges(value), v.as_float(buckets.bounds(value)[0])
-        if value.type is Type.MULTI:
-            nothing = v.call("array", v.text(_NO_VALUE), type=Type.MULTI)
-            filled = v.call("if", v.is_present(value), value, nothing, type=Type.MULTI)
-            relation, value = relation.unnested(filled, self.column)
-        key = v.call("ifNull", v.as_text(v.cast(value, Type.TEXT)), v.text(_NO_VALUE), type=Type.TEXT)
-        if not self.usenull:
-            relation = relation.filtered(v.call("notEquals", key, v.text(_NO_VALUE), type=Type.BOOL))
-        return relation, grouping_key(key), low
-
-    @staticmethod
-    def _lows(table: pa.Table, low: Value | None) -> dict[str, float]:
-        if low is None:
-            return {}
-        pairs = zip(table["\0column"].to_pylist(), table["\0column low"].to_pylist(), strict=True)
-        return {name: start for name, start in pairs if start is not None}
-
-
-def _cell(position: int) -> str:
-    return f"\0{position}"
+    def _others(
+        self,
+        relation: Relation,
+        row: Axis,
+        column: Axis,
+        shown_names: list[str],
+        rows: pa.Array,
+        named: list[NamedValue],
+        context: Context,
+    ) -> list[pa.Array]:
+        """The cells of all values together but the named ones, row by row."""
+        text = v.call("ifNull", v.as_text(column.named(column.value)), v.text(NO_VALUE), type=Type.TEXT)
+        rest = relation.filtered(v.call("notIn", text, v.multi(shown_names), type=Type.BOOL))
+        grouped = rest.aggregated(row.keys(ROW, ROW_LOW), [(cell(n), one.value) for n, one in enumerate(named)])
+        table = context.table_of(grouped.with_field(ROW, row.named(grouped.field(ROW))))
+        at = pc.index_in(rows, one_array(table[ROW]))
+        return [one_array(table[cell(n)]).take(at) for n in range(len(named))]
 
 
-def fold_lesser_columns(grouped: Relation, selection: Selection, keys: Sequence[str]) -> Relation | None:
-    """The cells with all values that get no column under one name, so that a field of a million values stays small here.
-
-    None where the engine does not compute the score, and all cells must be looked at.
-    """
-    score = v.as_number(grouped.field(_cell(0)))
-    if (
-        selection.score not in ("sum", "max")
-        or selection.operator != "in"
-        or not selection.value
-        or not score.type.is_number
-    ):
-        return None
-    column = grouped.field("\0column")
-    given = v.call("notEquals", column, v.text(_NO_VALUE), type=Type.BOOL)
-    grouped, (total,) = grouped.windowed(
-        [("score", Over(Type.FLOAT, v.call(selection.score, score, type=Type.FLOAT), (column,)))]
-    )
-    order = ((total, not selection.bottom), *v.sort_keys(column, False))
-    grouped, (rank,) = grouped.windowed([("rank", Over(Type.INT, v.call("dense_rank", type=Type.INT), (given,), order))])
-    kept = v.either([v.negation(given), v.call("lessOrEquals", rank, v.integer(int(selection.value)), type=Type.BOOL)])
-    folded: list[tuple[str, Value]] = [(name, grouped.field(name)) for name in keys]
-    folded.append(("\0column", v.call("if", kept, column, v.text(_LEFT_OUT), type=Type.TEXT)))
-    if "\0column low" in grouped.fields:
-        folded.append(("\0column low", v.choose(kept, grouped.field("\0column low"), v.Literal(Type.FLOAT, None))))
-    cells = [(name, value) for name, value in grouped.fields.items() if name not in {key for key, _ in folded}]
-    return grouped.aggregated(folded, [(name, v.agg("any", value, type=value.type)) for name, value in cells])
+def _lows(table: pa.Table) -> dict[str, float]:
+    if COLUMN_LOW not in table.column_names:
+        return {}
+    pairs = zip(table[COLUMN].to_pylist(), table[COLUMN_LOW].to_pylist(), strict=True)
+    return {name: start for name, start in pairs if start is not None}
 
 
 @dataclass(frozen=True)
@@ -233,6 +264,8 @@ class _Cells:
 
     rows: pa.Array
     columns: list[tuple[str, pa.Array, NamedValue]]
+    begins: pa.Array | None = None
+    """Where the ranges of numbers that rows stand for begin."""
 
     def placed(self, at: pa.Array) -> list[tuple[str, pa.Array]]:
         """The columns at other rows, given by position (null for a new row), with counts of nothing as 0."""
@@ -257,8 +290,9 @@ class Chart(_Charted):
     column for each aggregate. Rows without r are left out, those without c are the column NULL. The 10 columns with the
     largest sums are shown (`limit`, or WHERE by another score), the others together as OTHER. A cell without rows is 0 for
     a count and empty for other aggregates. `span` or `bins` after a field divides its numbers, or its times, into ranges;
-    numbers of more than 100 different values are divided anyway. With several aggregates columns are named
-    `aggregate: value`. A name that begins with an underscore gets VALUE_ in front.
+    numbers of more than 100 different values are divided anyway; ranges and times between others that no row lies in are
+    shown too (not with `cont=false`). With several aggregates columns are named `aggregate: value`. A name that begins with
+    an underscore gets VALUE_ in front.
     """
 
     @classmethod
@@ -274,38 +308,68 @@ class Chart(_Charted):
         return [*print_options(self), *calls, *over, *self.row_binning.print(), *by, *self.print_where()]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
-        relation, keys, span_s = self._row_keys(relation, context)
-        relation, named = lower_calls(self.calls, relation, context, span_s=span_s, finishing=True)
-        if self.column:
-            if context.dry:
-                return context.relation_of(pa.table({self.row: pa.array([], arrow_type(keys[-1][1].type))}))
-            return context.relation_of(context.python_step("pivot", lambda: self._table(relation, keys, named, context)))
-        aggregated = relation.aggregated(keys, [(one.name, one.value) for one in named])
-        fields = {(self.row if n == "\0row" else n): value for n, value in aggregated.fields.items() if n != "\0low"}
-        return aggregated.with_fields(fields)
-
-    def _table(
-        self, relation: Relation, keys: list[tuple[str, Value]], named: list[NamedValue], context: Context
-    ) -> pa.Table:
-        found = self.split(relation, keys, named, context)
-        everything = pa.array(np.arange(len(found.rows)), pa.int64())
-        return pa.table({self.row: found.rows} | dict(found.placed(everything)))
-
-    def _row_keys(self, relation: Relation, context: Context) -> tuple[Relation, list[tuple[str, Value]], float | None]:
-        """What rows are grouped by: where a range of numbers begins, so that ranges are in order, then its text."""
         if not self.row:
-            return relation, [], None
-        buckets = chosen_buckets(relation, self.row, self.row_binning, context, always=False)
-        if buckets is None:
-            relation, keys = grouping_keys(relation, [self.row])
-            return relation, [("\0row", value) for _, value in keys], None
-        value = relation.field(self.row)
-        relation = relation.filtered(v.is_present(value))
+            relation, named = lower_calls(self.calls, relation, context, finishing=True)
+            return relation.aggregated([], [(one.name, one.value) for one in named])
+        found = self._lowered(relation, context, provisional=True)
+        if found is None:
+            found = self._lowered(relation, context, provisional=False)
+        assert found is not None
+        return found
+
+    def _lowered(self, relation: Relation, context: Context, *, provisional: bool) -> Relation | None:
+        relation, row = self.row_axis(relation, context, provisional=provisional)
+        span_s = nominal_s(row.buckets.span) if isinstance(row.buckets, TimeBuckets) else None
+        relation, named = lower_calls(self.calls, relation, context, span_s=span_s, finishing=True)
+        found: _Cells | None
+        if self.column:
+            found = self.split(relation, row, named, context, provisional=provisional)
+        else:
+            grouped = relation.aggregated(row.keys(ROW, ROW_LOW), [(cell(n), one.value) for n, one in enumerate(named)])
+            grouped = grouped.with_fields(
+                {
+                    ROW: row.named(grouped.field(ROW)),
+                    ROW_LOW: row.begin(grouped.field(ROW), grouped.field(ROW_LOW)) or v.NULL,
+                }
+                | {cell(n): grouped.field(cell(n)) for n in range(len(named))}
+            )
+            needs_rows = row.provisional or (self.cont and row.buckets is not None)
+            if context.dry or not needs_rows:
+                names = {ROW: self.row} | {cell(n): one.name for n, one in enumerate(named)}
+                return grouped.with_fields({names[n]: value for n, value in grouped.fields.items() if n in names})
+            found = self._only_rows(grouped, row, named, context)
+        if found is None:
+            return None
+        table = context.python_step("pivot", lambda: self._filled(found, row, context))
+        return context.relation_of(table)
+
+    def _only_rows(self, grouped: Relation, row: Axis, named: list[NamedValue], context: Context) -> _Cells | None:
+        """The cells of a table without a split; None where the numbers of the rows must be divided into ranges after all."""
+        table = context.table_of(grouped.head(DEFAULT_BINS + 1) if row.provisional else grouped)
+        if row.provisional and table.num_rows > DEFAULT_BINS:
+            return None
+        cells = [(one.name, one_array(table[cell(n)]), one) for n, one in enumerate(named)]
+        return _Cells(one_array(table[ROW]), cells, one_array(table[ROW_LOW]) if ROW_LOW in table.column_names else None)
+
+    def _filled(self, found: _Cells, row: Axis, context: Context) -> pa.Table:
+        """The table, with rows for the buckets between others that no row lies in."""
+        rows, begins, buckets = found.rows, found.begins, row.buckets
+        at = pa.array(np.arange(len(rows)), pa.int64())
         if isinstance(buckets, TimeBuckets):
-            return relation, [("\0row", grouping_key(buckets.value(value)))], nominal_s(buckets.span)
-        low = v.as_float(buckets.bounds(value)[0])
-        relation = relation.with_field("\0low", low).with_field("\0row", buckets.ranges(value)).settled()
-        return relation, [(name, relation.field(name)) for name in ("\0low", "\0row")], None
+            begins = rows.cast(pa.float64())
+        if self.cont and buckets is not None and begins is not None:
+            missing = missing_begins(begins, buckets, MOST_GAPS)
+            if missing is None:
+                context.warn(
+                    f"gaps are not filled: there are more than {MOST_GAPS:,} ranges between the least and the greatest"
+                )
+            elif len(missing):
+                names = named_begins(missing, buckets, context) if isinstance(buckets, NumberBuckets) else pa.array(missing)
+                rows = pa.concat_arrays([rows, names.cast(rows.type)])
+                at = pa.concat_arrays([at, pa.nulls(len(missing), pa.int64())])
+                order = pc.sort_indices(pa.concat_arrays([begins, pa.array(missing)]))
+                rows, at = rows.take(order), at.take(order)
+        return pa.table({self.row: rows} | dict(found.placed(at)))
 
 
 @command("timechart", kind="transforming")
@@ -346,17 +410,21 @@ class TimeChart(_Charted):
         buckets = time_buckets(relation, time, self.row_binning, context)
         relation = relation.filtered(v.is_present(v.as_float(time)) if time.type is not Type.NULL else v.FALSE)
         relation, named = lower_calls(self.calls, relation, context, span_s=nominal_s(buckets.span), finishing=True)
-        start = buckets.value(time) if time.type is not Type.NULL else v.real(0)
-        keys = [("\0row", grouping_key(start))]
-        if context.dry:
-            columns = [] if self.column else [(one.name, pa.array([], arrow_type(one.value.type))) for one in named]
-            return context.relation_of(pa.table({"_time": pa.array([], pa.float64())} | dict(columns)))
+        row = Axis(buckets.value(time) if time.type is not Type.NULL else v.real(0), buckets=buckets)
+        found: _Cells | None
         if self.column:
-            found = self.split(relation, keys, named, context)
+            found = self.split(relation, row, named, context, provisional=True)
+            found = found or self.split(relation, row, named, context, provisional=False)
+            assert found is not None
         else:
-            table = context.table_of(relation.aggregated(keys, [(_cell(n), one.value) for n, one in enumerate(named)]))
-            cells = [(one.name, one_array(table[_cell(n)]), one) for n, one in enumerate(named)]
-            found = _Cells(one_array(table["\0row"]), cells)
+            table = context.table_of(
+                relation.aggregated(row.keys(ROW, ROW_LOW), [(cell(n), one.value) for n, one in enumerate(named)])
+            )
+            cells = [(one.name, one_array(table[cell(n)]), one) for n, one in enumerate(named)]
+            found = _Cells(one_array(table[ROW]), cells)
+        if context.dry:
+            columns = [(title, pa.array([], arrow_type(one.value.type))) for title, _, one in found.columns]
+            return context.relation_of(pa.table({"_time": pa.array([], pa.float64())} | dict(columns)))
         return context.relation_of(
             context.python_step("fill buckets", lambda: self._filled(found, buckets, relation, time, context))
         )

@@ -101,6 +101,10 @@ class TimeBuckets:
             yield start
             start = self.next(start)
 
+    def count_between(self, first: float, last: float) -> float:
+        """About how many buckets there are from one beginning to another."""
+        return (last - first) / nominal_s(self.span) + 1
+
     def _day_of(self, moment: float) -> int:
         return (datetime.fromtimestamp(moment, self.zone).date() - _EPOCH).days
 
@@ -234,6 +238,21 @@ class NumberBuckets:
         high = v.call("plus", low, v.real(self.width), type=Type.FLOAT)
         rounded = [v.call("round", x, v.integer(digits), type=Type.FLOAT) for x in (low, high)]
         return rounded[0], rounded[1]
+
+    def count_between(self, first: float, last: float) -> float:
+        """How many buckets there are from one beginning to another."""
+        if self.base:
+            return math.log(last / first) / math.log(self.base) + 1
+        return (last - first) / self.width + 1
+
+    def starts(self, first: float, last: float) -> Iterator[float]:
+        """Beginnings of all buckets from one beginning to another."""
+        count = round(self.count_between(first, last))
+        if self.base:
+            exponent = round(math.log(first / self.width) / math.log(self.base))
+            return (round(self.width * self.base ** (exponent + step), 9) for step in range(count))
+        digits = decimals(self.width)
+        return (round(first + step * self.width, digits) for step in range(count))
 
     def _power(self, exponent: Value) -> Value:
         power = v.call("pow", v.real(self.base), exponent, type=Type.FLOAT)
