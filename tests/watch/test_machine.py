@@ -116,6 +116,14 @@ def test_a_search_condition_holds_when_it_leaves_a_row():
     assert judge({"kind": "search", "search": "where x>1"}, 0, None)[0] is False
 
 
+def test_a_condition_that_always_holds_gives_notice_of_a_run_without_rows():
+    rule = Rule({"kind": "always"})
+    memory, steps = advance(rule, Memory(), Rows(0), 10.0)
+    assert (memory.state, [step.event for step in steps], steps[0].detail) == ("firing", ["fired"], "0 rows, wanted every run")
+    _, steps = advance(rule, memory, Rows(3, [{"a": 1}]), 20.0)
+    assert [(step.event, step.row) for step in steps] == [("fired", {"a": 1})]
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 30), st.sampled_from([0, 1, 2, Failure("x")])), max_size=30),
     st.sampled_from([0.0, 10.0, 45.0]),

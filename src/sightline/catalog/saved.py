@@ -233,15 +233,18 @@ def check_condition(condition: dict[str, Any]) -> dict[str, Any]:
     """A condition with its defaults filled in. Raises UserError for one that cannot be judged.
 
     `rows` compares the number of result rows: `relation` with `quantity`, which for "drops by" and "rises by" may be a
-    share of the last run such as "20%". `search` is a search over the results; it holds when it gives a row.
+    share of the last run such as "20%". `search` is a search over the results; it holds when it gives a row. `always` holds
+    after every run.
     """
     kind = condition.get("kind", "rows")
     if kind == "search":
         if not str(condition.get("search", "")).strip():
             raise UserError('a condition of kind "search" wants a search, got an empty one')
         return {"kind": "search", "search": str(condition["search"])}
+    if kind == "always":
+        return {"kind": "always"}
     if kind != "rows":
-        raise UserError(f'unknown kind of condition "{kind}", wanted one of: rows, search')
+        raise UserError(f'unknown kind of condition "{kind}", wanted one of: rows, search, always')
     relation = condition.get("relation", "greater than")
     if relation not in RELATIONS:
         raise UserError(f'unknown relation "{relation}", wanted one of: {", ".join(RELATIONS)}')

@@ -124,6 +124,8 @@ def judge(condition: Mapping[str, Any], count: int, last_count: int | None) -> t
     rows = f"{count} row" + ("" if count == 1 else "s")
     if condition["kind"] == "search":
         return count > 0, f"{rows} left by the condition"
+    if condition["kind"] == "always":
+        return True, f"{rows}, wanted every run"
     relation, quantity = condition["relation"], condition["quantity"]
     shown = quantity if isinstance(quantity, str) else f"{quantity:g}"
     why = f"{rows}, wanted {relation} {shown}"

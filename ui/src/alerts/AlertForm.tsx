@@ -51,7 +51,9 @@ export function AlertForm({ alert, start, onDone, onClose }: Props) {
         condition:
           condition.kind === "search"
             ? { kind: "search", search: condition.search ?? "" }
-            : { kind: "rows", relation: condition.relation, quantity: condition.quantity },
+            : condition.kind === "always"
+              ? { kind: "always" }
+              : { kind: "rows", relation: condition.relation, quantity: condition.quantity },
         throttle_s: Number(throttle) || 0,
         throttle_fields: fields.split(/[\s,]+/).filter(Boolean),
         actions: url.trim() === "" ? others : [...others, { ...kept, kind: "webhook", url: url.trim() }],
@@ -126,12 +128,15 @@ export function AlertForm({ alert, start, onDone, onClose }: Props) {
               setCondition(
                 e.target.value === "search"
                   ? { kind: "search", search: "" }
-                  : { kind: "rows", relation: "greater than", quantity: 0 },
+                  : e.target.value === "always"
+                    ? { kind: "always" }
+                    : { kind: "rows", relation: "greater than", quantity: 0 },
               )
             }
           >
             <option value="rows">the number of rows is …</option>
             <option value="search">a further search gives rows</option>
+            <option value="always">it has run</option>
           </select>
         </label>
         {condition.kind === "rows" ? (
@@ -156,7 +161,7 @@ export function AlertForm({ alert, start, onDone, onClose }: Props) {
               />
             </label>
           </>
-        ) : (
+        ) : condition.kind === "search" ? (
           <label>
             Condition, a search over the result
             <input
@@ -167,7 +172,7 @@ export function AlertForm({ alert, start, onDone, onClose }: Props) {
               spellCheck={false}
             />
           </label>
-        )}
+        ) : null}
         <label className="quarter">
           Quiet after firing, seconds
           <input type="number" min={0} value={throttle} onChange={(e) => setThrottle(e.target.value)} />

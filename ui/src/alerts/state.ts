@@ -56,6 +56,7 @@ export function conditionText(c: {
   quantity?: number | string | null;
   search?: string | null;
 }): string {
+  if (c.kind === "always") return "every run";
   return c.kind === "search"
     ? `rows of "${c.search ?? ""}"`
     : `number of rows ${c.relation ?? "greater than"} ${c.quantity ?? 0}`;

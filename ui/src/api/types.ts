@@ -185,7 +185,7 @@ export interface IndexStatus {
 }
 
 export interface AlertCondition {
-  kind: "rows" | "search";
+  kind: "rows" | "search" | "always";
   relation?: string | null;
   /** A number, or a share such as "20%" for drops and rises. */
   quantity?: number | string | null;
