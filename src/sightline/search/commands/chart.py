@@ -83,6 +83,7 @@ class _Charted(Command):
         found.setdefault("row", "")
         found.update(calls=[], column="", row_binning=Binning(), column_binning=Binning())
         arguments.skip_commas()
+        split_first = False
         while not arguments.done:
             if arguments.peek().is_word("agg") and arguments.peek(1).is_("="):
                 arguments.position += 2
@@ -90,10 +91,13 @@ class _Charted(Command):
             elif arguments.peek(1).is_("=") and arguments.peek().kind == "word":
                 cls._read_option(arguments, found)
             elif over := arguments.accept_word("over"):
-                if found["row"]:
+                if found["row"] and (found["column"] or not split_first):
                     raise SearchError("the field for rows is given twice", over.span)
+                # BY before OVER names the columns.
+                found["column"] = found["row"]
                 found["row"] = arguments.name("a field name after OVER")
             elif arguments.accept_word("by", "groupby"):
+                split_first = not found["row"]
                 cls._read_by(arguments, found)
             elif arguments.accept_word("where"):
                 found["where"] = read_selection(arguments)
@@ -130,7 +134,7 @@ class _Charted(Command):
     @classmethod
     def _read_by(cls, arguments: Arguments, found: dict[str, Any]) -> None:
         names = 0
-        while not arguments.done and not arguments.peek().is_word("where"):
+        while not arguments.done and not arguments.peek().is_word("where", "over"):
             if arguments.peek(1).is_("="):
                 cls._read_option(arguments, found)
                 continue

@@ -86,12 +86,16 @@ def assign_by_value(relation: Relation, target: str, value: v.Value, context: Co
         return relation
     relation = relation.with_field("\0name", name_value).with_field("\0value", value).settled()
     names, found = relation.field("\0name"), relation.field("\0value")
-    distinct = relation.filtered(v.is_present(names)).aggregated([("name", names)], [])
+    some = v.agg("max", v.call("toInt64", v.is_present(found), type=Type.INT), type=Type.INT)
+    distinct = relation.filtered(v.is_present(names)).aggregated([("name", names)], [("some", some)])
     fields = dict(relation.fields)
     fields.pop("\0name", None)
     fields.pop("\0value", None)
     relation = relation.with_fields(fields)
-    for name in context.table_of(distinct)["name"].to_pylist() if not context.dry else []:
+    for row in context.table_of(distinct).to_pylist() if not context.dry else []:
+        name = row["name"]
+        if not row["some"] and name not in relation.fields:
+            continue
         chosen = v.is_true(v.call("equals", names, v.text(name), type=Type.BOOL))
         relation = relation.with_field(name, v.choose(chosen, found, relation.field(name)))
     return relation

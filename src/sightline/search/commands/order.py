@@ -101,12 +101,7 @@ class Sort(Command):
             count = int(arguments.next().text)
         keys = read_sort_keys(arguments)
         # A trailing `d` or `desc` reverses everything.
-        if (
-            len(keys) > 1
-            and keys[-1].name.lower() in ("d", "desc")
-            and not keys[-1].descending
-            and keys[-1].kind == "auto"
-        ):
+        if len(keys) > 1 and keys[-1].name.lower() in ("d", "desc") and not keys[-1].descending and keys[-1].kind == "auto":
             keys = [SortKey(k.name, not k.descending, k.kind) for k in keys[:-1]]
         if not keys:
             raise SearchError("a field name is expected, got the end", arguments.peek().span)
@@ -262,6 +257,7 @@ class Dedup(Command):
         sortby: list[SortKey] = []
         while not arguments.done:
             given.update(arguments.options(cls))
+            arguments.skip_commas()
             if arguments.done:
                 break
             if arguments.accept_word("sortby"):

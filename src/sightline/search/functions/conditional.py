@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sightline.errors import SearchError, Span
@@ -38,7 +39,7 @@ def case(arguments: list[Value], context: Context) -> Value:
     Syntax: case(<condition>, <value>, ...)
     Example: index=web | eval class=case(status>=500, "error", status>=400, "client", true(), "ok")
     """
-    return _first_of_pairs("case", arguments, [condition(test, "case") for test in arguments[::2]])
+    return _first_of_pairs("case", arguments, lambda test: condition(test, "case"))
 
 
 @function("validate", minimum=2, maximum=None)
@@ -48,13 +49,13 @@ def validate(arguments: list[Value], context: Context) -> Value:
     Syntax: validate(<condition>, <value>, ...)
     Example: index=web | eval problem=validate(isint(port), "no number", port<65536, "too large")
     """
-    tests = [v.negation(v.is_true(condition(test, "validate"))) for test in arguments[::2]]
-    return _first_of_pairs("validate", arguments, tests)
+    return _first_of_pairs("validate", arguments, lambda test: v.negation(v.is_true(condition(test, "validate"))))
 
 
-def _first_of_pairs(name: str, arguments: list[Value], tests: list[Value]) -> Value:
+def _first_of_pairs(name: str, arguments: list[Value], test_of: Callable[[Value], Value]) -> Value:
     if len(arguments) % 2:
         raise SearchError(f"{name} takes pairs of a condition and a value, got {len(arguments)} arguments")
+    tests = [test_of(test) for test in arguments[::2]]
     results = arguments[1::2]
     type = v.common_type([r.type for r in results])
     if type is Type.NULL:

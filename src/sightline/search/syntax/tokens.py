@@ -143,6 +143,19 @@ def closing_quote(text: str, start: int, end: int) -> int:
     return -1
 
 
+_WORDS_BEFORE_VALUES = frozenset(("and", "or", "not", "xor", "like", "in"))
+
+
+def _ends_value(tokens: list[Token]) -> bool:
+    """Whether a value ends here, so that a dot joins it to the next one instead of beginning a number."""
+    if not tokens:
+        return False
+    last = tokens[-1]
+    if last.kind == "name":
+        return last.text.lower() not in _WORDS_BEFORE_VALUES
+    return last.kind in ("string", "quoted", "number", "subsearch") or last.is_(")")
+
+
 def expression_tokens(text: str, span: Span, subsearches: dict[int, tuple[Pipeline, int]]) -> list[Token]:
     """Tokens of text[span] for commands that read expressions."""
     out: list[Token] = []
@@ -165,7 +178,7 @@ def expression_tokens(text: str, span: Span, subsearches: dict[int, tuple[Pipeli
         elif match := _HEX.match(text, i, end):
             i = match.end()
             out.append(Token("number", str(int(match.group(), 16)), Span(start, i), glued))
-        elif (match := _NUMBER.match(text, i, end)) and match.end() > i:
+        elif not (c == "." and _ends_value(out)) and (match := _NUMBER.match(text, i, end)):
             i = match.end()
             out.append(Token("number", match.group(), Span(start, i), glued))
         elif match := _NAME.match(text, i, end):
