@@ -7,7 +7,7 @@ data), it asks the context, which writes SQL for what was gathered so far, runs 
 from __future__ import annotations
 
 import time as wall
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any, Protocol
@@ -18,13 +18,16 @@ import pyarrow as pa
 from sightline.config import Settings
 from sightline.errors import SearchError, SightlineError, Span
 from sightline.search.planner import values as v
-from sightline.search.planner.relation import Names, Node, Relation, Rows
+from sightline.search.planner.relation import Filter, Names, Node, Project, Relation, Rows, Scan
 from sightline.search.planner.rules import rewrite
 from sightline.search.planner.sql import Writer
 from sightline.search.planner.values import Column, Type, Value
+from sightline.search.syntax.parser import SUBSEARCH_DEPTH_LIMIT
 from sightline.search.syntax.source import MacroDefinition
 from sightline.search.syntax.tree import Pipeline
 
+TimeRange = tuple[float | None, float | None]
+"""Earliest and latest moment in seconds; None is an open end."""
 ROW_COLUMN = "row_number"
 """Column that keeps the order of rows held in memory."""
 
@@ -132,6 +135,8 @@ class Context:
     """The fields that the commands after the one being lowered read; None is any field."""
     overridden_earliest: float | None = None
     overridden_latest: float | None = None
+    subsearch_range: TimeRange = (None, None)
+    """The time range of the subsearch that was planned last."""
 
     # -- messages
 
@@ -171,8 +176,18 @@ class Context:
         order = ((Column(Type.INT, ROW_COLUMN), False),)
         return Relation(Rows(key, tuple(columns)), fields, order, self.names, kind)
 
-    def table_of(self, relation: Relation, fields: Sequence[str] | None = None, *, ordered: bool = True) -> pa.Table:
-        """The relation's rows as an Arrow table, all fields or the named ones, in the shown order."""
+    def table_of(
+        self,
+        relation: Relation,
+        fields: Sequence[str] | None = None,
+        *,
+        ordered: bool = True,
+        settings: Mapping[str, Any] | None = None,
+    ) -> pa.Table:
+        """The relation's rows as an Arrow table, all fields or the named ones, in the shown order.
+
+        `settings` are the engine's, for this statement alone.
+        """
         wanted = list(fields if fields is not None else relation.fields)
         held = self._held_columns(relation, wanted)
         if held is not None:
@@ -185,7 +200,7 @@ class Context:
             arrays = [pa.array([], arrow_type(relation.field(name).type)) for name, _ in columns]
             return pa.Table.from_arrays(arrays, names=[name for name, _ in columns])
         self.check_cancelled()
-        table = self.store.query(statement, tables=self._used_tables(statement), sid=self.sid)
+        table = self.store.query(statement, tables=self._used_tables(statement), sid=self.sid, settings=settings)
         step.elapsed_s, step.rows = wall.monotonic() - started, table.num_rows
         if table.num_rows > self.settings.search.max_python_rows:
             raise SearchError(
@@ -275,6 +290,23 @@ class Context:
             return relation
         return self.relation_of(self.table_of(relation), kind=relation.kind)
 
+    def rereadable(self, relation: Relation) -> Relation:
+        """The same relation for several readers: as it is where reading it again gives the same rows, else held.
+
+        Stored rows that are only filtered are read again by each reader, which takes the few columns it needs; to hold them
+        would take all columns of all rows. Whatever depends on an order with ties, or on chance, could differ.
+        """
+        return relation if _is_plain(relation.node) else self.held(relation)
+
+    def rows_within(self, relation: Relation, limit_s: float) -> Relation:
+        """The rows that the engine finds within a time, held in memory; a warning says when that was not all of them."""
+        started = wall.monotonic()
+        settings = {"max_execution_time": limit_s, "timeout_overflow_mode": "break"}
+        table = self.table_of(relation, settings=settings)
+        if wall.monotonic() - started >= limit_s:
+            self.warn(f"the subsearch was ended after {limit_s:g} s, as it asked for: its rows may be fewer than there are")
+        return self.relation_of(table, kind=relation.kind)
+
     def _rows_below(self, node: Node) -> set[str]:
         found = {node.key} if isinstance(node, Rows) else set()
         for input in node.inputs:
@@ -304,9 +336,48 @@ class Context:
     # -- subsearches
 
     def subsearch(self, pipeline: Pipeline, relation: Relation | None = None) -> Relation:
-        """The relation of a nested pipeline, over the given rows or from its own beginning."""
+        """The relation of a nested pipeline, over the given rows or from its own beginning.
+
+        One from its own beginning has the job's time range unless its text says otherwise, and leaves that of the search
+        around it alone; `subsearch_range` tells afterwards which range it had.
+        """
         assert self.run_pipeline is not None
-        return self.run_pipeline(pipeline, self, relation)
+        if self.depth >= SUBSEARCH_DEPTH_LIMIT:
+            raise SearchError(f"subsearches nest deeper than {SUBSEARCH_DEPTH_LIMIT}", self.stage_span)
+        outer = self.overridden_earliest, self.overridden_latest
+        if relation is None:
+            self.overridden_earliest = self.overridden_latest = None
+        self.depth += 1
+        try:
+            return self.run_pipeline(pipeline, self, relation)
+        finally:
+            self.depth -= 1
+            if relation is None:
+                self.subsearch_range = self.time_range
+                self.overridden_earliest, self.overridden_latest = outer
+
+    @property
+    def time_range(self) -> TimeRange:
+        """The range that the text read so far asks for, or else the job's; None is an open end."""
+        if self.overridden_earliest is None and self.overridden_latest is None:
+            return self.earliest, self.latest
+        return self.overridden_earliest, self.overridden_latest
+
+    def override_range(self, ranges: Iterable[TimeRange]) -> None:
+        """Take for the search's range, from here on, the smallest one that holds all of these."""
+        starts, ends = zip(*ranges, strict=True)
+        self.overridden_earliest = None if None in starts else min(starts)
+        self.overridden_latest = None if None in ends else max(ends)
+
+
+def _is_plain(node: Node) -> bool:
+    if isinstance(node, Scan | Rows):
+        return True
+    if isinstance(node, Filter):
+        return not node.condition.volatile and _is_plain(node.input)
+    if isinstance(node, Project):
+        return not any(value.volatile for _, value in node.columns) and _is_plain(node.input)
+    return False
 
 
 class SearchCancelled(SearchError):

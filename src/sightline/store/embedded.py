@@ -344,6 +344,8 @@ class EmbeddedStore:
             "max_memory_usage": memory_bytes,
             "max_bytes_before_external_group_by": memory_bytes // 2,
             "max_bytes_before_external_sort": memory_bytes // 2,
+            # The part of a join's other side that is read back from disk needs memory of its own.
+            "max_bytes_before_external_join": memory_bytes // 4,
             "max_execution_time": self._settings.search.max_time_s,
             **JSON_SETTINGS,
             "log_comment": sid,

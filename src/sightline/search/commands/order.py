@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sightline.errors import SearchError
 from sightline.search.context import Context
 from sightline.search.planner import values as v
+from sightline.search.planner.aggregates import grouping_key
 from sightline.search.planner.lower import lower_condition
 from sightline.search.planner.relation import OrderKey, Relation
 from sightline.search.planner.relation import Sort as SortNode
@@ -278,7 +279,7 @@ class Dedup(Command):
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         names = [n for name in self.names for n in (relation.matching(name, internal=True) or [name])]
-        keys = [relation.field(name) for name in names]
+        keys = [grouping_key(relation.field(name)) for name in names]
         absent_everywhere = any(key.type is Type.NULL for key in keys)
         complete = v.FALSE if absent_everywhere else v.both([v.is_present(key) for key in keys])
         shown = order_by(relation, self.sortby) if self.sortby else relation

@@ -1,15 +1,99 @@
-"""What a subsearch's rows mean as conditions: each row an AND of its fields, the rows joined by OR."""
+"""Subsearches: reading and running one, and what its rows mean as conditions of the search around it."""
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
 from sightline.errors import SearchError, Span
+from sightline.search.context import Context
+from sightline.search.planner.relation import Relation
+from sightline.search.syntax.arguments import Arguments
+from sightline.search.syntax.expressions import quote_string
+from sightline.search.syntax.parser import parse_pipeline
 from sightline.search.syntax.predicates import PredicateReader
+from sightline.search.syntax.printer import print_pipeline
+from sightline.search.syntax.source import read_source
 from sightline.search.syntax.tokens import word_tokens
-from sightline.search.syntax.tree import Both, Comparison, Either, Everything, Negation, Predicate, SubsearchPredicate
+from sightline.search.syntax.tree import (
+    Both,
+    Comparison,
+    Either,
+    Everything,
+    Negation,
+    Pipeline,
+    Predicate,
+    SubsearchPredicate,
+)
+
+_DATASETS = {
+    "datamodel": "from datamodel:{}",
+    "savedsearch": "savedsearch {}",
+    "lookup": "inputlookup {}",
+    "inputlookup": "inputlookup {}",
+}
+"""The commands that read a dataset which is named instead of a subsearch, by the word before its colon."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Where other rows come from: a pipeline in brackets, or a dataset such as `lookup:users`."""
+
+    pipeline: Pipeline | None = None
+    dataset: str = ""
+    span: Span = field(default=Span(0, 0), compare=False)
+
+
+def branch_at(arguments: Arguments) -> Branch | None:
+    """The subsearch or dataset at the cursor, consumed, or None where there is something else."""
+    token = arguments.peek()
+    if token.kind == "subsearch" and token.subsearch is not None:
+        arguments.next()
+        return Branch(token.subsearch, span=token.span)
+    kind, colon, name = token.text.partition(":")
+    if token.kind == "word" and colon and kind.lower() in _DATASETS:
+        arguments.next()
+        following = arguments.peek()
+        if not name and following.kind in ("string", "quoted", "word"):
+            name = arguments.next().text
+        if not name:
+            raise SearchError(f'a name is expected after "{kind}:"', token.span)
+        return Branch(
+            None, f"{kind.lower()}:{name}", Span(token.span.start, arguments.tokens[arguments.position - 1].span.end)
+        )
+    return None
+
+
+def print_branch(branch: Branch) -> str:
+    """The branch as it is written."""
+    if branch.pipeline is not None:
+        return f"[{print_pipeline(branch.pipeline)}]"
+    kind, _, name = branch.dataset.partition(":")
+    return f"{kind}:{quote_string(name)}"
+
+
+def run_branch(branch: Branch, context: Context) -> Relation:
+    """The branch's rows."""
+    if branch.pipeline is not None:
+        return context.subsearch(branch.pipeline)
+    kind, _, name = branch.dataset.partition(":")
+    return run_text("| " + _DATASETS[kind].format(quote_string(name)), context, branch.span)
+
+
+def run_text(text: str, context: Context, place: Span, relation: Relation | None = None) -> Relation:
+    """The rows of a search that was written elsewhere; what is wrong with it, or worth a warning, is told at `place`."""
+    known = len(context.messages)
+    try:
+        return context.subsearch(parse_pipeline(read_source(text, context.knowledge.macro)), relation)
+    except SearchError as error:
+        error.span = place
+        raise
+    finally:
+        context.messages[known:] = [dataclasses.replace(message, span=place) for message in context.messages[known:]]
+
 
 ROWS_LIMIT = 100_000
 """Rows that may become conditions; more make a statement that no engine plans in reasonable time."""

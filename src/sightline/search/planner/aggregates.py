@@ -131,6 +131,15 @@ def _fields_with_values(
 ) -> set[tuple[str, bool]]:
     """Fields, each with whether text counts, of which some row has a value that counts."""
     wanted = list(dict.fromkeys((name, _reads_text(call)) for call, names in matched.items() for name in names))
+    return _with_values(relation, wanted, context)
+
+
+def fields_with_values(relation: Relation, names: Sequence[str], context: Context) -> set[str]:
+    """Those of the fields of which some row has a value, asked of the rows in one statement."""
+    return {name for name, _ in _with_values(relation, [(name, True) for name in names], context)}
+
+
+def _with_values(relation: Relation, wanted: Sequence[tuple[str, bool]], context: Context) -> set[tuple[str, bool]]:
     if not wanted or context.dry:
         return set(wanted)
     tests = []

@@ -160,7 +160,10 @@ class Union(Node):
 
 @dataclass(frozen=True)
 class Join(Node):
-    """Rows of the left with matching rows of the right; `kind` is inner or left."""
+    """Rows of the left with matching rows of the right; `kind` is inner, left or full.
+
+    What stands for a missing side is the engine's zero of each column's type, so columns must be nullable or arrays.
+    """
 
     left: Node
     right: Node
@@ -312,6 +315,38 @@ class Relation:
         id = self.names.fresh(hint)
         return dataclasses.replace(self, node=Unnest(self.node, id, array)), Column(type, id)
 
+    def joined(self, other: Relation, on: Sequence[tuple[Value, Value]], kind: str = "left") -> tuple[Relation, Relation]:
+        """The rows of this relation with those of another that have equal keys (this one's and the other's in each pair).
+
+        Gives this relation and the other one over the rows of both: fields of the other are absent where nothing matched,
+        with a `full` join those of this one too. An absent key matches nothing; without keys every row matches every row.
+        The order is this one's, then the other's.
+        """
+        keys = [(v.integer(0), v.integer(0))] if not on else on
+        if kind == "full":
+            return self._fully_joined(other, keys)
+        names = [f"\0key{position}" for position in range(len(keys))]
+        # A scan gives both sides of a join of a table with itself the same identifiers, so the other side gets its own.
+        fields = {name: _absentable(value) for name, value in other.fields.items()}
+        fields.update(zip(names, (_column_of(key) for _, key in keys), strict=True))
+        right = dataclasses.replace(other, fields=fields).settled()
+        pairs = tuple((_column_of(key), right.fields[name]) for (key, _), name in zip(keys, names, strict=True))
+        node = Join(self.node, right.node, pairs, kind)
+        left = dataclasses.replace(self, node=node, order=self.order + right.order)
+        kept = {name: value for name, value in right.fields.items() if name not in names}
+        return left, dataclasses.replace(right, node=node, fields=kept)
+
+    def _fully_joined(self, other: Relation, on: Sequence[tuple[Value, Value]]) -> tuple[Relation, Relation]:
+        names = [f"\0left{position}" for position in range(len(on))]
+        fields = {name: _absentable(value) for name, value in self.fields.items()}
+        fields.update(zip(names, (_absentable(key) for key, _ in on), strict=True))
+        left = dataclasses.replace(self, fields=fields).settled()
+        pairs = [(left.fields[name], theirs) for name, (_, theirs) in zip(names, on, strict=True)]
+        joined, found = left.joined(other, pairs, "left")
+        node = dataclasses.replace(joined.node, kind="full")
+        kept = {name: value for name, value in joined.fields.items() if name not in names}
+        return dataclasses.replace(joined, node=node, fields=kept), dataclasses.replace(found, node=node)
+
     def union(self, others: Sequence[Relation]) -> Relation:
         """The rows of this relation, then those of the others, each in its own order."""
         branches = [self, *others]
@@ -334,6 +369,18 @@ class Relation:
         order = ((Column(Type.INT, part_id), False), (Column(Type.INT, position_id), False))
         kind = "events" if all(b.kind == "events" for b in branches) else "table"
         return Relation(Union(tuple(nodes)), fields, order, self.names, kind)
+
+
+def _column_of(value: Value) -> Value:
+    """The value as one that becomes a column of its own, also a constant."""
+    return v.call("materialize", value, type=value.type) if isinstance(value, v.Literal) else value
+
+
+def _absentable(value: Value) -> Value:
+    """The value in a form that a row without a match leaves absent instead of zero."""
+    if value.type is Type.MULTI:
+        return _column_of(value)
+    return v.call("toNullable", value, type=value.type)
 
 
 def wildcard_regex(pattern: str) -> re.Pattern[str]:

@@ -74,6 +74,8 @@ _FLOATS = {"Float64", "Float32", "UInt64"}
 
 RAW_TIME = "_time:stored"
 """Identifier of the stored time column, for bounds that prune parts and granules."""
+STORED_ORDER = ((Column(Type.TIME, RAW_TIME), True),)
+"""The order of stored rows: newest first."""
 RAW_INDEX = "index:stored"
 """Identifier of the stored index column, for the same."""
 
@@ -102,7 +104,7 @@ def table_relation(table: str, paths: Mapping[str, frozenset[str]], names: Names
         fields[name] = Column(type, id)
         if type is Type.MULTI and name + "{}" not in paths:
             fields[name + "{}"] = Column(type, id)
-    return Relation(Scan(sql_name, provides), fields, ((Column(Type.TIME, RAW_TIME), True),), names, "events")
+    return Relation(Scan(sql_name, provides), fields, STORED_ORDER, names, "events")
 
 
 def time_bounds(table: str, earliest: float | None, latest: float | None) -> Value:

@@ -196,7 +196,7 @@ class Writer:
             select.columns = columns
             sides.append((select.render().replace("\n", "\n  "), passed))
         on = " AND ".join(f"`key0_{k}` = `key1_{k}`" for k in range(len(node.on)))
-        word = "LEFT JOIN" if node.kind == "left" else "INNER JOIN"
+        word = f"{node.kind.upper()} JOIN"
         source = f"(\n  {sides[0][0]}\n) AS l\n{word} (\n  {sides[1][0]}\n) AS r ON {on}"
         return _Select(source, {id: quote_identifier(id) for _, passed in sides for id in passed})
 
