@@ -322,7 +322,7 @@ class Relation:
         with a `full` join those of this one too. An absent key matches nothing; without keys every row matches every row.
         The order is this one's, then the other's.
         """
-        keys = [(v.integer(0), v.integer(0))] if not on else on
+        keys = on or [(v.integer(0), v.integer(0))]
         if kind == "full":
             return self._fully_joined(other, keys)
         names = [f"\0key{position}" for position in range(len(keys))]
