@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
@@ -188,6 +188,23 @@ def auto_span(length_s: float, bins: int, least: TimeSpan | None = None) -> Time
         if length_s / nominal_s(span) <= bins:
             return span
     return least if least is not None and nominal_s(least) > nominal_s(TIME_LADDER[-1]) else TIME_LADDER[-1]
+
+
+def fitting_buckets(starts: Sequence[float], span_s: float, zone: tzinfo) -> TimeBuckets:
+    """Buckets of about this length that begin at all of these moments: those of the calendar where one of its units fits."""
+    days, months = round(span_s / 86400), round(span_s / MONTH_S)
+    units = []
+    if days and abs(span_s - days * 86400) <= 3600:
+        units.append(f"{days}d")
+        units.extend(f"{days // 7}w@w{weekday}" for weekday in range(7) if days % 7 == 0)
+    if months and 27 <= days / months <= 32:
+        units.append(f"{months}mon")
+    for unit in units:
+        buckets = TimeBuckets(parse_span(unit), zone)
+        if all(buckets.start(moment) == moment for moment in starts):
+            return buckets
+    length_s = tidy(span_s)
+    return TimeBuckets(TimeSpan(length_s, "s"), UTC, tidy(starts[0] % length_s))
 
 
 def alignment(text: str, earliest: float | None, latest: float | None, now: float, zone: tzinfo) -> float:
