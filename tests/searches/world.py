@@ -20,9 +20,9 @@ import pyarrow as pa
 from script import Answer, Clear, Conf, Load, Rows, Search, Step
 
 from sightline.catalog.collections import typed, with_keys
-from sightline.catalog.conf import merge_conf, read_conf, with_defaults
+from sightline.catalog.conf import merge_conf, read_conf
 from sightline.catalog.knowledge import macro_of_stanza
-from sightline.catalog.stanzas import check_shape, is_true
+from sightline.catalog.stanzas import check_shape, effective
 from sightline.config import Settings
 from sightline.errors import SearchError, UserError
 from sightline.ml import ModelRegistry
@@ -73,8 +73,7 @@ class MemoryKnowledge:
         self.version += 1
 
     def stanzas(self, kind: str) -> dict[str, dict[str, str]]:
-        merged = with_defaults(self.settings.get(kind, {}))
-        return {name: given for name, given in merged.items() if not is_true(given.get("disabled", "0"))}
+        return effective(kind, [self.settings.get(kind, {})])
 
     def stanzas_version(self) -> int:
         return self.version

@@ -7,7 +7,7 @@ nothing is kept that could not be read back; what an expression or a pattern in 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import unquote
 
 from sqlalchemy import delete, select
@@ -75,14 +75,13 @@ class StanzaStore:
     def merged(self) -> Stanzas:
         """Each stanza as a search sees it: apps in the order of their names, then what was defined here; none disabled.
 
-        An app's `[default]` holds for the stanzas of that app.
+        An app's `[default]` holds for the stanzas of that app; that of props holds for every event, and stays.
         """
         layers: dict[str, Stanzas] = {}
         for row in self.list():
             layers.setdefault(row.app, {})[row.name] = row.settings
         ordered = sorted(layers, key=lambda app: (app == OWN_APP, app))
-        merged = merge_conf(with_defaults(layers[app]) for app in ordered)
-        return {name: settings for name, settings in merged.items() if not is_true(settings.get("disabled", "0"))}
+        return effective(self.kind, [layers[app] for app in ordered])
 
     def _require(self, session, name: str, app: str) -> Stanza:
         query = select(Stanza).where(Stanza.kind == self.kind, Stanza.app == app, Stanza.name == name)
@@ -91,6 +90,12 @@ class StanzaStore:
             names = session.scalars(select(Stanza.name).where(Stanza.kind == self.kind, Stanza.app == app))
             raise NotFound(f'no stanza "{name}" in {self.kind}', hint=nearest(name, list(names)))
         return found
+
+
+def effective(kind: str, layers: Iterable[Mapping[str, Mapping[str, str]]]) -> Stanzas:
+    """The enabled stanzas of several files of one kind, of which later ones win, with their defaults filled in."""
+    merged = merge_conf(layer if kind == "props" else with_defaults(layer) for layer in layers)
+    return {name: settings for name, settings in merged.items() if not is_true(settings.get("disabled", "0"))}
 
 
 def stanzas_version(sessions: SessionFactory) -> int:

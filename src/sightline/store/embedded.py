@@ -42,6 +42,7 @@ from sightline.store import appending, decoding, files, udf
 from sightline.store.engine_errors import EngineError, engine_error
 from sightline.store.migrations import migrate
 from sightline.store.paths import JsonPaths
+from sightline.store.sourcetypes import Sourcetypes
 from sightline.store.sql_text import INSERT_SETTINGS, JSON_SETTINGS, quote, settings_clause
 
 TABLES = {"event": "events", "metric": "metrics", "trace": "spans"}
@@ -105,6 +106,7 @@ class EmbeddedStore:
             self.close()
             raise
         self._paths = JsonPaths(self.query)
+        self._sourcetypes = Sourcetypes(self.query)
 
     # Statements
 
@@ -283,6 +285,10 @@ class EmbeddedStore:
         Read from the parts' metadata, not from rows; sees every insert that has returned. `indexes` None means all.
         """
         return self._paths.read(table, indexes)
+
+    def sourcetypes(self, indexes: Sequence[str]) -> frozenset[str] | None:
+        """Sourcetypes of the events in some indexes; None while parts change too fast to tell."""
+        return self._sourcetypes.read(indexes)
 
     def delete_index(self, index: str) -> None:
         """Drop everything an index holds, in every table."""

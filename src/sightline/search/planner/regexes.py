@@ -94,7 +94,24 @@ def matches_any(text: Value, pattern: Value) -> Value:
 
 def extract(text: Value, pattern: str, name: str, max_match: int = 1) -> Value:
     """What a named group matched: text of the first match, or a multivalue of the first `max_match` (0: all)."""
-    index = v.integer(regex.compile(python_pattern(pattern)).groupindex[name])
+    return extract_group(text, pattern, regex.compile(python_pattern(pattern)).groupindex[name], max_match)
+
+
+def group_count(pattern: str) -> int:
+    """How many groups a pattern has."""
+    return regex.compile(python_pattern(pattern)).groups
+
+
+def group_indexes(pattern: str) -> dict[str, int]:
+    """The number of each named group."""
+    return dict(regex.compile(python_pattern(pattern)).groupindex)
+
+
+def extract_group(text: Value, pattern: str, number: int, max_match: int = 1) -> Value:
+    """The same for a group by its number; 0 is the whole match, for the first match only."""
+    if number == 0:
+        return extract_group(text, f"({pattern})", 1, max_match)
+    index = v.integer(number)
     if needs_backtracking(pattern):
         return _extract_backtracking(text, pattern, index, max_match)
     if max_match == 1:
@@ -106,6 +123,16 @@ def extract(text: Value, pattern: str, name: str, max_match: int = 1) -> Value:
     if max_match:
         found = v.call("arraySlice", found, v.integer(1), v.integer(max_match), type=Type.MULTI)
     return found
+
+
+def all_groups(text: Value, pattern: str) -> Value:
+    """The groups of every match: an array, for each match, of an array of texts."""
+    if needs_backtracking(pattern):
+        everything = v.call("toInt64", v.integer(0), type=Type.INT)
+        listed = v.call("pcre_groups", _plain(text), v.text(python_pattern(pattern)), everything, type=Type.TEXT)
+        sure = v.call("ifNull", listed, v.text("[]"), type=Type.TEXT)
+        return v.call("JSONExtract", sure, v.text("Array(Array(String))"), type=Type.MULTI)
+    return v.call("extractAllGroupsVertical", text, _engine_pattern(pattern), type=Type.MULTI)
 
 
 def _extract_backtracking(text: Value, pattern: str, index: Value, max_match: int) -> Value:
@@ -157,3 +184,53 @@ def replace_any(text: Value, pattern: Value, replacement: Value) -> Value:
 def _replace_in_python(text: Value, pattern: Value, replacement: Value, everywhere: bool) -> Value:
     count = v.call("toInt64", v.integer(0 if everywhere else 1), type=Type.INT)
     return v.call("pcre_replace", _plain(text), pattern, replacement, count, type=Type.TEXT)
+
+
+# ---- whole tokens ----------------------------------------------------------------------------------------------------
+
+_NO_WORD = r"(?:[=:;,\"'<> /&#%@!~_-]|(?<!\\)\\[^\w]|(?<!\\)\\[stnbW])\+?"
+"""A piece of a pattern that matches a sign which is no letter and no digit, or stands at the edge of a word."""
+_BEFORE = re.compile(rf"(?:^|\^|{_NO_WORD})\Z")
+_AFTER = re.compile(rf"(?:\$|{_NO_WORD})")
+_GREEDY = re.compile(r"(?:\\[wS]|\.|\[\^(?:[^\]\\A-Za-z0-9\[-]|\\[^\w]|\\s)*\])[+*]\Z")
+
+
+@lru_cache(maxsize=1000)
+def whole_token_groups(pattern: str) -> frozenset[int]:
+    """Groups whose text begins and ends where words of the searched text do, as far as the pattern shows.
+
+    `user=(\\w+)` is one, `(\\d\\d)\\d` is none: there a word of the group need not be a word of the text. When in doubt
+    a group is left out, so that a text index may be asked for the words of those that are in.
+    """
+    if "|" in _without_classes(re.sub(r"\([^()]*\)", "", pattern)) or needs_backtracking(pattern):
+        return frozenset()
+    found = set()
+    depth, number, i = 0, 0, 0
+    starts: list[tuple[int, int, int]] = []
+    inside_class = False
+    while i < len(pattern):
+        c = pattern[i]
+        if c == "\\":
+            i += 2
+            continue
+        if inside_class:
+            inside_class = c != "]"
+        elif c == "[":
+            inside_class = True
+            i += 2 if pattern[i + 1 : i + 2] in ("]", "^") else 0
+        elif c == "(":
+            named = re.match(r"\(\?P?<[A-Za-z_]\w*>", pattern[i:])
+            captures = named is not None or pattern[i + 1 : i + 2] != "?"
+            number += captures
+            starts.append((number if captures else 0, i, i + (named.end() if named else 1)))
+            depth += 1
+        elif c == ")" and starts:
+            depth -= 1
+            group, start, inner = starts.pop()
+            rest = pattern[i + 1 :]
+            body = pattern[inner:i]
+            bounded = _AFTER.match(rest) is not None or (not rest and _GREEDY.search(body) is not None)
+            if group and depth == 0 and bounded and _BEFORE.search(pattern[:start]):
+                found.add(group)
+        i += 1
+    return frozenset(found)
