@@ -34,7 +34,11 @@ def test_apps_are_merged_and_what_people_define_here_wins(catalog):
     props.put("access", {"EVAL-x": "1", "EVAL-y": "1", "EVAL-z": "1"}, app="a_app")
     props.put("access", {"EVAL-x": "2", "EVAL-y": "2"}, app="z_app")
     props.put("access", {"EVAL-x": "3"})
-    assert props.merged() == {"access": {"KV_MODE": "none", "EVAL-x": "3", "EVAL-y": "2", "EVAL-z": "1"}}
+    # The default of props is a stanza for every event; that of another kind fills in what its app's stanzas do not say.
+    assert props.merged() == {"default": {"KV_MODE": "none"}, "access": {"EVAL-x": "3", "EVAL-y": "2", "EVAL-z": "1"}}
+    catalog.stanzas["eventtypes"].put("default", {"priority": "3"}, app="a_app")
+    catalog.stanzas["eventtypes"].put("errors", {"search": "error"}, app="a_app")
+    assert catalog.stanzas["eventtypes"].merged() == {"errors": {"priority": "3", "search": "error"}}
     assert [row.app for row in props.list()] == ["a_app", "a_app", "search", "z_app"]
     assert [row.name for row in props.list("z_app")] == ["access"]
 
@@ -91,7 +95,8 @@ def test_rows_of_a_collection_have_keys_and_a_known_key_replaces(catalog):
     knowledge = CatalogKnowledge(catalog)
     assert knowledge.collection("people").num_rows == 0
     assert knowledge.collection("strangers") is None
-    knowledge.save_collection("people", pa.table({"name": ["a", "b"], "age": ["1", "2"], "_key": ["k1", None]}))
+    rows = pa.table({"name": ["a", "b"], "age": ["1", "2"], "_key": ["k1", None]})
+    knowledge.update_collection("people", lambda _: rows)
     kept = knowledge.collection("people")
     assert kept.column_names == ["_key", "name", "age"]
     assert kept.column("age").to_pylist() == [1.0, 2.0]
@@ -105,9 +110,12 @@ def test_rows_of_a_collection_have_keys_and_a_known_key_replaces(catalog):
 
 def test_enforced_types_refuse_and_others_keep_the_text(catalog):
     table = pa.table({"age": ["1", "old"]})
-    assert catalog.collections.replace("loose", table, {"field.age": "number"}).column("age").to_pylist() == ["1", "old"]
+    assert catalog.collections.update("loose", lambda _: table, {"field.age": "number"}).column("age").to_pylist() == [
+        "1",
+        "old",
+    ]
     with pytest.raises(UserError, match='field "age" wants number'):
-        catalog.collections.replace("strict", table, {"field.age": "number", "enforceTypes": "true"})
+        catalog.collections.update("strict", lambda _: table, {"field.age": "number", "enforceTypes": "true"})
     assert catalog.collections.read("strict").num_rows == 0
 
 
@@ -127,9 +135,7 @@ def test_columns_of_different_types_are_joined():
 
 
 def test_rows_that_are_added_at_once_are_all_there(catalog):
-    threads = [
-        threading.Thread(target=catalog.collections.upsert, args=("many", pa.table({"v": [n]}))) for n in range(8)
-    ]
+    threads = [threading.Thread(target=catalog.collections.upsert, args=("many", pa.table({"v": [n]}))) for n in range(8)]
     [t.start() for t in threads]
     [t.join() for t in threads]
     assert sorted(catalog.collections.read("many").column("v").to_pylist()) == list(range(8))

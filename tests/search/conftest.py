@@ -71,6 +71,15 @@ class NoKnowledge:
     def lookups(self) -> list[str]:
         return ["people"]
 
+    def stanzas(self, kind: str) -> dict[str, dict[str, str]]:
+        return {}
+
+    def stanzas_version(self) -> int:
+        return 0
+
+    def collection(self, name: str) -> None:
+        return None
+
     def index_datatype(self, name: str) -> str | None:
         return "event"
 

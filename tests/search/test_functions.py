@@ -221,7 +221,7 @@ ERRORS = [
     ('json_set(j, "a", 1, "b")', "json_set takes a JSON text and pairs of a path and a value, got 4 arguments"),
     ('lookup("nosuch", json_object("a", 1))', 'there is no lookup "nosuch"'),
     ('lookup("people", n)', "wants json_object"),
-    ('lookup("people", json_object("nosuch", n))', 'has no field "nosuch"; its fields: user, team, floor'),
+    ('lookup("people", json_object("nosuch", n))', 'has no field "nosuch"; fields: user, team, floor'),
     ("uper(s)", 'there is no function "uper"'),
     ("pi(1)", "pi takes 0 arguments, got 1"),
 ]

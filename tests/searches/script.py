@@ -274,8 +274,11 @@ class _Parser:
             raise self.fail(f'wanted conf and one of {", ".join(CONF_KINDS)}, got "{line}"')
         self.at += 1
         lines = []
-        while self.at < len(self.lines) and self.lines[self.at].startswith("  "):
-            lines.append(self.lines[self.at].removeprefix("  "))
+        while self.at < len(self.lines):
+            following = self.lines[self.at : self.at + 2]
+            if not (following[0].startswith("  ") or not following[0].strip() and following[-1].startswith("  ")):
+                break
+            lines.append(following[0].removeprefix("  "))
             self.at += 1
         if not lines:
             raise self.fail("wanted indented settings below conf")

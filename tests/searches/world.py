@@ -11,7 +11,7 @@ import datetime
 import random
 import shutil
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,8 @@ class MemoryKnowledge:
         empty = pa.table({"_key": pa.array([], pa.string())})
         return self.records.get(name, empty) if name in self.stanzas("collections") else None
 
-    def save_collection(self, name: str, table: pa.Table) -> None:
+    def update_collection(self, name: str, change: Callable[[pa.Table], pa.Table]) -> None:
+        table = change(self.collection(name))
         self.records[name] = typed(with_keys(table), name, self.stanzas("collections")[name])
 
     def lookup(self, name: str) -> pa.Table | None:

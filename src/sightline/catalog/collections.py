@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -39,35 +39,42 @@ class Collections:
         # Read whole and not mapped: the file is replaced while others may still use the table.
         return parquet.read_table(path, memory_map=False)
 
-    def replace(self, name: str, table: pa.Table, settings: Mapping[str, str] | None = None) -> pa.Table:
-        """Makes these all the rows of a collection; gives them as kept. Rows without a `_key` get one.
+    def update(
+        self, name: str, change: Callable[[pa.Table], pa.Table], settings: Mapping[str, str] | None = None
+    ) -> pa.Table:
+        """Replaces the rows by what `change` makes of them; gives them as kept. Rows without a `_key` get one.
 
-        Of rows with the same `_key` the last stays. `settings` are the collection's declaration.
+        Of rows with the same `_key` the last stays. `settings` are the collection's declaration. `change` runs alone and
+        must not use this object.
         """
-        table = typed(with_keys(table), name, settings or {})
-        path = self._path(name)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        staged = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-        parquet.write_table(table, staged)
-        staged.replace(path)
-        return table
+        with self._lock:
+            table = typed(with_keys(change(self.read(name))), name, settings or {})
+            path = self._path(name)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            staged = path.with_name(f".{path.name}.{os.getpid()}")
+            parquet.write_table(table, staged)
+            staged.replace(path)
+            return table
 
     def upsert(self, name: str, table: pa.Table, settings: Mapping[str, str] | None = None) -> pa.Table:
         """Adds rows, each in place of one with the same `_key`; gives the added rows with their keys."""
-        with self._lock:
-            added = with_keys(table)
-            self.replace(name, joined(self.read(name), added), settings)
-            return added
+        added = with_keys(table)
+        self.update(name, lambda rows: joined(rows, added), settings)
+        return added
 
     def remove(self, name: str, keys: Iterable[str]) -> int:
         """Removes rows by their keys; gives how many there were."""
-        with self._lock:
-            before = self.read(name)
-            gone = pc.is_in(before.column(KEY), value_set=pa.array(list(keys), pa.string()))
-            after = before.filter(pc.invert(gone))
-            if after.num_rows < before.num_rows:
-                self.replace(name, after)
-            return before.num_rows - after.num_rows
+        wanted = pa.array(list(keys), pa.string())
+        gone = 0
+
+        def change(rows: pa.Table) -> pa.Table:
+            nonlocal gone
+            chosen = pc.is_in(rows.column(KEY), value_set=wanted)
+            gone = pc.sum(chosen).as_py() or 0
+            return rows.filter(pc.invert(chosen))
+
+        self.update(name, change)
+        return gone
 
     def drop(self, name: str) -> None:
         """Removes a collection's rows; one without rows is not an error."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -301,9 +301,9 @@ class CatalogKnowledge:
         """A collection's rows, `_key` first; None for one that is not declared."""
         return self._catalog.collections.read(name) if name in self.stanzas("collections") else None
 
-    def save_collection(self, name: str, table: pa.Table) -> None:
-        """Makes these all the rows of a collection."""
-        self._catalog.collections.replace(name, table, self.stanzas("collections").get(name))
+    def update_collection(self, name: str, change: Callable[[pa.Table], pa.Table]) -> None:
+        """Replaces a collection's rows by what `change` makes of them; nobody else's change comes between."""
+        self._catalog.collections.update(name, change, self.stanzas("collections").get(name))
 
     def index_datatype(self, name: str) -> str | None:
         """What an index holds, or None when it is not defined."""

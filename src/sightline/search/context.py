@@ -62,8 +62,8 @@ class Knowledge(Protocol):
     def collection(self, name: str) -> pa.Table | None:
         """A collection's rows with their `_key`; None for one that is not declared."""
 
-    def save_collection(self, name: str, table: pa.Table) -> None:
-        """Make these all the rows of a collection; rows without a `_key` get one."""
+    def update_collection(self, name: str, change: Callable[[pa.Table], pa.Table]) -> None:
+        """Replace a collection's rows by what `change` makes of them, at once; rows without a `_key` get one."""
 
     def index_datatype(self, name: str) -> str | None:
         """event, metric or trace; None for an index that does not exist."""

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sightline.errors import SearchError, nearest
+from sightline.catalog.collections import KEY, joined
+from sightline.errors import SearchError
 from sightline.search.context import Context
 from sightline.search.planner import values as v
+from sightline.search.planner.lookups import Definition, Use, add_lookup, definition_of, lookup_names
 from sightline.search.planner.lower import lower_predicate
-from sightline.search.planner.relation import Join, Relation
+from sightline.search.planner.relation import Relation
 from sightline.search.planner.values import Type
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import Arguments, option, print_name, print_options
 from sightline.search.syntax.predicates import PredicateReader, print_predicate
 from sightline.search.syntax.tree import Predicate
-
-MATCH_LIMIT = 1000
-"""Rows of a lookup that one row may match (Splunk's own number for CSV lookups)."""
-
-
-def _lookup_table(name: str, context: Context) -> pa.Table:
-    table = context.knowledge.lookup(name)
-    if table is None:
-        known = context.knowledge.lookups()
-        listed = f"; lookups: {', '.join(known)}" if known else ""
-        raise SearchError(f'there is no lookup "{name}"{listed}', hint=nearest(name, known))
-    return table
 
 
 @command("lookup")
@@ -40,9 +29,11 @@ class Lookup(Command):
     Syntax: lookup <lookup> <field> [AS <event field>]... [OUTPUT|OUTPUTNEW <field> [AS <event field>]...]
     Example: index=web | lookup users.csv id AS user_id OUTPUT name, team
 
-    Values are compared as text, case-sensitively. Without OUTPUT all other fields are added. OUTPUT overwrites, OUTPUTNEW
-    fills only rows that lack the field. Several matching rows give multivalues. A row without a match keeps what it has,
-    except that OUTPUT empties its fields.
+    The lookup is a definition, a CSV file or a collection. Values are compared as text, case-sensitively; a definition
+    may say that a field matches by wildcard or network, ignoring case, or by time. Without OUTPUT all other fields are
+    added. OUTPUT overwrites, OUTPUTNEW fills only rows that lack the field. Several matching rows give multivalues, in
+    the order of the lookup. A row without a match keeps what it has, except that OUTPUT empties its fields. Of a
+    multivalue every value is looked for; an absent value matches nothing.
     """
 
     local: bool = option(False, help="accepted for compatibility")
@@ -75,72 +66,7 @@ class Lookup(Command):
         return parts
 
     def lower(self, relation: Relation, context: Context) -> Relation:
-        table = _lookup_table(self.name, context)
-        for theirs, _ in self.keys:
-            self._check_field(theirs, table)
-        matched = [theirs for theirs, _ in self.keys]
-        outputs = self.outputs
-        if outputs is None:
-            outputs = [(n, n) for n in table.column_names if n not in matched]
-        for theirs, _ in outputs:
-            self._check_field(theirs, table)
-        rows = context.relation_of(table)
-        grouped = self._grouped(rows, matched, [theirs for theirs, _ in outputs])
-        on = []
-        for position, (_, ours) in enumerate(self.keys):
-            value = relation.field(ours)
-            if value.type is Type.NULL:
-                value = v.Literal(Type.TEXT, None)
-            on.append((v.as_text(value), grouped.field(f"key{position}")))
-        node = Join(relation.node, grouped.node, tuple(on), "left")
-        joined = dataclasses.replace(relation, node=node)
-        for position, (_, ours) in enumerate(outputs):
-            found = grouped.field(f"out{position}")
-            one = v.call("arrayElement", found, v.integer(1), type=Type.TEXT)
-            value: v.Value = found
-            if self._single(table, matched, outputs[position][0]):
-                present = v.call("notEmpty", found, type=Type.BOOL)
-                value = v.call(
-                    "if", present, v.call("toNullable", one, type=Type.TEXT), v.Literal(Type.TEXT, None), type=Type.TEXT
-                )
-                column = table.column(outputs[position][0])
-                if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-                    value = v.as_integer(value) if pa.types.is_integer(column.type) else v.as_number(value)
-            if self.only_new and relation.field(ours).type is not Type.NULL:
-                value = v.choose(v.is_present(joined.field(ours)), joined.field(ours), value)
-            joined = joined.with_field(ours, value)
-        return joined
-
-    def _check_field(self, name: str, table: pa.Table) -> None:
-        if name not in table.column_names:
-            raise SearchError(
-                f'lookup "{self.name}" has no field "{name}"; fields: {", ".join(table.column_names)}',
-                hint=nearest(name, table.column_names),
-            )
-
-    @staticmethod
-    def _single(table: pa.Table, matched: list[str], name: str) -> bool:
-        """Whether no key of the lookup has several rows, so that the field stays a single value."""
-        keys = table.select(matched)
-        return keys.group_by(matched).aggregate([]).num_rows == keys.num_rows
-
-    @staticmethod
-    def _grouped(rows: Relation, matched: list[str], wanted: list[str]) -> Relation:
-        """One row per key with an array per wanted field, in the lookup's order."""
-        keys = [(f"key{i}", v.as_text(rows.field(n))) for i, n in enumerate(matched)]
-        rows = rows.filtered(v.both([v.is_present(value) for _, value in keys]))
-        rows, position = rows.position_key()
-        aggregates = []
-        for i, name in enumerate(wanted):
-            text = v.call("ifNull", v.as_text(rows.field(name)), v.text(""), type=Type.TEXT)
-            pair = v.call("tuple", position, text, type=Type.TEXT)
-            kept = v.is_present(rows.field(name))
-            gathered = v.agg("groupArrayIf", pair, kept, type=Type.MULTI, parameters=(MATCH_LIMIT,))
-            item = v.Column(Type.TEXT, "pair")
-            second = v.Lambda(Type.TEXT, ("pair",), v.call("tupleElement", item, v.integer(2), type=Type.TEXT))
-            ordered = v.call("arrayMap", second, v.call("arraySort", gathered, type=Type.MULTI), type=Type.MULTI)
-            aggregates.append((f"out{i}", ordered))
-        return rows.aggregated(keys, aggregates)
+        return add_lookup(relation, Use(self.name, self.keys, self.outputs, self.only_new), context)
 
 
 def _pairs(arguments: Arguments, stop_words: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -167,7 +93,8 @@ class InputLookup(Command):
     Syntax: inputlookup [append=<bool>] [strict=<bool>] [start=<n>] [max=<n>] <lookup> [where <conditions>]
     Example: | inputlookup users.csv where team=search*
 
-    Conditions are those of `search`. With `append=true` the rows come after the current ones.
+    The lookup is a definition, a CSV file or a collection. Conditions are those of `search`. With `append=true` the rows
+    come after the current ones. Rows of a collection have their key in `_key`.
     """
 
     append: bool = option(False, help="keep the current rows before them")
@@ -200,7 +127,7 @@ class InputLookup(Command):
         return [*print_options(self), print_name(self.name), *where]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
-        rows = context.relation_of(_lookup_table(self.name, context))
+        rows = definition_of(self.name, context).rows(context)
         if self.predicate is not None:
             rows = rows.filtered(lower_predicate(self.predicate, rows, context))
         if self.start or self.max:
@@ -220,8 +147,10 @@ class OutputLookup(Command):
     Syntax: outputlookup [append=<bool>] [create_empty=<bool>] [override_if_empty=<bool>] [key_field=<field>] [max=<n>] <lookup>
     Example: index=web | stats count by user | outputlookup user_counts.csv
 
-    With `key_field`, rows of the lookup with the same key are replaced and the others kept. Fields that start with an
-    underscore are not written.
+    The lookup is a definition, a collection, or a CSV file, which is made when it is not there. Without `append` its rows
+    are replaced. With `key_field`, rows of a CSV file with the same value of that field are replaced and the others kept;
+    in a collection that field's value becomes the key. Rows of a collection with a `_key` replace the row of that key.
+    Fields that start with an underscore are not written, but for a collection's `_key`.
     """
 
     append: bool = option(False, help="add to the lookup's rows")
@@ -247,21 +176,50 @@ class OutputLookup(Command):
         return [*print_options(self), print_name(self.name)]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
+        target = self._target(context)
         held = context.held(relation)
-        table = context.table_of(held, [n for n in held.fields if not n.startswith("_")])
+        internal = {KEY} if target is not None and target.collection else set()
+        names = [n for n in held.fields if not n.startswith("_") or n in internal]
+        table = context.table_of(held, names)
         if table.column_names == [""]:
             table = pa.table({})
         if context.dry:
             return held
         if self.max:
             table = table.slice(0, self.max)
-        existing = context.knowledge.lookup(self.name)
-        if table.num_rows == 0 and ((existing is None and not self.create_empty) or not self.override_if_empty):
+        if table.num_rows == 0 and ((target is None and not self.create_empty) or not self.override_if_empty):
             return held
+        if target is not None and target.collection:
+            self._write_collection(target, table, context)
+            return held
+        file = target.file if target is not None else self.name
+        existing = context.knowledge.lookup(file)
         if existing is not None and (self.append or self.key_field):
             table = merge_rows(existing, table, self.key_field)
-        context.knowledge.save_lookup(self.name, table)
+        context.knowledge.save_lookup(file, table)
         return held
+
+    def _target(self, context: Context) -> Definition | None:
+        """What is written to; None for a CSV file that is not there yet."""
+        knowledge = context.knowledge
+        settings = knowledge.stanzas("transforms").get(self.name, {})
+        if settings.get("filename") and knowledge.lookup(settings["filename"].strip()) is None:
+            return Definition(self.name, pa.table({}), file=settings["filename"].strip())
+        is_new = self.name not in lookup_names(context) and knowledge.lookup(self.name) is None and not settings
+        return None if is_new else definition_of(self.name, context)
+
+    def _write_collection(self, target: Definition, table: pa.Table, context: Context) -> None:
+        listed = context.knowledge.stanzas("transforms").get(self.name, {}).get("fields_list", "")
+        if listed:
+            wanted = {KEY, *(n.strip() for n in listed.split(","))}
+            table = table.select([n for n in table.column_names if n in wanted or n == self.key_field])
+        if self.key_field and self.key_field != KEY:
+            if self.key_field not in table.column_names:
+                raise SearchError(f'no row has the key field "{self.key_field}"')
+            keys = table.column(self.key_field).cast(pa.string())
+            table = pa.table({KEY: keys, **{n: table.column(n) for n in table.column_names if n != KEY}})
+        keep = self.append or bool(self.key_field)
+        context.knowledge.update_collection(target.collection, lambda rows: joined(rows, table) if keep else table)
 
 
 def merge_rows(existing: pa.Table, table: pa.Table, key_field: str) -> pa.Table:
@@ -273,12 +231,4 @@ def merge_rows(existing: pa.Table, table: pa.Table, key_field: str) -> pa.Table:
             new_keys = table.column(key_field).cast(pa.string())
             old_keys = existing.column(key_field).cast(pa.string())
             existing = existing.filter(pc.invert(pc.is_in(old_keys, value_set=new_keys.combine_chunks())))
-    parts = []
-    for part in (existing, table):
-        columns = {}
-        for name, column in zip(part.column_names, part.columns, strict=True):
-            other = table if part is existing else existing
-            same = name not in other.column_names or other.schema.field(name).type == column.type
-            columns[name] = column if same else column.cast(pa.string())
-        parts.append(pa.table(columns))
-    return pa.concat_tables(parts, promote_options="default")
+    return joined(existing, table)

@@ -223,9 +223,7 @@ def _read_regex(pattern: str, format: str, source: str, gathers: bool, cleans: b
     return PatternExtraction(source, gathers, pattern, tuple(templates))
 
 
-def _read_delimiters(
-    delims: str, fields: str, source: str, gathers: bool, cleans: bool, keeps_empty: bool
-) -> Extraction:
+def _read_delimiters(delims: str, fields: str, source: str, gathers: bool, cleans: bool, keeps_empty: bool) -> Extraction:
     sets = [_unescaped(text) for text in re.findall(r'"((?:[^"\\]|\\.)*)"', delims)] or [delims.strip()]
     if not sets[0]:
         raise SearchError(f'DELIMS wants one or two sets of characters in quotes, got "{delims}"')

@@ -19,7 +19,7 @@ from sightline.search import registry
 from sightline.search.context import Context
 from sightline.search.planner import values as v
 from sightline.search.planner.lower import lower_condition
-from sightline.search.planner.relation import Join, Relation
+from sightline.search.planner.relation import Join, Project, Relation
 from sightline.search.planner.values import Column, Lambda, Type, Value
 from sightline.search.syntax.expressions import read_expression
 
@@ -57,7 +57,8 @@ class Definition:
         names = self.table.column_names
         if name not in names:
             raise SearchError(
-                f'lookup "{self.name}" has no field "{name}"; fields: {", ".join(names) or "none"}', hint=nearest(name, names)
+                f'lookup "{self.name}" has no field "{name}"; fields: {", ".join(names) or "none"}',
+                hint=nearest(name, names),
             )
 
     def rows(self, context: Context) -> Relation:
@@ -92,7 +93,9 @@ def definition_of(name: str, context: Context) -> Definition:
     external = settings.get("external_type", "").strip().lower()
     if settings.get("external_cmd") or external in ("python", "executable", "geo", "geo_hex"):
         what = "is made of shapes on a map" if external.startswith("geo") else "runs a script"
-        raise SearchError(f'lookup "{name}" {what}, which is not done here', hint="keep its rows in a CSV file or a collection")
+        raise SearchError(
+            f'lookup "{name}" {what}, which is not done here', hint="keep its rows in a CSV file or a collection"
+        )
     if settings.get("collection"):
         collection = settings["collection"].strip()
         table = knowledge.collection(collection)
@@ -106,7 +109,9 @@ def definition_of(name: str, context: Context) -> Definition:
         file = settings["filename"].strip()
         table = knowledge.lookup(file)
         if table is None:
-            raise SearchError(f'lookup "{name}" wants the file "{file}", which is not there', hint=nearest(file, knowledge.lookups()))
+            raise SearchError(
+                f'lookup "{name}" wants the file "{file}", which is not there', hint=nearest(file, knowledge.lookups())
+            )
         return _defined(name, table, settings, file=file)
     table = knowledge.lookup(name)
     if table is not None:
@@ -173,8 +178,21 @@ def match_kinds(text: str) -> dict[str, str]:
 # ---- joining ---------------------------------------------------------------------------------------------------------
 
 
-def add_lookup(relation: Relation, use: Use, context: Context, condition: Value = v.TRUE) -> Relation:
-    """The rows with fields of a lookup added where its rows match; rows for which the condition is false stay as they are."""
+def add_lookup(relation: Relation, use: Use, context: Context) -> Relation:
+    """The rows with fields of a lookup added where its rows match."""
+    joined, found = joined_lookup(relation, use, context)
+    for name, value in found.items():
+        joined = joined.with_field(name, value)
+    return joined
+
+
+def joined_lookup(
+    relation: Relation, use: Use, context: Context, condition: Value = v.TRUE
+) -> tuple[Relation, dict[str, Value]]:
+    """The rows with a lookup joined, and the values of the fields that it gives, not yet fields.
+
+    Rows for which the condition is false match nothing and keep what they have.
+    """
     definition = definition_of(use.name, context)
     outputs = use.outputs
     if outputs is None:
@@ -184,15 +202,17 @@ def add_lookup(relation: Relation, use: Use, context: Context, condition: Value 
         definition.check_field(theirs)
     match = _Match(definition, [theirs for theirs, _ in use.keys], [theirs for theirs, _ in outputs], context)
     given = [_given(relation.field(ours), condition, definition.case_sensitive) for _, ours in use.keys]
-    joined, found = match.join(relation, given)
-    for (_, ours), value in zip(outputs, found, strict=True):
-        former = joined.field(ours)
-        if use.only_new and former.type is not Type.NULL:
-            value = v.choose(v.is_present(former), former, value)
-        if condition != v.TRUE:
-            value = v.choose(condition, value, former) if former.type is not Type.NULL else value
-        joined = joined.with_field(ours, value)
-    return joined
+    joined, values = match.join(relation, given)
+    found: dict[str, Value] = {}
+    for (_, ours), value in zip(outputs, values, strict=True):
+        former = found.get(ours, joined.field(ours))
+        if former.type is not Type.NULL:
+            if use.only_new:
+                value = v.choose(v.is_present(former), former, value)
+            if condition != v.TRUE:
+                value = v.choose(condition, value, former)
+        found[ours] = value
+    return joined, found
 
 
 def _given(value: Value, condition: Value, case_sensitive: bool) -> Value:
@@ -266,7 +286,7 @@ class _Match:
         right = self.rows.filtered(v.both([v.is_present(value) for _, value in keys]))
         outs = [(names.fresh(name), _nullable(self.rows.field(name))) for name in self.outputs]
         marker = (names.fresh("matched"), v.call("toNullable", v.integer(1), type=Type.INT))
-        project = dataclasses.replace(right, fields={}, order=()).projected([*keys, *outs, marker])
+        project = Project(right.node, (*keys, *outs, marker))
         on = tuple((value, Column(Type.TEXT, id)) for value, (id, _) in zip(given, keys, strict=True))
         node = Join(relation.node, project, on, "left", single=True)
         matched = v.is_present(Column(Type.INT, marker[0]))
@@ -290,17 +310,17 @@ class _Match:
         return rows.aggregated(keys, self._gathered(rows, (position,)))
 
     def _gathered(self, rows: Relation, places: tuple[Value, ...]) -> list[tuple[str, Value]]:
-        """For each output the array of its texts with time and place, and an array with the times of all rows."""
-        time = self._row_time(rows)
+        """For each output the rows that have it, as (time, text, places), in order of time and place; then all rows."""
+        time, place = self._row_time(rows), v.call("tuple", *places, type=Type.TEXT)
         gathered = []
         for i, name in enumerate(self.outputs):
             value = rows.field(name)
             text = v.call("ifNull", _one_text(value), v.text(""), type=Type.TEXT)
-            row = v.call("tuple", time, *places, text, type=Type.TEXT)
+            row = v.call("tuple", time, place, text, type=Type.TEXT)
             array = v.agg("groupArrayIf", row, v.is_present(value), type=Type.MULTI)
-            gathered.append((f"out{i}", v.call("arraySort", array, type=Type.MULTI)))
-        row = v.call("tuple", time, *places, v.text(""), type=Type.TEXT)
-        gathered.append(("times", v.call("arraySort", v.agg("groupArray", row, type=Type.MULTI), type=Type.MULTI)))
+            gathered.append((f"out{i}", _in_order(array)))
+        row = v.call("tuple", time, place, v.text(""), type=Type.TEXT)
+        gathered.append(("times", _in_order(v.agg("groupArray", row, type=Type.MULTI))))
         return gathered
 
     def _row_time(self, rows: Relation) -> Value:
@@ -323,7 +343,9 @@ class _Match:
             texts = self._chosen(joined, matches.field(f"out{i}"))
             definition = self.definition
             if definition.min_matches and definition.default_match:
-                missing = v.call("minus", v.integer(definition.min_matches), v.call("length", times, type=Type.INT), type=Type.INT)
+                missing = v.call(
+                    "minus", v.integer(definition.min_matches), v.call("length", times, type=Type.INT), type=Type.INT
+                )
                 padding = v.call(
                     "arrayWithConstant",
                     v.call("greatest", v.integer(0), missing, type=Type.INT),
@@ -342,7 +364,7 @@ class _Match:
         """The texts of the rows that count, in the lookup's order; for a lookup with times the latest before the event."""
         definition = self.definition
         row = Column(Type.TEXT, "row")
-        text = Lambda(Type.TEXT, ("row",), v.call("tupleElement", row, v.integer(-1), type=Type.TEXT))
+        text = Lambda(Type.TEXT, ("row",), v.call("tupleElement", row, v.integer(2), type=Type.TEXT))
         limit = v.integer(definition.max_matches)
         if not definition.time_field:
             first = v.call("arraySlice", rows, v.integer(1), limit, type=Type.MULTI)
@@ -364,7 +386,9 @@ class _Match:
     def _single(self, texts: Value, name: str) -> Value:
         first = v.call("arrayElement", texts, v.integer(1), type=Type.TEXT)
         present = v.call("notEmpty", texts, type=Type.BOOL)
-        value = v.call("if", present, v.call("toNullable", first, type=Type.TEXT), v.Literal(Type.TEXT, None), type=Type.TEXT)
+        value = v.call(
+            "if", present, v.call("toNullable", first, type=Type.TEXT), v.Literal(Type.TEXT, None), type=Type.TEXT
+        )
         kind = self.definition.table.schema.field(name).type
         if self.definition.min_matches and self.definition.default_match:
             return value
@@ -386,11 +410,12 @@ class _Match:
         """For each distinct combination of what rows give, the rows of the lookup that match."""
         keys = [(f"key{i}", self._identity(value)) for i, value in enumerate(given)]
         left = relation.filtered(v.both([v.is_present(value) for _, value in keys]))
-        lists = [(f"list{i}", v.agg("any", value, type=value.type)) for i, value in enumerate(given) if value.type is Type.MULTI]
+        lists = [
+            (f"list{i}", v.agg("any", value, type=value.type)) for i, value in enumerate(given) if value.type is Type.MULTI
+        ]
         distinct = dataclasses.replace(left.aggregated(keys, lists), order=())
         rows, position = self.rows.position_key()
         place = self.context.names.fresh("place")
-        rows = dataclasses.replace(rows, fields=rows.fields | {"\0place": position})
         on: list[tuple[Value, Value]] = []
         tests: list[Value] = []
         places: list[Value] = []
@@ -417,14 +442,14 @@ class _Match:
                 tests.append(v.either([general, tried]))
         needed = [(self.context.names.fresh(name), rows.field(name)) for name in self._fields_of_rows()]
         right = rows.filtered(v.both([v.is_present(self._key(key)) for key in self.keys]))
-        node = Join(distinct.node, right.projected([*tokens, *needed, (place, position)]), tuple(on), "inner")
+        table = Project(right.node, (*tokens, *needed, (place, position)))
+        node = Join(distinct.node, table, tuple(on), "inner")
         fields = {name: Column(value.type, id) for name, (id, value) in zip(self._fields_of_rows(), needed, strict=True)}
         matched = dataclasses.replace(distinct, node=node, fields=distinct.fields | {f"\0{n}": c for n, c in fields.items()})
         matched = matched.filtered(v.both(tests))
         inner = dataclasses.replace(matched, fields=fields)
         gathered = self._gathered(inner, (*places, Column(position.type, place)))
-        distinct_rows = [(name, v.call("arrayDistinct", value, type=Type.MULTI)) for name, value in gathered]
-        return matched.aggregated([(f"key{i}", matched.field(f"key{i}")) for i in range(len(given))], distinct_rows)
+        return matched.aggregated([(f"key{i}", matched.field(f"key{i}")) for i in range(len(given))], gathered)
 
     def _fields_of_rows(self) -> list[str]:
         wanted = [*self.outputs, *([self.definition.time_field] if self.definition.time_field else [])]
@@ -510,13 +535,32 @@ def _network(address: Value, bits: Value, version: int) -> Value:
     most = 32 if version == 4 else 128
     bounded = v.call("toUInt8", v.call("least", bits, v.integer(most), type=Type.INT), type=Type.INT)
     parsed = v.call(f"toIPv{version}OrDefault", address, type=Type.TEXT)
-    lowest = v.call("tupleElement", v.call(f"IPv{version}CIDRToRange", parsed, bounded, type=Type.TEXT), v.integer(1), type=Type.TEXT)
-    text = v.call("concat", v.call("toString", lowest, type=Type.TEXT), v.text("/"), v.call("toString", bounded, type=Type.TEXT), type=Type.TEXT)
+    lowest = v.call(
+        "tupleElement", v.call(f"IPv{version}CIDRToRange", parsed, bounded, type=Type.TEXT), v.integer(1), type=Type.TEXT
+    )
+    text = v.call(
+        "concat",
+        v.call("toString", lowest, type=Type.TEXT),
+        v.text("/"),
+        v.call("toString", bounded, type=Type.TEXT),
+        type=Type.TEXT,
+    )
     known = v.call("isNotNull", v.call(f"toIPv{version}OrNull", address, type=Type.TEXT), type=Type.BOOL)
     if version == 6:
         # The engine reads an IPv4 address as an IPv6 one too.
-        known = v.both([known, v.call("greater", v.call("position", address, v.text(":"), type=Type.INT), v.integer(0), type=Type.BOOL)])
+        known = v.both(
+            [known, v.call("greater", v.call("position", address, v.text(":"), type=Type.INT), v.integer(0), type=Type.BOOL)]
+        )
     return v.call("if", known, text, v.text(""), type=Type.TEXT)
+
+
+def _in_order(rows: Value) -> Value:
+    """Rows of (time, places, text) in order, as (time, text)."""
+    row = Column(Type.TEXT, "row")
+    time = v.call("tupleElement", row, v.integer(1), type=Type.FLOAT)
+    text = v.call("tupleElement", row, v.integer(3), type=Type.TEXT)
+    pair = Lambda(Type.TEXT, ("row",), v.call("tuple", time, text, type=Type.TEXT))
+    return v.call("arrayMap", pair, v.call("arraySort", rows, type=Type.MULTI), type=Type.MULTI)
 
 
 def _like_pattern(pattern: Value) -> Value:

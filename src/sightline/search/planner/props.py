@@ -130,9 +130,7 @@ def rules(found: Iterable[Props], prefix: str, fields: Mapping[str, Value], only
             condition = _condition(props.name, fields, only)
             # Two sourcetypes exclude each other by themselves.
             better = [c for name, c in winners if not (_is_exact(name) and _is_exact(props.name))]
-            made.append(
-                Rule(props.stanza, key, props.settings[key], v.both([condition, *(v.negation(c) for c in better)]))
-            )
+            made.append(Rule(props.stanza, key, props.settings[key], v.both([condition, *(v.negation(c) for c in better)])))
             if condition == v.TRUE:
                 break
             winners.append((props.name, condition))

@@ -163,12 +163,14 @@ class Join(Node):
     """Rows of the left with matching rows of the right; `kind` is inner, left or full.
 
     What stands for a missing side is the engine's zero of each column's type, so columns must be nullable or arrays.
+    `single` promises that no row of the left matches several of the right: a left join then neither adds nor drops rows.
     """
 
     left: Node
     right: Node
     on: tuple[tuple[Value, Value], ...]
     kind: str = "left"
+    single: bool = False
 
     @property
     def inputs(self) -> Sequence[Node]:

@@ -9,8 +9,9 @@ import dataclasses
 from collections.abc import Callable
 
 from sightline.search.planner import values as v
-from sightline.search.planner.relation import Filter, Node, Project, Scan, Sort
+from sightline.search.planner.relation import Filter, Join, Node, Project, Scan, Sort
 from sightline.search.planner.sources import RAW_TIME
+from sightline.search.planner.sql import provided_columns
 from sightline.search.planner.values import Call, Column, Literal, Type, Value
 
 Rule = Callable[[Node], Node]
@@ -85,6 +86,42 @@ def filter_before_project(node: Node) -> Node:
     return Project(Filter(node.input.input, moved), node.input.columns)
 
 
+def filter_before_join(node: Node) -> Node:
+    """Filter(Join(x, y), a and b) -> Filter(Join(Filter(x, a), y), b) where a reads only x and the join is a left one.
+
+    Unsafe for conditions on y: a row of x without a match has no values of y, and is kept by the join. In an inner join the
+    engine moves conditions by itself.
+    """
+    if not (isinstance(node, Filter) and isinstance(node.input, Join) and node.input.kind == "left"):
+        return node
+    join = node.input
+    right = provided_columns(join.right)
+    conditions = conjunction(node.condition)
+    below = [c for c in conditions if not c.volatile and not any(column.id in right for column in c.columns)]
+    if not below:
+        return node
+    above = [c for c in conditions if c not in below]
+    moved = dataclasses.replace(join, left=Filter(join.left, v.both(below)))
+    return Filter(moved, v.both(above)) if above else moved
+
+
+def head_before_join(node: Node) -> Node:
+    """Sort(Join(x, y), o, 50) -> Sort(Join(Sort(x, o, 50), y), o) where each row of x matches at most one of y.
+
+    The first rows are chosen before anything is joined to them. Unsafe when the order reads y, for limits per key, and for
+    a join that adds or drops rows.
+    """
+    if not (isinstance(node, Sort) and node.limit is not None and not node.limit_by and isinstance(node.input, Join)):
+        return node
+    join = node.input
+    right = provided_columns(join.right)
+    if join.kind != "left" or not join.single or isinstance(join.left, Sort):
+        return node
+    if any(column.id in right or value.volatile for value, _ in node.order for column in value.columns):
+        return node
+    return dataclasses.replace(node, input=dataclasses.replace(join, left=Sort(join.left, node.order, node.limit)))
+
+
 def time_bounds_on_stored_column(node: Node) -> Node:
     """Filter(Scan, _time >= 1700000000) gains the same bound on the stored column, so that parts and granules are pruned.
 
@@ -121,7 +158,15 @@ def time_bounds_on_stored_column(node: Node) -> Node:
     return Filter(node.input, v.both([*added, *conditions])) if added else node
 
 
-RULES: tuple[Rule, ...] = (merge_filters, drop_null_guards, merge_heads, filter_before_project, time_bounds_on_stored_column)
+RULES: tuple[Rule, ...] = (
+    merge_filters,
+    drop_null_guards,
+    merge_heads,
+    filter_before_project,
+    filter_before_join,
+    head_before_join,
+    time_bounds_on_stored_column,
+)
 """The rules in the order they are tried; the list is repeated until none changes anything."""
 
 

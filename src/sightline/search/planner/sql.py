@@ -185,6 +185,9 @@ class Writer:
         return _Select("(\n  " + "\n  UNION ALL\n  ".join(texts) + "\n)", {id: quote_identifier(id) for id in wanted})
 
     def _join(self, node: Join, needed: set[str]) -> _Select:
+        if node.kind == "left" and node.single and not needed & provided_columns(node.right):
+            # Nothing of the right is wanted, and it neither adds nor drops rows.
+            return self._node(node.left, needed)
         sides = []
         for input, position in ((node.left, 0), (node.right, 1)):
             keys = [pair[position] for pair in node.on]

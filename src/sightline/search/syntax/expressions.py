@@ -211,6 +211,16 @@ class ExpressionReader:
                 raise SearchError(f'wanted "," or ")", got {shown(token)}', token.span)
 
 
+def read_expression(text: str) -> Expression:
+    """The expression that a text is, such as the setting of a calculated field. Raises SearchError for anything else."""
+    reader = ExpressionReader(expression_tokens(text, Span(0, len(text)), {}), len(text))
+    found = reader.expression()
+    if not reader.done:
+        token = reader.next()
+        raise SearchError(f"{shown(token)} is not expected here", token.span)
+    return found
+
+
 def shown(token: Token) -> str:
     """A token for an error message."""
     return "the end" if token.kind == "end" else f'"{token.text}"'
