@@ -14,7 +14,7 @@ LAYERS = (
     ("catalog",),
     ("receivers", "search"),
     ("watch", "traces", "apps"),
-    ("web",),
+    ("web", "shell"),
     ("app", "cli", "__main__"),
 )
 BESIDE = {"client": {"errors"}}

@@ -163,6 +163,7 @@ def open_parts(directory: DataDirectory, settings: Settings) -> Iterator[Any]:
     from sightline.ml import ModelRegistry
     from sightline.search.engine import SearchEngine
     from sightline.search.jobs import JobManager
+    from sightline.search.names import KnownNames
     from sightline.store import EmbeddedStore
     from sightline.store.loading import Loader
     from sightline.watch.internal_log import InternalLog
@@ -197,6 +198,7 @@ def open_parts(directory: DataDirectory, settings: Settings) -> Iterator[Any]:
             store=store,
             models=models,
             engine=engine,
+            names=KnownNames(engine),
             jobs=jobs,
             scheduler=scheduler,
             log=log,
@@ -264,6 +266,11 @@ class Offline:
     def engine(self) -> SearchEngine:
         """Runs searches."""
         return self._parts.engine
+
+    def suggest(self, text: str) -> tuple[int, list[dict[str, str]]]:
+        """What may stand at the end of a search text: where the replaced part begins, and the suggestions."""
+        found = self._parts.names.suggest(text)
+        return found["start"], found["options"]
 
     def load_file(self, path: Path, index: str, sourcetype: str, time_field: str, progress: Callable[[int], None]) -> int:
         """Loads one file, telling the bytes read so far, and gives the number of rows."""

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from sightline import __version__
 from sightline.cli.asking import FAILED, ApiToken, Data, Url, asks_server, client_of, directory_of, open_catalog, told
-from sightline.errors import EnvironmentTrouble, SearchError, SightlineError, UserError
+from sightline.cli.searching import ask_for_searches, failing_with_text, moment, place_to_search, print_table
+from sightline.errors import EnvironmentTrouble, SightlineError, UserError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from sightline.client import Client
+    pass
 
 FORMATS = ("table", "json", "csv", "jsonl", "arrow")
 BAD_USAGE = 2
@@ -107,7 +105,9 @@ def load(
 @app.command()
 def search(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(metavar="SPL", help="The search; - reads it from standard input.")],
+    text: Annotated[
+        str, typer.Argument(metavar="[SPL]", help="The search; - reads it from standard input. Without: asks for searches.")
+    ] = "",
     earliest: Earliest = "",
     latest: Latest = "",
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "table",
@@ -115,22 +115,18 @@ def search(
     url: Url = "",
     token: ApiToken = "",
 ) -> None:
-    """Run a search and print its rows."""
+    """Run a search and print its rows; in a terminal and without a search, ask for one after the other."""
     if form not in FORMATS:
         raise typer.BadParameter(f'wanted one of {", ".join(FORMATS)}, got "{form}"', param_hint="--format")
+    if not text and not sys.stdin.isatty():
+        raise typer.BadParameter("wanted a search, or - to read it from standard input", param_hint="SPL")
     text = sys.stdin.read() if text == "-" else text
-    with _failing_with_text(text):
-        if asks_server(context):
-            with client_of(url, token) as client:
-                table = _search_remote(client, text, earliest, latest)
+    with place_to_search(context, data, url, token, form) as place:
+        if text:
+            with failing_with_text(text):
+                place.run(text, earliest, latest)
         else:
-            from sightline.app import open_offline
-
-            with open_offline(directory_of(data)) as parts:
-                result = parts.engine.run(text, earliest=earliest or None, latest=latest or None)
-                _tell_messages([message.describe() for message in result.messages])
-                table = result.table
-    _print_rows(table, form)
+            ask_for_searches(place, earliest, latest)
 
 
 @app.command()
@@ -145,17 +141,8 @@ def explain(
 ) -> None:
     """Show each stage of a search, from its text to the engine's SQL, without running it."""
     text = sys.stdin.read() if text == "-" else text
-    with _failing_with_text(text):
-        if asks_server(context):
-            with client_of(url, token) as client:
-                stages = client.explain(text, earliest=earliest, latest=latest)
-        else:
-            from sightline.app import open_offline
-
-            with open_offline(directory_of(data)) as parts:
-                stages = parts.engine.explain(text, earliest=earliest or None, latest=latest or None)
-    for number, stage in enumerate(stages):
-        print(("\n" if number else "") + f"--- {stage['name']}\n{stage['text']}")
+    with place_to_search(context, data, url, token) as place, failing_with_text(text):
+        place.explain(text, earliest, latest)
 
 
 @token_app.command("create")
@@ -187,13 +174,13 @@ def token_list(data: Data = None) -> None:
                 "indexes": ", ".join(token.indexes) or "all",
                 "default_index": token.default_index,
                 "owner": token.owner,
-                "created": _moment(token.created),
-                "last_used": _moment(token.last_used) if token.last_used else "never",
+                "created": moment(token.created),
+                "last_used": moment(token.last_used) if token.last_used else "never",
                 "disabled": token.disabled,
             }
             for token in catalog.tokens.list()
         ]
-    _print_table(pa.Table.from_pylist(rows))
+    print_table(pa.Table.from_pylist(rows))
 
 
 @token_app.command("revoke")
@@ -223,7 +210,7 @@ def index_list(data: Data = None) -> None:
 
     with open_catalog(data) as catalog:
         rows = [{"name": index.name, "datatype": index.datatype} for index in catalog.indexes.list()]
-    _print_table(pa.Table.from_pylist(rows))
+    print_table(pa.Table.from_pylist(rows))
 
 
 @user_app.command("create")
@@ -260,11 +247,11 @@ def user_list(data: Data = None) -> None:
                 "name": user.name,
                 "role": user.role,
                 "password": "set" if user.password_hash else "none",
-                "created": _moment(user.created),
+                "created": moment(user.created),
             }
             for user in catalog.accounts.list()
         ]
-    _print_table(pa.Table.from_pylist(rows))
+    print_table(pa.Table.from_pylist(rows))
 
 
 @user_app.command("delete")
@@ -300,96 +287,10 @@ def _loader(context: typer.Context, data: Path | None, url: str, token: str) -> 
         yield parts.load_file
 
 
-def _search_remote(client: Client, text: str, earliest: str, latest: str) -> pa.Table:
-    jobs = []
-    with told.status("searching") as status:
-
-        def show(job: Any) -> None:
-            jobs[:] = [job]
-            status.update(f"searching, {job.progress:.0%}")
-
-        table = client.search(text, earliest=earliest, latest=latest, on_progress=show)
-    _tell_messages(jobs[0].messages)
-    return table
-
-
-def _tell_messages(messages: list[dict[str, Any]]) -> None:
-    for message in messages:
-        told.print(f"{escape(message['severity'])}: {escape(message['text'])}")
-
-
-def _print_rows(table: pa.Table, form: str) -> None:
-    if form == "table":
-        _print_table(table)
-        return
-    from sightline.web.export import export
-
-    for piece in export(table.schema, table.to_batches(), form):
-        sys.stdout.buffer.write(piece)
-    sys.stdout.buffer.flush()
-
-
-def _print_table(table: pa.Table) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from sightline.search.jobs import column_kind
-
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    kinds = [column_kind(field.name, field.type) for field in table.schema]
-    for name, kind in zip(table.column_names, kinds, strict=True):
-        shown.add_column(Text(name), justify="right" if kind == "number" else "left", overflow="fold")
-    for batch in table.to_batches():
-        columns = [
-            [_cell(value, kind) for value in column.to_pylist()] for column, kind in zip(batch.columns, kinds, strict=True)
-        ]
-        for row in zip(*columns, strict=True):
-            shown.add_row(*(Text(cell) for cell in row))
-    # Into a pipe nothing is folded: a line is a row, whatever its length.
-    out = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=1_000_000)
-    if table.num_columns:
-        out.print(shown)
-
-
-def _cell(value: Any, kind: str) -> str:
-    if value is None:
-        return ""
-    if kind == "time" and isinstance(value, int | float):
-        return _moment(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    if isinstance(value, list):
-        return "\n".join(_cell(item, "") for item in value)
-    return str(value)
-
-
-def _moment(time_s: float) -> str:
-    """A time as people read it, in UTC, with as many digits as it has down to a millisecond."""
-    from datetime import UTC, datetime
-
-    try:
-        moment = datetime.fromtimestamp(time_s, UTC)
-    except (OverflowError, ValueError, OSError):
-        return str(time_s)
-    return moment.strftime("%Y-%m-%d %H:%M:%S") + (f".{moment.microsecond // 1000:03d}" if time_s % 1 else "")
-
-
 def _read_password() -> str:
     if sys.stdin.isatty():
         return typer.prompt("password", hide_input=True, confirmation_prompt=True, err=True)
     return sys.stdin.readline().rstrip("\n")
-
-
-@contextlib.contextmanager
-def _failing_with_text(text: str) -> Iterator[None]:
-    """Gives a search error the text it is about, so that it prints with its place."""
-    try:
-        yield
-    except SearchError as error:
-        told.print(escape(f"error: {error.render(text)}"))
-        raise typer.Exit(FAILED) from None
 
 
 def _end(error: SightlineError) -> NoReturn:

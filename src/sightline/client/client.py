@@ -109,6 +109,11 @@ class Client:
         body = {"search": text, "earliest": earliest, "latest": latest}
         return self._call("POST", "/search/explain", json=body)["stages"]
 
+    def suggest(self, text: str) -> tuple[int, list[dict[str, str]]]:
+        """What may stand at the end of a search text: where the replaced part begins, and label, kind, insert, detail."""
+        answer = self._call("POST", "/search/suggest", json={"search": text})
+        return answer["start"], answer["options"]
+
     def load(
         self,
         path: Path | str,

@@ -14,6 +14,7 @@ from sightline.datadir import DataDirectory
 from sightline.errors import Forbidden
 from sightline.search.engine import SearchEngine
 from sightline.search.jobs import JobManager
+from sightline.search.names import KnownNames
 from sightline.store.embedded import EmbeddedStore
 from sightline.store.loading import Loader
 from sightline.watch.internal_log import InternalLog
@@ -34,6 +35,7 @@ class Parts:
     store: EmbeddedStore
     models: ModelRegistry
     engine: SearchEngine
+    names: KnownNames
     jobs: JobManager
     scheduler: Scheduler
     log: InternalLog

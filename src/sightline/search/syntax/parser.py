@@ -46,7 +46,7 @@ def _pipeline(text: str, start: int, depth: int) -> tuple[Pipeline, int]:
             if c == '"':
                 _, i = read_string(text, i)
             elif c == "'" and (i == begin or not (text[i - 1].isalnum() or text[i - 1] == "\\")):
-                closing = closing_quote(text, i, _stage_end(text, i))
+                closing = closing_quote(text, i, stage_end(text, i))
                 i = closing + 1 if closing > 0 else i + 1
             elif c == "\\" and i + 1 < len(text):
                 i += 2
@@ -73,7 +73,7 @@ def _pipeline(text: str, start: int, depth: int) -> tuple[Pipeline, int]:
         i += 1
 
 
-def _stage_end(text: str, start: int) -> int:
+def stage_end(text: str, start: int) -> int:
     """Where a single-quoted name must have ended: the end of its line or the next pipe."""
     end = len(text)
     for stop in ("\n", "|"):

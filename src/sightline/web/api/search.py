@@ -14,7 +14,9 @@ from pydantic import BaseModel, Field
 
 from sightline.errors import Forbidden, UserError
 from sightline.search import registry
+from sightline.search.completion import times_in
 from sightline.search.jobs import SPOOL_ROWS, Job, column_kind
+from sightline.search.syntax.layout import lay_out
 from sightline.web.export import MEDIA_TYPES, export, json_response, rows_of
 from sightline.web.parts import Asking, Identity, Parts, WithParts
 
@@ -41,6 +43,12 @@ class SearchText(BaseModel):
     search: str = Field(max_length=MAX_TEXT_CHARACTERS)
     earliest: str | float | None = None
     latest: str | float | None = None
+
+
+class TextAtCursor(SearchText):
+    """A search that is being typed; without `cursor` the cursor is at its end."""
+
+    cursor: int | None = Field(None, ge=0)
 
 
 @router.post("/jobs", status_code=201)
@@ -144,8 +152,9 @@ def explain(body: SearchText, request: Request, parts: WithParts, identity: Aski
 
 @router.post("/check")
 def check(body: SearchText, parts: WithParts) -> dict[str, Any]:
-    """What is wrong with a search, for the editor."""
-    return {"diagnostics": parts.engine.check(body.search)}
+    """What is wrong with a search, and which moments its time modifiers stand for: for the editor."""
+    times = times_in(body.search, parts.clock())
+    return {"diagnostics": parts.engine.check(body.search), "times": [time.describe() for time in times]}
 
 
 @router.get("/registry")
@@ -154,36 +163,19 @@ def get_registry() -> dict[str, Any]:
     return _registry()
 
 
-@router.get("/complete")
-def complete(parts: WithParts, identity: Asking, indexes: str = "") -> dict[str, Any]:
-    """Names that exist, for completion: in the given indexes (comma-separated), or in all."""
-    wanted = [name for name in indexes.split(",") if name]
-    datatypes = parts.engine.knowledge.indexes()
-    fields: dict[str, set[str]] = {}
-    tables = {"event": "events", "trace": "spans", "metric": "metrics"}
-    for datatype, table in tables.items():
-        named = [name for name in wanted if datatypes.get(name) == datatype]
-        if wanted and not named:
-            continue
-        for name, types in parts.store.json_paths(table, named or None).items():
-            fields.setdefault(name, set()).update(types)
+@router.post("/suggest")
+def suggest_at_cursor(body: TextAtCursor, parts: WithParts, identity: Asking) -> dict[str, Any]:
+    """What may stand at the cursor, and where the text begins that it replaces."""
+    cursor = len(body.search) if body.cursor is None else body.cursor
     owner = None if identity.role == "admin" else identity.name
-    return {
-        "indexes": sorted(datatypes),
-        "fields": [{"name": name, "types": sorted(types)} for name, types in sorted(fields.items())],
-        "lookups": parts.engine.knowledge.lookups(),
-        "macros": parts.engine.knowledge.macros(),
-        "models": sorted({model["name"] for model in parts.models.list(owner=owner)}),
-        "metrics": _metric_names(parts, [name for name in wanted if datatypes.get(name) == "metric"]),
-    }
+    return parts.names.suggest(body.search[:cursor], body.search[cursor:], user=identity.name, owner=owner)
 
 
-def _metric_names(parts: Parts, indexes: list[str]) -> list[str]:
-    from sightline.store.sql_text import quote
-
-    where = f"WHERE index IN ({', '.join(map(quote, indexes))})" if indexes else ""
-    rows = parts.store.query(f"SELECT DISTINCT metric_name FROM sightline.metrics {where} ORDER BY 1 LIMIT 5000")
-    return rows.column("metric_name").to_pylist()
+@router.post("/format")
+def format_text(body: SearchText, request: Request) -> dict[str, Any]:
+    """The same search, laid out for reading: comments and macros stay as they were typed."""
+    request.state.search_text = body.search
+    return {"search": lay_out(body.search)}
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,321 @@
+"""What may stand at the cursor of a search text: commands, functions, options, fields, values and names that exist.
+
+Enters the text up to the cursor; leaves suggestions with the range they replace. The page's editor and the terminal ask
+the same function, and everything that can be listed comes from the registry or from what is stored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import Field, dataclass, field
+from datetime import UTC, tzinfo
+from functools import lru_cache
+
+from sightline.errors import SearchError
+from sightline.search import registry
+from sightline.search.syntax.arguments import declared_options, print_name
+from sightline.search.syntax.expressions import quote_string
+from sightline.search.syntax.parser import stage_end
+from sightline.search.syntax.tokens import closing_quote
+from sightline.search.time import parse_time
+
+RELATIVE_TIMES = ("-5m", "-15m", "-1h", "-4h@h", "-24h", "-7d@d", "-30d@d", "@d", "@w1", "@mon", "now")
+"""Time modifiers offered where a time is wanted, the near ones first."""
+SPANS = ("1s", "10s", "1m", "5m", "15m", "1h", "4h", "1d", "1w", "1mon")
+"""Spans offered where a span is wanted."""
+LIMIT = 200
+"""Suggestions given at once: more than anybody reads, and few enough to send at every key."""
+
+_TIMES = frozenset(("earliest", "latest", "_index_earliest", "_index_latest", "index_earliest", "index_latest"))
+_WORD = re.compile(r"[\w.@{}\-]*\Z")
+_VALUE = re.compile(r"""([\w.{}\-:]+|"[^"]+")\s*(?:!?=|==)\s*("?)([\w.:/@+\-]*)\Z""")
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """One text that may stand at the cursor. `insert` is what to write, where it is not the label."""
+
+    label: str
+    kind: str
+    """command, function, aggregate, option, field, value, name or word."""
+    insert: str = ""
+    detail: str = ""
+
+    def describe(self) -> dict[str, str]:
+        """For JSON."""
+        return {"label": self.label, "kind": self.kind, "insert": self.insert or self.label, "detail": self.detail}
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestions:
+    """Suggestions, best first, for the text from `start` to the cursor."""
+
+    start: int
+    options: tuple[Suggestion, ...] = ()
+
+
+@dataclass
+class Names:
+    """What exists at the moment, by what it is. `values` gives the frequent values of a field with their counts."""
+
+    indexes: Sequence[str] = ()
+    fields: dict[str, str] = field(default_factory=dict)
+    """Field names with their types in words."""
+    lookups: Sequence[str] = ()
+    macros: Sequence[str] = ()
+    models: Sequence[str] = ()
+    metrics: Sequence[str] = ()
+    algorithms: Callable[[], Sequence[str]] = tuple
+    scorers: Callable[[], Sequence[str]] = tuple
+    saved_searches: Sequence[str] = ()
+    datamodels: Sequence[str] = ()
+    values: Callable[[str], Sequence[tuple[str, int]]] = lambda name: ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The command the cursor is in: its name, the text after the name, and what the cursor stands in."""
+
+    command: str
+    rest: str
+    naming: bool = False
+    """Whether the command's own name is being typed."""
+    quote: str = ""
+    """The quotation mark, or back-tick, that is open at the cursor."""
+
+
+def place_of(text: str) -> Place:
+    """Where the end of a text lies."""
+    starts = [0]
+    quote, i = "", 0
+    while i < len(text):
+        c = text[i]
+        if quote:
+            if c == "\\" and quote == '"':
+                i += 1
+            elif c == quote:
+                quote = ""
+        elif text.startswith("```", i):
+            end = text.find("```", i + 3)
+            if end < 0:
+                return Place("", "", quote="```")
+            i = end + 2
+        elif c in '"`':
+            quote = c
+        elif c == "'" and (i == 0 or not text[i - 1].isalnum()):
+            end = closing_quote(text, i, stage_end(text, i))
+            if end > 0:
+                i = end
+        elif c == "[":
+            starts.append(i + 1)
+        elif c == "]" and len(starts) > 1:
+            starts.pop()
+        elif c == "|":
+            starts[-1] = i + 1
+        i += 1
+    stage = text[starts[-1] :].lstrip()
+    if starts[-1] == 0 and len(starts) == 1:
+        explicit = re.match(r"search\s+", stage, re.I)
+        return Place("search", stage[explicit.end() :] if explicit else stage, quote=quote)
+    match = re.match(r"[A-Za-z_]\w*", stage)
+    if not stage or (match and match.end() == len(stage)):
+        return Place("", stage, naming=True)
+    if match is None:
+        return Place("", stage, quote=quote)
+    command = match.group().lower()
+    known = registry.COMMANDS.get(command)
+    return Place(known.name if known else command, stage[match.end() :].lstrip(), quote=quote)
+
+
+def suggest(text: str, names: Names) -> Suggestions:
+    """What may stand at the end of a text."""
+    registry.load()
+    place = place_of(text)
+    word = _WORD.search(text)
+    assert word is not None
+    start, typed = word.start(), word.group()
+    if place.quote == "`":
+        return _found(start, typed, _plain(names.macros, "name"))
+    if value := _VALUE.search(text):
+        name, quoted, begun = value.group(1).strip('"'), value.group(2), value.group(3)
+        # In an expression, what follows `x=` without a quote is another expression.
+        if place.quote == quoted and (quoted or not _evaluates(place.command) or _declared(place.command, name)):
+            options = _values(place, name, names, bool(quoted))
+            return _found(len(text) - len(begun), begun, options)
+    if place.quote:
+        return Suggestions(len(text))
+    if place.naming:
+        return _found(start, typed, _commands())
+    if named := _named(place, names):
+        return _found(start, typed, named)
+    fields, functions = _fields(names), _functions(place.command)
+    before = text[:start].rstrip().rpartition(" ")[2].lower()
+    if (
+        before in ("by", "over", "groupby")
+        or place.rest.count("(") > place.rest.count(")")
+        and not _evaluates(place.command)
+    ):
+        return _found(start, typed, fields)
+    options, words = _options(place.command), _words(place)
+    if place.command == "search" and not re.search(r"\s", place.rest):
+        fields = [*_plain((f"index={name}" for name in names.indexes), "value"), *fields]
+    parts = (functions, options, fields, words) if functions else (fields, words, options)
+    return _found(start, typed, (option for part in parts for option in part))
+
+
+def _found(start: int, typed: str, options: Iterable[Suggestion]) -> Suggestions:
+    """Those that begin with what is typed, then those that hold it, each name once."""
+    lowered = typed.lower()
+    first: dict[tuple[str, str], Suggestion] = {}
+    second: dict[tuple[str, str], Suggestion] = {}
+    for option in options:
+        label = option.label.lower()
+        key = (option.label, option.kind)
+        if label.startswith(lowered):
+            first.setdefault(key, option)
+        elif lowered in label:
+            second.setdefault(key, option)
+    found = [o for o in (*first.values(), *second.values()) if o.insert or o.label != typed]
+    return Suggestions(start, tuple(found[:LIMIT]))
+
+
+def _plain(labels: Iterable[str], kind: str) -> list[Suggestion]:
+    return [Suggestion(label, kind) for label in labels]
+
+
+def _commands() -> list[Suggestion]:
+    entries = [entry for name, entry in sorted(registry.COMMANDS.items()) if name == entry.name]
+    return [Suggestion(e.name, "command", f"{e.name} ", registry.describe_docstring(e.command)["summary"]) for e in entries]
+
+
+@lru_cache(maxsize=1000)
+def _syntax(command: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a command's syntax line says: the kinds of things it takes (`<lookup>`), and its clause words (`BY`)."""
+    entry = registry.COMMANDS.get(command)
+    if entry is None:
+        return (), ()
+    syntax = registry.describe_docstring(entry.command)["syntax"]
+    taken = tuple(dict.fromkeys(re.findall(r"<([^<>]+)>", syntax)))
+    rest = re.sub(r'"[^"]*"|<[^<>]*>|[\w.]+(?:=|:)\S*', " ", syntax.removeprefix(entry.name))
+    words = dict.fromkeys(re.findall(r"(?<![\w-])[A-Za-z]{2,}(?![\w-])", rest))
+    return taken, tuple(word for word in words if word not in (entry.name, *entry.aliases))
+
+
+def _evaluates(command: str) -> bool:
+    """Whether a command's arguments are expressions."""
+    return not {"expression", "condition"}.isdisjoint(_syntax(command)[0]) and not _gathers(command)
+
+
+def _gathers(command: str) -> bool:
+    """Whether a command's arguments are aggregates."""
+    return not {"aggregate", "function"}.isdisjoint(_syntax(command)[0])
+
+
+def _functions(command: str) -> list[Suggestion]:
+    if _evaluates(command):
+        return [Suggestion(name, "function", f"{name}(") for name in sorted(registry.FUNCTIONS)]
+    if not _gathers(command):
+        return []
+    gathered = []
+    for name, entry in sorted(registry.AGGREGATES.items()):
+        label = f"{name}95" if entry.parameterised else name
+        gathered.append(Suggestion(label, "aggregate", f"{label}(" if entry.needs_field else label))
+    return gathered
+
+
+def _options(command: str) -> list[Suggestion]:
+    entry = registry.COMMANDS.get(command)
+    if entry is None:
+        return []
+    declared = declared_options(entry.command)
+    return [Suggestion(f"{name}=", "option", detail=f.metadata["help"]) for name, f in declared.items()]
+
+
+def _declared(command: str, name: str) -> Field | None:
+    """The declaration of a command's option, if it has one of this name."""
+    entry = registry.COMMANDS.get(command)
+    return declared_options(entry.command).get(name.lower()) if entry else None
+
+
+def _fields(names: Names) -> list[Suggestion]:
+    return [Suggestion(name, "field", print_name(name), type) for name, type in names.fields.items()]
+
+
+def _words(place: Place) -> list[Suggestion]:
+    taken, words = _syntax(place.command)
+    if "conditions" in taken and place.command == "search":
+        words = ("AND", "OR", "NOT", "IN")
+    return [Suggestion(word, "word", f"{word} ") for word in words]
+
+
+def _named(place: Place, names: Names) -> list[Suggestion]:
+    """Names that a command takes as its first word."""
+    if re.search(r"\S\s", re.sub(r'\w+=("[^"]*"|\S+)\s+', "", place.rest)):
+        return []
+    kinds: dict[str, Callable[[], Sequence[str]]] = {
+        "algorithm": names.algorithms,
+        "method": names.scorers,
+        "model": lambda: names.models,
+        "lookup": lambda: names.lookups,
+        "saved search": lambda: [quote_string(name) for name in names.saved_searches],
+        "data model": lambda: names.datamodels,
+    }
+    kind = next((kind for kind in _syntax(place.command)[0] if kind in kinds), None)
+    return [Suggestion(name, "name", f"{name} ") for name in kinds[kind]()] if kind else []
+
+
+def _values(place: Place, name: str, names: Names, quoted: bool) -> list[Suggestion]:
+    """Values that may stand after `name=`: of an option, of a time, or those that the field has."""
+    declared = _declared(place.command, name)
+    if name.lower() == "index":
+        return _plain(names.indexes, "value")
+    if declared is not None:
+        if declared.metadata["choices"]:
+            return _plain(declared.metadata["choices"], "value")
+        if declared.metadata["type"] is bool:
+            return _plain(("true", "false"), "value")
+        return _plain(SPANS, "value") if "span" in name.lower() else []
+    if name.lower() in _TIMES:
+        return _plain(RELATIVE_TIMES, "value")
+    if name.lower() == "span":
+        return _plain(SPANS, "value")
+    if name == "metric_name":
+        return [Suggestion(m, "value", m if quoted else quote_string(m)) for m in names.metrics]
+    bare = re.compile(r"[\w.:/\-]+\Z")
+    return [
+        Suggestion(value, "value", value if quoted or bare.match(value) else quote_string(value), f"{count:,}")
+        for value, count in names.values(name)
+    ]
+
+
+# ---- times -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TimeModifier:
+    """A time modifier of a text, from `start` to `end`, with the moment it stands for (seconds since the epoch)."""
+
+    start: int
+    end: int
+    time_s: float
+
+    def describe(self) -> dict[str, float]:
+        """For JSON."""
+        return {"start": self.start, "end": self.end, "time": self.time_s}
+
+
+def times_in(text: str, now: float, zone: tzinfo = UTC) -> list[TimeModifier]:
+    """The relative times that a text gives as `earliest=-4h@h` and the like, outside of quotes and comments."""
+    blank = re.sub(r'```.*?```|"(?:\\.|[^"\\])*"', lambda m: " " * len(m.group()), text, flags=re.S)
+    found = []
+    for match in re.finditer(r"(?<![\w.])([A-Za-z_]+)\s*=\s*([^\s\"|\]()]+)", blank):
+        written = match.group(2)
+        if match.group(1).lower() not in _TIMES or not re.match(r"[-+@]|now", written):
+            continue
+        try:
+            moment = parse_time(written, now, zone)
+        except SearchError:
+            continue
+        found.append(TimeModifier(match.start(2), match.end(2), moment))
+    return found

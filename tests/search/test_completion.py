@@ -1,0 +1,111 @@
+"""Completion: what is offered at a place, what it replaces, and that every text has an answer."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sightline.search import registry
+from sightline.search.completion import Names, place_of, suggest, times_in
+
+NAMES = Names(
+    indexes=("main", "web", "_internal"),
+    fields={"host": "text", "http.status_code": "number", "user name": "text"},
+    lookups=("users.csv",),
+    macros=("errors_of",),
+    models=("usermodel",),
+    metrics=("cpu.load",),
+    algorithms=lambda: ("KMeans", "PCA"),
+    scorers=lambda: ("accuracy_score",),
+    values=lambda name: (("GET", 5), ("a b", 2)) if name == "method" else (),
+)
+
+
+def labels(text: str) -> list[str]:
+    return [option.label for option in suggest(text, NAMES).options]
+
+
+def applied(text: str, label: str) -> str:
+    """The text after a suggestion was taken."""
+    found = suggest(text, NAMES)
+    option = next(o for o in found.options if o.label == label)
+    return text[: found.start] + (option.insert or option.label)
+
+
+@pytest.mark.parametrize(
+    ("typed", "label", "then"),
+    [
+        ("", "index=web", "index=web"),
+        ("ind", "index=web", "index=web"),
+        ("index=w", "web", "index=web"),
+        ("index=web | st", "stats", "index=web | stats "),
+        ("index=web | stats c", "count", "index=web | stats count"),
+        ("index=web | stats perc", "perc95", "index=web | stats perc95("),
+        ("index=web | stats avg(", "host", "index=web | stats avg(host"),
+        ("index=web | stats count by use", "user name", 'index=web | stats count by "user name"'),
+        ("index=web | stats count b", "BY", "index=web | stats count BY "),
+        ("index=web | timechart span=", "5m", "index=web | timechart span=5m"),
+        ("index=web | eval x=low", "lower", "index=web | eval x=lower("),
+        ("index=web method=", "a b", 'index=web method="a b"'),
+        ('index=web method="a', "a b", 'index=web method="a b'),
+        ("index=web earliest=-4", "-4h@h", "index=web earliest=-4h@h"),
+        ("index=web `err", "errors_of", "index=web `errors_of"),
+        ("index=a [ search index=b | ta", "table", "index=a [ search index=b | table "),
+        ("| fit ", "KMeans", "| fit KMeans "),
+        ("| fit KMeans x from y in", "into", "| fit KMeans x from y into "),
+        ("index=web | apply ", "usermodel", "index=web | apply usermodel "),
+        ("| inputlookup append=t u", "users.csv", "| inputlookup append=t users.csv "),
+        ("index=web | lookup users.csv host OUTPUT", "OUTPUTNEW", "index=web | lookup users.csv host OUTPUTNEW "),
+        ("| stats count | head null=", "true", "| stats count | head null=true"),
+    ],
+)
+def test_what_is_offered_and_what_taking_it_gives(typed, label, then):
+    assert applied(typed, label) == then
+
+
+def test_what_begins_with_the_typed_text_comes_first():
+    found = labels("index=web | st")
+    assert found[:2] == ["stats", "streamstats"] and "eventstats" in found
+    assert labels("index=web | fields http") == ["http.status_code"]
+
+
+def test_after_by_there_are_fields_alone():
+    assert labels("index=web | stats count by ") == ["host", "http.status_code", "user name"]
+
+
+def test_nothing_is_offered_inside_of_comments_and_plain_strings():
+    assert labels("index=web ``` st") == []
+    assert labels('index=web | eval x="lo') == []
+
+
+def test_a_pipe_in_quotes_or_brackets_starts_nothing():
+    assert place_of('index=web "a | b').command == "search"
+    assert place_of("index=web [ search x | stats count ] ho").command == "search"
+    assert place_of('index=web | eval x=if(a="|", 1, ').command == "eval"
+
+
+def test_every_command_has_suggestions_after_it():
+    """A command that takes fields or options offers some; its syntax line is what tells."""
+    registry.load()
+    for name, entry in registry.COMMANDS.items():
+        if name != entry.name or not entry.describe()["syntax"].removeprefix(name).strip():
+            continue
+        if "<field>" in entry.describe()["syntax"] or entry.describe()["options"]:
+            assert labels(f"index=web | {name} "), name
+
+
+@given(st.text(st.sampled_from("ab =|[]()\"'`\\,.-*<>{}\n"), max_size=30))
+def test_every_text_has_an_answer(text):
+    found = suggest(text, NAMES)
+    assert 0 <= found.start <= len(text)
+
+
+def test_time_modifiers_are_previewed_where_they_stand():
+    now = 1_700_000_000.0
+    text = 'index=a earliest=-1d@d latest=now x="earliest=-5m" ``` earliest=-9h ``` [search b _index_earliest=-1h]'
+    found = times_in(text, now)
+    assert [(text[t.start : t.end], t.time_s) for t in found] == [
+        ("-1d@d", 1_699_833_600.0),
+        ("now", now),
+        ("-1h", now - 3600),
+    ]
+    assert times_in("earliest=-4parsecs", now) == []
