@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { stageAt } from "../src/search/completion";
 import { addTerm, eventsPart, excludeTerm, givesEvents, groupBy, splitStages, surrounding } from "../src/search/spl";
 
 describe("edits of a search", () => {
@@ -41,19 +40,5 @@ describe("edits of a search", () => {
       earliest: "940.000",
       latest: "1060.000",
     });
-  });
-});
-
-describe("where the cursor is", () => {
-  it.each([
-    ["index=main", "search", false],
-    ["index=main | sta", "", true],
-    ["index=main | stats ", "stats", false],
-    ["index=main | stats count by ho", "stats", false],
-    ["| multireport [ | sco", "", true],
-    ["| append [search x | stats count] | eval a=", "eval", false],
-    ['index=main "a | b', "search", false],
-  ])("%s", (text, command, naming) => {
-    expect(stageAt(text)).toMatchObject({ command, naming });
   });
 });

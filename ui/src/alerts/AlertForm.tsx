@@ -35,7 +35,7 @@ export function AlertForm({ alert, start, onDone, onClose }: Props) {
   const [severity, setSeverity] = useState(alert?.severity ?? "warning");
   const [url, setUrl] = useState(alert?.actions.find((a) => a.kind === "webhook")?.url ?? "");
   const [enabled, setEnabled] = useState(alert?.enabled ?? true);
-  const known = useKnown(search);
+  const known = useKnown();
   const save = useMutation({
     mutationFn: () => {
       const others = alert?.actions.filter((a) => a.kind !== "webhook") ?? [];

@@ -88,6 +88,8 @@ export interface RegistryCommand {
   syntax?: string;
   example?: string;
   kind?: string;
+  aliases?: string[];
+  notes?: string;
   options?: RegistryOption[];
 }
 
@@ -95,6 +97,8 @@ export interface RegistryFunction {
   name: string;
   summary?: string;
   syntax?: string;
+  example?: string;
+  notes?: string;
   kind: "eval" | "aggregate";
 }
 
@@ -105,13 +109,30 @@ export interface Registry {
   scorers: { name: string; summary?: string; options?: RegistryOption[] }[];
 }
 
-export interface Completion {
-  indexes: string[];
-  fields: { name: string; types: string[] }[];
-  lookups: string[];
-  macros: string[];
-  models: string[];
-  metrics: string[];
+export interface Suggestion {
+  label: string;
+  kind: string;
+  insert: string;
+  detail: string;
+}
+
+/** What may stand at the cursor, in place of the text from `start` on. */
+export interface Suggestions {
+  start: number;
+  options: Suggestion[];
+}
+
+/** A time modifier of a search text and the moment it stands for, in epoch seconds. */
+export interface TimeModifier {
+  start: number;
+  end: number;
+  time: number;
+}
+
+export interface PastSearch {
+  search: string;
+  time: number;
+  runs: number;
 }
 
 export type ChartKind = "line" | "area" | "bar" | "column" | "table" | "single" | "heatmap" | "pie" | "scatter";

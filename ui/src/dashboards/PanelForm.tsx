@@ -21,7 +21,7 @@ export function PanelForm({ panel, range, onDone, onClose }: Props) {
   const [draft, setDraft] = useState(panel);
   const [preview, setPreview] = useState(panel);
   const [options, setOptions] = useState(JSON.stringify(panel.options ?? {}, null, 2));
-  const known = useKnown(draft.search);
+  const known = useKnown();
   const parsed = parseObject(options);
   const set = <K extends keyof Panel>(name: K, value: Panel[K]): void => setDraft((was) => ({ ...was, [name]: value }));
   const number = (name: "x" | "y" | "w" | "h", max: number) => (

@@ -13,10 +13,12 @@ import { EditorState, Prec } from "@codemirror/state";
 import { drawSelection, EditorView, keymap, placeholder } from "@codemirror/view";
 import { useEffect, useRef } from "react";
 import { request } from "../api/client";
-import type { Diagnostic } from "../api/types";
+import type { Diagnostic, TimeModifier } from "../api/types";
 import { completionSource, type Known } from "./completion";
 import { readHistory } from "./history";
 import { spl, splColours } from "./language";
+import { laidOut } from "./layout";
+import { callHelp, hoverHelp, quoteMatching, setTimes, timePreview } from "./marks";
 
 interface Props {
   value: string;
@@ -45,6 +47,7 @@ export default function Editor({ value, onChange, onRun, known, label = "Search 
               { key: "Mod-Enter", run: (v) => (latest.current.onRun(v.state.doc.toString()), true) },
               { key: "Alt-ArrowUp", run: (v) => recall(v, 1) },
               { key: "Alt-ArrowDown", run: (v) => recall(v, -1) },
+              { key: "Mod-\\", run: (v) => (void layOut(v), true), preventDefault: true },
               { key: "Tab", run: acceptCompletion },
               { key: "Shift-Enter", run: insertNewlineAndIndent },
             ]),
@@ -52,6 +55,10 @@ export default function Editor({ value, onChange, onRun, known, label = "Search 
           history(),
           drawSelection(),
           bracketMatching(),
+          quoteMatching,
+          timePreview,
+          hoverHelp(() => latest.current.known.registry),
+          callHelp(() => latest.current.known.registry),
           closeBrackets(),
           autocompletion({
             override: [completionSource(() => latest.current.known)],
@@ -113,14 +120,28 @@ function recall(view: EditorView, step: number): boolean {
   return true;
 }
 
+/** Lays the search out, a stage a line. A text with something unclosed stays as it is; the underline tells what. */
+async function layOut(view: EditorView): Promise<void> {
+  const text = view.state.doc.toString();
+  const laid = await laidOut(text);
+  if (laid === text || view.state.doc.toString() !== text) return;
+  // The cursor stays behind the same letter: only white space changes.
+  const letters = text.slice(0, view.state.selection.main.head).replace(/\s/g, "").length;
+  let at = 0;
+  for (let seen = 0; at < laid.length && seen < letters; at++) if (/\S/.test(laid[at]!)) seen++;
+  view.dispatch({ changes: { from: 0, to: text.length, insert: laid }, selection: { anchor: at } });
+}
+
 async function check(view: EditorView): Promise<LintDiagnostic[]> {
   const text = view.state.doc.toString();
   if (text.trim() === "") return [];
-  const answer = await request<{ diagnostics: Diagnostic[] }>("/search/check", {
+  const answer = await request<{ diagnostics: Diagnostic[]; times: TimeModifier[] }>("/search/check", {
     method: "POST",
     body: { search: text },
-  }).catch(() => ({ diagnostics: [] }));
+  }).catch(() => ({ diagnostics: [], times: [] }));
   const length = view.state.doc.length;
+  // An answer about a text that has changed since says nothing about the new one.
+  if (view.state.doc.toString() === text) view.dispatch({ effects: setTimes.of(answer.times) });
   return answer.diagnostics.map((d) => {
     const from = Math.max(0, Math.min(d.start, length));
     const to = Math.min(length, Math.max(d.end, from + 1));

@@ -1,6 +1,6 @@
-/** How a search runs: each stage from its text to the engine's SQL. */
+/** How the search in the editor would run: each stage from its text to the engine's SQL, beside the results. */
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { request } from "../api/client";
 import { Icon } from "../design/Icon";
 import { Failure, Skeleton } from "../design/States";
@@ -22,20 +22,22 @@ export function Plan({
   close: () => void;
 }) {
   const [chosen, setChosen] = useState<string | null>(null);
+  const settled = useSettled(search);
   const answer = useQuery({
-    queryKey: ["explain", search, earliest, latest],
+    queryKey: ["explain", settled, earliest, latest],
     queryFn: ({ signal }) =>
       request<{ stages: Stage[] | Record<string, string> }>("/search/explain", {
         method: "POST",
         signal,
-        body: { search, earliest, latest },
+        body: { search: settled, earliest, latest },
       }),
     retry: false,
+    placeholderData: (old) => old,
   });
   const stages = stagesOf(answer.data?.stages);
   const shown = stages.find((s) => s.name === (chosen ?? "sql")) ?? stages[stages.length - 1];
   return (
-    <section className="plan" aria-label="Plan">
+    <aside className="plan" aria-label="Plan">
       <div className="row">
         <div className="segmented" role="group" aria-label="Stage">
           {stages.map((s) => (
@@ -56,8 +58,18 @@ export function Plan({
       ) : (
         <pre tabIndex={0}>{shown?.text}</pre>
       )}
-    </section>
+    </aside>
   );
+}
+
+/** A text once nobody has changed it for a moment, so that not every letter is planned. */
+function useSettled(text: string): string {
+  const [settled, setSettled] = useState(text);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(text), 400);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return settled;
 }
 
 const stagesOf = (stages: Stage[] | Record<string, string> | undefined): Stage[] =>

@@ -14,7 +14,9 @@ import { Empty, Failure, Skeleton } from "../design/States";
 import { ChartControls } from "./ChartControls";
 import { EventList } from "./EventList";
 import { FieldList } from "./FieldList";
+import { HistoryMenu } from "./HistoryMenu";
 import { remember } from "./history";
+import { laidOut } from "./layout";
 import { Plan } from "./Plan";
 import { ResultTable } from "./ResultTable";
 import { SaveMenu } from "./SaveMenu";
@@ -71,7 +73,7 @@ export function SearchPage() {
   const by = params.by ?? "severity";
   const timeline = useTimeline(job, by === "none" ? undefined : by, events);
   const fields = useFields(job, events);
-  const known = useKnown(draft, events ? fields.data : undefined);
+  const known = useKnown(events ? fields.data : undefined);
   const view = params.view ?? (events ? "events" : suggestsChart(rows) ? "chart" : "table");
   const all = useAllRows(job, view === "chart" && !events);
   const suggested: ChartKind = useMemo(() => (all.data ? chooseChart(all.data) : "table"), [all.data]);
@@ -108,6 +110,7 @@ export function SearchPage() {
   const exclude = useCallback((field: string, value: Cell) => run(excludeTerm(q, field, value)), [q, run]);
   const zoom = useCallback((start: number, end: number) => setRange(absoluteRange(start, end)), [setRange]);
 
+  const planned = params.plan === "1" && draft.trim() !== "";
   const failed = job?.state === "failed";
   const nothing = job !== undefined && !isRunning(job) && !failed && rows.total === 0 && !rows.pending;
 
@@ -131,6 +134,7 @@ export function SearchPage() {
           >
             <Icon name="play" size={12} /> Run
           </button>
+          <HistoryMenu choose={(search) => run(search)} />
           <SaveMenu
             search={q || draft}
             earliest={range.earliest}
@@ -148,173 +152,195 @@ export function SearchPage() {
         refused={error !== null}
         onCancel={() => void cancel()}
         onRerun={() => run(q)}
+        onFormat={draft.trim() === "" ? undefined : () => void laidOut(draft).then(setDraft)}
       />
 
-      {params.plan === "1" && q.trim() !== "" && (
-        <Plan
-          search={q}
-          earliest={toSplTime(range.earliest)}
-          latest={toSplTime(range.latest)}
-          close={() => setParams({ plan: undefined })}
-        />
-      )}
-
-      {q.trim() === "" ? (
-        <SearchStart run={run} />
-      ) : error ? (
-        <div className="search-body pad">
-          <SearchRefused error={error} search={q} retry={retry} />
-        </div>
-      ) : failed ? (
-        <div className="search-body pad">
-          <SearchFailure job={job} search={job.search} />
-        </div>
-      ) : (
-        <>
-          {events && (
-            <Timeline data={timeline.data} by={by} range={resolved} stale={timeline.isPlaceholderData} onZoom={zoom} />
-          )}
-          <div className="search-bar">
-            <div className="segmented" role="group" aria-label="View">
-              {(events ? (["events", "table"] as const) : (["table", "chart"] as const)).map((name) => (
-                <button
-                  key={name}
-                  type="button"
-                  aria-pressed={view === name}
-                  onClick={() => setParams({ view: name, event: undefined }, false)}
-                >
-                  <Icon name={name === "events" ? "list" : name} size={13} /> {name[0]!.toUpperCase() + name.slice(1)}
-                </button>
-              ))}
+      <div className={planned ? "search-main planned" : "search-main"}>
+        <div className="search-left">
+          {q.trim() === "" ? (
+            <SearchStart run={run} />
+          ) : error ? (
+            <div className="search-body pad">
+              <SearchRefused error={error} search={q} retry={retry} />
             </div>
-            {events && (
-              <button
-                type="button"
-                className={fieldsOpen ? "button on fields-toggle" : "button fields-toggle"}
-                aria-expanded={fieldsOpen}
-                onClick={() => setFieldsOpen(!fieldsOpen)}
-              >
-                Fields
-              </button>
-            )}
-            {events && (
-              <label className="inline small">
-                Stacked by
-                <select
-                  value={by}
-                  onChange={(e) => setParams({ by: e.target.value === "severity" ? undefined : e.target.value })}
-                >
-                  <option value="none">nothing</option>
-                  <option value="severity">severity</option>
-                  {by !== "none" && by !== "severity" && !fields.data?.some((f) => f.name === by) && (
-                    <option value={by}>{by}</option>
-                  )}
-                  {(fields.data ?? [])
-                    .filter((f) => f.name !== "severity" && f.distinct <= 200 && !f.name.startsWith("_"))
-                    .map((f) => (
-                      <option key={f.name} value={f.name}>
-                        {f.name}
-                      </option>
-                    ))}
-                </select>
-              </label>
-            )}
-            {view === "chart" && all.data && (
-              <ChartControls
-                fields={all.data.fields}
-                kind={kind}
-                suggested={suggested}
-                options={chartOptions}
-                set={setParams}
-              />
-            )}
-            {rows.partial && isRunning(job) && <span className="dim small">the rows so far</span>}
-          </div>
-          <div
-            className={
-              events && view === "events"
-                ? fieldsOpen
-                  ? "search-body split fields-shown"
-                  : "search-body split"
-                : "search-body"
-            }
-          >
-            {events && view === "events" && (
-              <FieldList
-                fields={fields.data}
-                error={fields.error}
-                open={params.field}
-                setOpen={(field) => setParams({ field })}
-                actions={{
-                  add,
-                  exclude,
-                  group: (field) => run(groupBy(q, field)),
-                  stackBy: (field) => setParams({ by: field }),
-                }}
-              />
-            )}
-            {!job || job.state === "queued" || (rows.pending && !rows.error) ? (
-              <div className="pad">
-                <Skeleton rows={12} />
-              </div>
-            ) : rows.error ? (
-              <div className="pad">
-                <Failure error={rows.error} />
-              </div>
-            ) : nothing ? (
-              <div className="pad">
-                <Empty
-                  title={job.state === "cancelled" ? "Cancelled before the first row" : "Nothing matched"}
-                  action={
-                    <button type="button" className="button" onClick={() => setRange({ earliest: "0", latest: "now" })}>
-                      Search all time
+          ) : failed ? (
+            <div className="search-body pad">
+              <SearchFailure job={job} search={job.search} />
+            </div>
+          ) : (
+            <>
+              {events && (
+                <Timeline
+                  data={timeline.data}
+                  by={by}
+                  range={resolved}
+                  stale={timeline.isPlaceholderData}
+                  onZoom={zoom}
+                />
+              )}
+              <div className="search-bar">
+                <div className="segmented" role="group" aria-label="View">
+                  {(events ? (["events", "table"] as const) : (["table", "chart"] as const)).map((name) => (
+                    <button
+                      key={name}
+                      type="button"
+                      aria-pressed={view === name}
+                      onClick={() => setParams({ view: name, event: undefined }, false)}
+                    >
+                      <Icon name={name === "events" ? "list" : name} size={13} />{" "}
+                      {name[0]!.toUpperCase() + name.slice(1)}
                     </button>
-                  }
-                >
-                  {job.state === "cancelled"
-                    ? "Run it again to see results."
-                    : job.messages
-                        .filter((m) => m.severity === "warning")
-                        .map((m) => m.text)
-                        .join(" ") ||
-                      "Nothing in this time range meets all conditions. A wider range or fewer conditions may find more."}
-                </Empty>
+                  ))}
+                </div>
+                {events && (
+                  <button
+                    type="button"
+                    className={fieldsOpen ? "button on fields-toggle" : "button fields-toggle"}
+                    aria-expanded={fieldsOpen}
+                    onClick={() => setFieldsOpen(!fieldsOpen)}
+                  >
+                    Fields
+                  </button>
+                )}
+                {events && (
+                  <label className="inline small">
+                    Stacked by
+                    <select
+                      value={by}
+                      onChange={(e) => setParams({ by: e.target.value === "severity" ? undefined : e.target.value })}
+                    >
+                      <option value="none">nothing</option>
+                      <option value="severity">severity</option>
+                      {by !== "none" && by !== "severity" && !fields.data?.some((f) => f.name === by) && (
+                        <option value={by}>{by}</option>
+                      )}
+                      {(fields.data ?? [])
+                        .filter((f) => f.name !== "severity" && f.distinct <= 200 && !f.name.startsWith("_"))
+                        .map((f) => (
+                          <option key={f.name} value={f.name}>
+                            {f.name}
+                          </option>
+                        ))}
+                    </select>
+                  </label>
+                )}
+                {view === "chart" && all.data && (
+                  <ChartControls
+                    fields={all.data.fields}
+                    kind={kind}
+                    suggested={suggested}
+                    options={chartOptions}
+                    set={setParams}
+                  />
+                )}
+                {rows.partial && isRunning(job) && <span className="dim small">the rows so far</span>}
               </div>
-            ) : view === "chart" ? (
-              <div className={kind === "table" ? "search-chart flat" : "search-chart"}>
-                {all.data ? (
-                  <Chart table={all.data} kind={kind} title={q} options={chartOptions} range={resolved} onZoom={zoom} />
+              <div
+                className={
+                  events && view === "events"
+                    ? fieldsOpen
+                      ? "search-body split fields-shown"
+                      : "search-body split"
+                    : "search-body"
+                }
+              >
+                {events && view === "events" && (
+                  <FieldList
+                    fields={fields.data}
+                    error={fields.error}
+                    open={params.field}
+                    setOpen={(field) => setParams({ field })}
+                    actions={{
+                      add,
+                      exclude,
+                      group: (field) => run(groupBy(q, field)),
+                      stackBy: (field) => setParams({ by: field }),
+                    }}
+                  />
+                )}
+                {!job || job.state === "queued" || (rows.pending && !rows.error) ? (
+                  <div className="pad">
+                    <Skeleton rows={12} />
+                  </div>
+                ) : rows.error ? (
+                  <div className="pad">
+                    <Failure error={rows.error} />
+                  </div>
+                ) : nothing ? (
+                  <div className="pad">
+                    <Empty
+                      title={job.state === "cancelled" ? "Cancelled before the first row" : "Nothing matched"}
+                      action={
+                        <button
+                          type="button"
+                          className="button"
+                          onClick={() => setRange({ earliest: "0", latest: "now" })}
+                        >
+                          Search all time
+                        </button>
+                      }
+                    >
+                      {job.state === "cancelled"
+                        ? "Run it again to see results."
+                        : job.messages
+                            .filter((m) => m.severity === "warning")
+                            .map((m) => m.text)
+                            .join(" ") ||
+                          "Nothing in this time range meets all conditions. A wider range or fewer conditions may find more."}
+                    </Empty>
+                  </div>
+                ) : view === "chart" ? (
+                  <div className={kind === "table" ? "search-chart flat" : "search-chart"}>
+                    {all.data ? (
+                      <Chart
+                        table={all.data}
+                        kind={kind}
+                        title={q}
+                        options={chartOptions}
+                        range={resolved}
+                        onZoom={zoom}
+                      />
+                    ) : (
+                      <Skeleton rows={8} />
+                    )}
+                  </div>
+                ) : view === "events" ? (
+                  <EventList
+                    rows={rows}
+                    open={params.event}
+                    setOpen={(event) => setParams({ event })}
+                    actions={{
+                      add,
+                      exclude,
+                      surrounding: (event) => {
+                        const around = surrounding(event, 60);
+                        if (around) run(around.search, { earliest: around.earliest, latest: around.latest });
+                      },
+                    }}
+                  />
                 ) : (
-                  <Skeleton rows={8} />
+                  <ResultTable
+                    rows={rows}
+                    sort={sort}
+                    setSort={(next) => setParams({ sort: next ? `${next.desc ? "-" : ""}${next.field}` : undefined })}
+                    onAdd={add}
+                    onExclude={exclude}
+                    onEvents={(field, value) => run(addTerm(eventsPart(q) || "*", field, value))}
+                  />
                 )}
               </div>
-            ) : view === "events" ? (
-              <EventList
-                rows={rows}
-                open={params.event}
-                setOpen={(event) => setParams({ event })}
-                actions={{
-                  add,
-                  exclude,
-                  surrounding: (event) => {
-                    const around = surrounding(event, 60);
-                    if (around) run(around.search, { earliest: around.earliest, latest: around.latest });
-                  },
-                }}
-              />
-            ) : (
-              <ResultTable
-                rows={rows}
-                sort={sort}
-                setSort={(next) => setParams({ sort: next ? `${next.desc ? "-" : ""}${next.field}` : undefined })}
-                onAdd={add}
-                onExclude={exclude}
-                onEvents={(field, value) => run(addTerm(eventsPart(q) || "*", field, value))}
-              />
-            )}
-          </div>
-        </>
-      )}
+            </>
+          )}
+        </div>
+        {planned && (
+          <Plan
+            search={draft}
+            earliest={toSplTime(range.earliest)}
+            latest={toSplTime(range.latest)}
+            close={() => setParams({ plan: undefined })}
+          />
+        )}
+      </div>
     </div>
   );
 }

@@ -2,6 +2,7 @@
 import { useState } from "react";
 import { ApiError } from "../api/client";
 import type { Job, Message } from "../api/types";
+import { shortcut } from "../app/TopBar";
 import { formatMs, formatNumber, formatSeconds, formatShare, plural } from "../design/format";
 import { Icon } from "../design/Icon";
 import { Failure } from "../design/States";
@@ -14,6 +15,8 @@ interface Props {
   plan: { open: boolean; toggle: () => void };
   onCancel: () => void;
   onRerun: () => void;
+  /** Lays the text in the editor out; absent while it is empty. */
+  onFormat?: () => void;
 }
 
 const STATE_WORDS: Record<Job["state"], string> = {
@@ -24,7 +27,7 @@ const STATE_WORDS: Record<Job["state"], string> = {
   cancelled: "Cancelled",
 };
 
-export function StatusLine({ job, starting, refused, plan, onCancel, onRerun }: Props) {
+export function StatusLine({ job, starting, refused, plan, onCancel, onRerun, onFormat }: Props) {
   const [open, setOpen] = useState(false);
   const running = isRunning(job);
   const warnings = (job?.messages ?? []).filter((m) => m.severity !== "error" || job?.state !== "failed");
@@ -84,22 +87,26 @@ export function StatusLine({ job, starting, refused, plan, onCancel, onRerun }: 
               <Icon name="stop" /> Cancel
             </button>
           ) : (
-            job && (
-              <>
-                <button type="button" className="text-button small" aria-expanded={plan.open} onClick={plan.toggle}>
-                  Plan
-                </button>
+            <>
+              {onFormat && (
                 <button
                   type="button"
-                  className="icon-button"
-                  aria-label="Run again"
-                  title="Run again"
-                  onClick={onRerun}
+                  className="text-button small"
+                  title={`Format (${shortcut("\\")})`}
+                  onClick={onFormat}
                 >
-                  <Icon name="refresh" />
+                  Format
                 </button>
-              </>
-            )
+              )}
+              <button type="button" className="text-button small" aria-expanded={plan.open} onClick={plan.toggle}>
+                Plan
+              </button>
+            </>
+          )}
+          {!running && !starting && job && (
+            <button type="button" className="icon-button" aria-label="Run again" title="Run again" onClick={onRerun}>
+              <Icon name="refresh" />
+            </button>
           )}
         </span>
       </div>

@@ -3,6 +3,7 @@
  * outside quotes, brackets and comments; everything else is left as the writer wrote it.
  */
 import type { Cell } from "../api/types";
+import { known } from "./names";
 
 /** The stages of a search, without their pipes; a leading pipe gives an empty first stage. */
 export function splitStages(text: string): string[] {
@@ -55,13 +56,13 @@ export const quoteInExpression = (name: string): string => (/^[A-Za-z_]\w*$/.tes
 const term = (field: string, value: Cell): string =>
   value === null ? `NOT ${quoteField(field)}=*` : `${quoteField(field)}=${quoteValue(value)}`;
 
-/** The commands after which rows are no longer events. */
-const TRANSFORMING =
-  /^\s*(stats|timechart|chart|top|rare|table|xyseries|untable|eventcount|summary|score|mcatalog|tstats|contingency|multireport)\b/i;
+/** The command that a stage names, in lower case. */
+const commandOf = (stage: string): string => /^\s*([A-Za-z_]\w*)/.exec(stage)?.[1]?.toLowerCase() ?? "";
+
+const isTransforming = (stage: string): boolean => known.transforming.has(commandOf(stage));
 
 const isImplicit = (stages: string[]): boolean =>
-  stages[0]!.trim() !== "" &&
-  !/^\s*(mstats|makeresults|inputlookup|mcatalog|mpreview|from|listmodels|summary)\b/i.test(stages[0]!);
+  stages[0]!.trim() !== "" && !(known.generating.has(commandOf(stages[0]!)) && !/^\s*\w+\s*[=<>!]/.test(stages[0]!));
 
 /** Adds a condition where events are still events: in the first stage when it is a search, as a stage otherwise. */
 export function addCondition(search: string, condition: string): string {
@@ -87,14 +88,14 @@ export const excludeTerm = (search: string, field: string, value: Cell): string 
 /** The part of a search that still gives events: what stands before the first transforming command. */
 export function eventsPart(search: string): string {
   const stages = splitStages(search.trim());
-  const cut = stages.findIndex((stage, i) => (i > 0 || stage.trim() !== "") && TRANSFORMING.test(stage));
+  const cut = stages.findIndex((stage, i) => (i > 0 || stage.trim() !== "") && isTransforming(stage));
   return (cut < 0 ? stages : stages.slice(0, cut)).join("|").trim();
 }
 
 /** Whether a search ends in events, as far as its text tells. */
 export function givesEvents(search: string): boolean {
   const stages = splitStages(search.trim());
-  return isImplicit(stages) && !stages.some((stage) => TRANSFORMING.test(stage));
+  return isImplicit(stages) && !stages.some((stage) => isTransforming(stage));
 }
 
 /** Counts of a field's values over the events of a search. */

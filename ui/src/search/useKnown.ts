@@ -1,12 +1,10 @@
-/** The names the editor completes: the registry and what the data holds. */
+/** What the editor knows of the language, and of the results on the screen. */
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { request } from "../api/client";
-import type { Completion, FieldSummary, Registry } from "../api/types";
+import type { FieldSummary, Registry } from "../api/types";
 import type { Known } from "./completion";
 import { learn } from "./names";
-
-const indexesIn = (text: string): string => [...text.matchAll(/index\s*=\s*"?([\w*-]+)/gi)].map((m) => m[1]).join(",");
 
 const NO_FIELDS: FieldSummary[] = [];
 
@@ -17,19 +15,11 @@ async function fetchRegistry(signal: AbortSignal): Promise<Registry> {
   return registry;
 }
 
-export function useKnown(search: string, fields: FieldSummary[] = NO_FIELDS): Known {
+export function useKnown(fields: FieldSummary[] = NO_FIELDS): Known {
   const registry = useQuery({
     queryKey: ["registry"],
     queryFn: ({ signal }) => fetchRegistry(signal),
     staleTime: Infinity,
   });
-  const indexes = indexesIn(search);
-  const names = useQuery({
-    queryKey: ["complete", indexes],
-    queryFn: ({ signal }) => request<Completion>("/search/complete", { signal, query: { indexes } }),
-    staleTime: 60_000,
-    retry: false,
-    placeholderData: (old) => old,
-  });
-  return useMemo(() => ({ registry: registry.data, names: names.data, fields }), [registry.data, names.data, fields]);
+  return useMemo(() => ({ registry: registry.data, fields }), [registry.data, fields]);
 }

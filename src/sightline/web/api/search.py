@@ -16,6 +16,7 @@ from sightline.errors import Forbidden, UserError
 from sightline.search import registry
 from sightline.search.completion import times_in
 from sightline.search.jobs import SPOOL_ROWS, Job, column_kind
+from sightline.search.syntax.expressions import quote_string
 from sightline.search.syntax.layout import lay_out
 from sightline.web.export import MEDIA_TYPES, export, json_response, rows_of
 from sightline.web.parts import Asking, Identity, Parts, WithParts
@@ -25,6 +26,10 @@ router = APIRouter(prefix="/search", tags=["search"])
 DEFAULT_COUNT = 10_000
 MAX_TEXT_CHARACTERS = 200_000
 MAX_PAGE_ROWS = 50_000
+HISTORY_LIMIT = 500
+"""Past searches that are listed."""
+HISTORY_S = 90 * 24 * 3600.0
+"""How far back they are looked for."""
 
 
 class NewJob(BaseModel):
@@ -169,6 +174,17 @@ def suggest_at_cursor(body: TextAtCursor, parts: WithParts, identity: Asking) ->
     cursor = len(body.search) if body.cursor is None else body.cursor
     owner = None if identity.role == "admin" else identity.name
     return parts.names.suggest(body.search[:cursor], body.search[cursor:], user=identity.name, owner=owner)
+
+
+@router.get("/history")
+def history(parts: WithParts, identity: Asking) -> list[dict[str, Any]]:
+    """The searches that the person who asks has run, newest first, each once, from the audit events."""
+    text = (
+        f"search index=_internal sourcetype=sightline:audit action=search user={quote_string(identity.name)} NOT label=*"
+        f" | stats latest(_time) AS time count AS runs BY search | sort - time | head {HISTORY_LIMIT}"
+    )
+    earliest = parts.clock() - HISTORY_S
+    return parts.engine.run(text, earliest=earliest, user=identity.name).table.to_pylist()
 
 
 @router.post("/format")
