@@ -176,6 +176,8 @@ def test_events_expand_filter_and_share_by_their_address(open_page, shop):
     page.wait_for_url("**severity%3Derror**")
     wait_done(page)
     assert "event" not in parameters(page)
+    # The line may still tell of the search before; its rows leave when the new ones are there.
+    page.locator(".event-line:not(.sev-error)").first.wait_for(state="detached")
     assert page.locator(".event-line").count() == page.locator(".event-line.sev-error").count() > 0
     page.go_back()
     wait_done(page)
@@ -221,6 +223,60 @@ def test_completion_offers_commands_and_values(open_page, shop):
     page.locator(".cm-completionLabel", has_text="timechart").wait_for()
     page.keyboard.press("Tab")
     assert "index=main | timechart" in page.locator(".cm-content").inner_text()
+
+
+def test_the_editor_helps_where_the_cursor_is(open_page, shop):
+    page = open_page("/search")
+    page.locator(".cm-content").click()
+    page.keyboard.type("index=main earliest=-4h@h | stats count by severity | where ")
+    page.locator(".cm-completionLabel", has_text=re.compile("^count$")).wait_for()
+    page.keyboard.press("Escape")
+    # What a time modifier stands for is written behind it.
+    page.locator(".cm-moment", has_text=":00:00").wait_for()
+    page.keyboard.type("round(")
+    page.locator(".cm-help", has_text="round(<number>").wait_for()
+    page.keyboard.type('1) > 0 AND severity="err')
+    page.keyboard.press("Escape")
+    page.keyboard.press("End")
+    assert page.locator(".cm-matchingBracket").count() == 2
+    page.locator(".cm-line span", has_text="stats").first.hover()
+    page.locator(".cm-help", has_text="Aggregates over all rows").wait_for()
+
+
+def test_a_search_is_formatted_by_key_and_explained_beside_its_results(open_page, shop):
+    page = open_page("/search?earliest=-1h")
+    type_search(page, "index=main   ``` mine ```|stats count by severity|sort - count")
+    page.keyboard.press("Control+\\")
+    page.locator(".cm-line").nth(2).wait_for()
+    lines = page.locator(".cm-line").all_inner_texts()
+    assert lines == ["index=main ``` mine ```", "| stats count by severity", "| sort - count"]
+    page.keyboard.press("Control+Enter")
+    wait_done(page)
+    page.get_by_role("button", name="Plan", exact=True).click()
+    plan = page.get_by_role("complementary", name="Plan")
+    plan.get_by_text("FROM sightline.events").wait_for()
+    assert page.get_by_role("table", name="Results").is_visible()
+    # The plan follows the text that is being edited.
+    page.locator(".cm-content").click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type(" | head 3")
+    plan.get_by_text("LIMIT 3").wait_for()
+
+
+def test_the_history_is_narrowed_by_words_and_runs_again(open_page, shop):
+    page = open_page("/search?earliest=-1h")
+    for text in ("index=main | stats count as first_of_two", "index=main | stats count as second_of_two"):
+        type_search(page, text)
+        page.keyboard.press("Control+Enter")
+        page.wait_for_url("**" + text.split()[-1] + "**")
+        wait_done(page)
+    page.get_by_role("button", name="Search history").click()
+    page.keyboard.type("first two")
+    items = page.locator(".past .menu-item")
+    items.filter(has_text="second").first.wait_for(state="detached")
+    assert "first_of_two" in items.first.inner_text()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**first_of_two**")
 
 
 def test_a_chart_is_chosen_and_saved_to_a_dashboard(open_page, server, shop):

@@ -1,5 +1,7 @@
 """Completion: what is offered at a place, what it replaces, and that every text has an answer."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +72,14 @@ def test_what_begins_with_the_typed_text_comes_first():
 
 def test_after_by_there_are_fields_alone():
     assert labels("index=web | stats count by ") == ["host", "http.status_code", "user name"]
+
+
+def test_fields_are_those_that_rows_have_at_that_stage():
+    asked = []
+    names = dataclasses.replace(NAMES, fields_after=lambda text: asked.append(text) or {"count": "number"})
+    found = [option.label for option in suggest("index=web | stats count | where ", names).options]
+    assert found[0] == "count" and "host" not in found and asked == ["index=web | stats count "]
+    assert "host" in [option.label for option in suggest("index=web ", names).options]
 
 
 def test_nothing_is_offered_inside_of_comments_and_plain_strings():

@@ -78,7 +78,7 @@ def test_a_search_that_is_wrong_says_where(ada):
     assert (error["position"]["line"], error["position"]["column"]) == (2, 3)
     checked = ada.post(f"{API}/search/check", json={"search": "index=web | stast count"}).json()["diagnostics"]
     assert checked[0]["start"] == 12 and checked[0]["end"] == 17
-    assert ada.post(f"{API}/search/check", json={"search": "index=web | stats count"}).json() == {"diagnostics": []}
+    assert ada.post(f"{API}/search/check", json={"search": "index=web | stats count"}).json()["diagnostics"] == []
     late = ada.post(f"{API}/search/jobs", json={"search": "index=web", "earliest": "yesterdayish"})
     assert late.status_code == 400
 
@@ -143,8 +143,51 @@ def test_the_registry_and_completion_know_what_exists(ada):
     assert kinds == {"eval", "aggregate"}
     assert "RandomForestClassifier" in {a["name"] for a in registry["algorithms"]}
     assert "confusion_matrix" in {s["name"] for s in registry["scorers"]}
-    names = ada.get(f"{API}/search/complete?indexes=web").json()
-    assert "web" in names["indexes"] and "user" in {f["name"] for f in names["fields"]}
+
+
+def suggested(asked, search: str, **more) -> list[str]:
+    answer = asked.post(f"{API}/search/suggest", json={"search": search, **more})
+    assert answer.status_code == 200, answer.text
+    return [option["label"] for option in answer.json()["options"]]
+
+
+def test_suggestions_know_what_is_stored(ada):
+    assert "web" in suggested(ada, "index=")
+    assert "user" in suggested(ada, "index=web us")
+    assert suggested(ada, "index=web us | stats count", cursor=12)[0] == "user"
+    assert suggested(ada, "index=web | stats count as n | where n") == ["n"] + [
+        name for name in suggested(ada, "index=web | stats count as n | where n") if name != "n"
+    ]
+    values = suggested(ada, "index=web user=")
+    assert values and values == suggested(ada, 'index=web user="')
+    assert "RandomForestClassifier" in suggested(ada, "index=web | fit Rand")
+
+
+def test_a_search_is_laid_out_and_its_times_are_told(ada):
+    text = "index=web ``` all ```|stats count by user"
+    assert ada.post(f"{API}/search/format", json={"search": text}).json()["search"] == (
+        "index=web ``` all ```\n| stats count by user"
+    )
+    broken = ada.post(f"{API}/search/format", json={"search": 'index="web'})
+    assert broken.status_code == 400 and broken.json()["error"]["position"]["start"] == 6
+    checked = ada.post(f"{API}/search/check", json={"search": "index=web earliest=-1d@d latest=@d"}).json()
+    first, second = checked["times"]
+    assert second["time"] - first["time"] == 86400 and checked["diagnostics"] == []
+
+
+def test_the_history_has_ones_own_searches_once(ada):
+    text = "index=web | stats count as of_the_history"
+    for _ in range(2):
+        run(ada, text)
+
+    def mine() -> list[dict]:
+        return [past for past in ada.get(f"{API}/search/history").json() if past["search"] == text]
+
+    end = time.monotonic() + 20
+    while not (mine() and mine()[0]["runs"] == 2):
+        assert time.monotonic() < end, ada.get(f"{API}/search/history").json()[:3]
+        time.sleep(0.2)
+    assert len(mine()) == 1
 
 
 def test_dashboards(ada):

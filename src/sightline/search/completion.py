@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import Field, dataclass, field
+from dataclasses import Field, dataclass, field, replace
 from datetime import UTC, tzinfo
 from functools import lru_cache
 
@@ -24,6 +24,8 @@ RELATIVE_TIMES = ("-5m", "-15m", "-1h", "-4h@h", "-24h", "-7d@d", "-30d@d", "@d"
 """Time modifiers offered where a time is wanted, the near ones first."""
 SPANS = ("1s", "10s", "1m", "5m", "15m", "1h", "4h", "1d", "1w", "1mon")
 """Spans offered where a span is wanted."""
+EARLY = 30
+"""Fields that are offered before the functions, where both may stand."""
 LIMIT = 200
 """Suggestions given at once: more than anybody reads, and few enough to send at every key."""
 
@@ -71,6 +73,8 @@ class Names:
     saved_searches: Sequence[str] = ()
     datamodels: Sequence[str] = ()
     values: Callable[[str], Sequence[tuple[str, int]]] = lambda name: ()
+    fields_after: Callable[[str], dict[str, str] | None] = lambda text: None
+    """The fields that rows have after these stages; None where nobody knows, and then it is `fields`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,8 @@ class Place:
     """Whether the command's own name is being typed."""
     quote: str = ""
     """The quotation mark, or back-tick, that is open at the cursor."""
+    before: str = ""
+    """The stages before the command, where it is not in brackets."""
 
 
 def place_of(text: str) -> Place:
@@ -115,23 +121,26 @@ def place_of(text: str) -> Place:
             starts[-1] = i + 1
         i += 1
     stage = text[starts[-1] :].lstrip()
+    before = text[: max(0, starts[0] - 1)] if len(starts) == 1 else ""
     if starts[-1] == 0 and len(starts) == 1:
         explicit = re.match(r"search\s+", stage, re.I)
         return Place("search", stage[explicit.end() :] if explicit else stage, quote=quote)
     match = re.match(r"[A-Za-z_]\w*", stage)
     if not stage or (match and match.end() == len(stage)):
-        return Place("", stage, naming=True)
+        return Place("", stage, naming=True, before=before)
     if match is None:
-        return Place("", stage, quote=quote)
+        return Place("", stage, quote=quote, before=before)
     command = match.group().lower()
     known = registry.COMMANDS.get(command)
-    return Place(known.name if known else command, stage[match.end() :].lstrip(), quote=quote)
+    return Place(known.name if known else command, stage[match.end() :].lstrip(), quote=quote, before=before)
 
 
 def suggest(text: str, names: Names) -> Suggestions:
     """What may stand at the end of a text."""
     registry.load()
     place = place_of(text)
+    if planned := names.fields_after(place.before) if place.before.strip() else None:
+        names = replace(names, fields=planned)
     word = _WORD.search(text)
     assert word is not None
     start, typed = word.start(), word.group()
@@ -160,7 +169,10 @@ def suggest(text: str, names: Names) -> Suggestions:
     options, words = _options(place.command), _words(place)
     if place.command == "search" and not re.search(r"\s", place.rest):
         fields = [*_plain((f"index={name}" for name in names.indexes), "value"), *fields]
-    parts = (functions, options, fields, words) if functions else (fields, words, options)
+    if _evaluates(place.command):
+        parts = (fields[:EARLY], functions, fields, words, options)
+    else:
+        parts = (functions, options, fields, words) if functions else (fields, words, options)
     return _found(start, typed, (option for part in parts for option in part))
 
 

@@ -18,6 +18,7 @@ from sightline.search.syntax.arguments import print_name
 
 if TYPE_CHECKING:
     from sightline.search.engine import SearchEngine
+    from sightline.search.planner.relation import Relation
 
 KEPT_S = 20.0
 """How long an answer is kept: what somebody just stored is suggested within this time."""
@@ -52,6 +53,7 @@ class KnownNames:
             macros=knowledge.macros(),
             models=sorted({model["name"] for model in self._engine.models.list(owner=owner)}),
             metrics=self._fresh(("metrics", wanted), lambda: self._metrics(datatypes, wanted)),
+            fields_after=lambda text: self._fresh(("after", text, user), lambda: self._fields_after(text, user)),
             algorithms=_algorithms,
             scorers=_scorers,
             values=lambda name: self._fresh(("values", wanted, name, user), lambda: self._values(wanted, name, user)),
@@ -87,11 +89,18 @@ class KnownNames:
             if not indexes and datatype not in datatypes.values():
                 continue
             paths = self._engine.store.json_paths(table, named or None)
-            relation = table_relation(table, paths, Identifiers())
-            words = {"int": "number", "float": "number", "bool": "boolean", "multi": "multivalue"}
-            for name, value in relation.fields.items():
-                found.setdefault(name, words.get(value.type.value, value.type.value))
-        return dict(sorted(found.items(), key=lambda item: (item[0].startswith("_"), item[0].lower())))
+            for name, type in _described(table_relation(table, paths, Identifiers())).items():
+                found.setdefault(name, type)
+        return found
+
+    def _fields_after(self, text: str, user: str) -> dict[str, str] | None:
+        """What the rows have after some stages: planned, without reading a row."""
+        try:
+            context = self._engine.context(user=user, dry=True)
+            return _described(self._engine.prepare(text, context).relation) or None
+        except SightlineError:
+            # The search up to here may be unfinished itself.
+            return None
 
     def _metrics(self, datatypes: dict[str, str], indexes: Sequence[str]) -> list[str]:
         if "metric" not in datatypes.values() or (indexes and not any(datatypes[i] == "metric" for i in indexes)):
@@ -119,6 +128,13 @@ class KnownNames:
         except SightlineError:
             return []
         return [cell_text(value) for value in table.column(name).to_pylist()] if name in table.column_names else []
+
+
+def _described(relation: Relation) -> dict[str, str]:
+    """Names of a relation's fields with their types in words; those that begin with an underscore come last."""
+    words = {"int": "number", "float": "number", "bool": "boolean", "multi": "multivalue"}
+    fields = sorted(relation.fields.items(), key=lambda item: (item[0].startswith("_"), item[0].lower()))
+    return {name: words.get(value.type.value, value.type.value) for name, value in fields}
 
 
 # scikit-learn takes a second to load; only somebody who types `fit` or `score` waits for it.

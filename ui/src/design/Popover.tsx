@@ -48,11 +48,17 @@ export function Popover({
     const maxHeight = Math.max(160, up ? above : below);
     const top = up ? Math.max(8, anchor.top - 4 - Math.min(box.height, maxHeight)) : anchor.bottom + 4;
     setPlace({ left, top, maxHeight });
-    const first = panel.current.querySelector<HTMLElement>(
-      "[data-autofocus], [role=menuitem], [role=menuitemradio], input, button, a",
-    );
-    first?.focus({ preventScroll: true });
   }, [open, align]);
+
+  // A hidden panel takes no focus, and it is hidden until it has its place.
+  const placed = place !== null;
+  useEffect(() => {
+    if (!placed) return;
+    const inside = (selector: string): HTMLElement | null | undefined =>
+      panel.current?.querySelector<HTMLElement>(selector);
+    const first = inside("[data-autofocus]") ?? inside("[role=menuitem], [role=menuitemradio], input, button, a");
+    first?.focus({ preventScroll: true });
+  }, [placed]);
 
   useEffect(() => {
     if (!open) return;

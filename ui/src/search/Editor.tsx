@@ -18,7 +18,7 @@ import { completionSource, type Known } from "./completion";
 import { readHistory } from "./history";
 import { spl, splColours } from "./language";
 import { laidOut } from "./layout";
-import { callHelp, hoverHelp, quoteMatching, setTimes, timePreview } from "./marks";
+import { callHelp, callHelpLeaves, hoverHelp, quoteMatching, setTimes, timePreview } from "./marks";
 
 interface Props {
   value: string;
@@ -59,6 +59,7 @@ export default function Editor({ value, onChange, onRun, known, label = "Search 
           timePreview,
           hoverHelp(() => latest.current.known.registry),
           callHelp(() => latest.current.known.registry),
+          callHelpLeaves,
           closeBrackets(),
           autocompletion({
             override: [completionSource(() => latest.current.known)],

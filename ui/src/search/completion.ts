@@ -23,7 +23,7 @@ const KINDS: Record<string, string> = {
 };
 
 /** Where a person who has typed no letter wants to be shown what there is. */
-const OPEN = /[|=[(,`]\s*$|^\s*$|\b(?:by|over|as)\s+$/i;
+const OPEN = /[|=[(,`]\s*$|^\s*$|\b(?:by|over|as)\s+$|[|[]\s*\w+\s+$/i;
 
 export function completionSource(read: () => Known) {
   return async (context: CompletionContext): Promise<CompletionResult | null> => {

@@ -66,7 +66,8 @@ export function helpCard(help: Help, whole = false): HTMLElement {
     ["p", help.summary],
     ["code", help.syntax],
     ["code", help.example],
-    ["p", whole ? help.notes : undefined],
+    // The notes are wrapped for the source's width; only an empty line, or an indented one, begins anew.
+    ["p", whole ? help.notes?.replace(/(\S)\n(?=\S)/g, "$1 ") : undefined],
   ] as const) {
     if (!text) continue;
     const part = document.createElement(tag);

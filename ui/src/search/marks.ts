@@ -116,15 +116,27 @@ export const hoverHelp = (registry: () => Registry | undefined) =>
     return null;
   });
 
+const leaveCall = StateEffect.define<null>();
+
+/** The call's syntax goes away with the focus. */
+export const callHelpLeaves = EditorView.domEventHandlers({
+  blur: (_, view) => {
+    // The editor is in the middle of an update while it loses the focus.
+    setTimeout(() => view.dispatch({ effects: leaveCall.of(null) }));
+  },
+});
+
 /** The syntax of the call whose arguments are being typed. */
 export const callHelp = (registry: () => Registry | undefined) =>
   StateField.define<Tooltip | null>({
     create: () => null,
     update(shown, transaction) {
+      if (transaction.effects.some((effect) => effect.is(leaveCall))) return null;
       if (!transaction.docChanged && !transaction.selection) return shown;
       const known = registry();
       const at = transaction.state.selection.main.head;
-      const call = known && transaction.docChanged ? openCall(transaction.state.sliceDoc(0, at)) : null;
+      const typed = transaction.isUserEvent("input") || transaction.isUserEvent("delete");
+      const call = known && typed ? openCall(transaction.state.sliceDoc(0, at)) : null;
       const help = call && helpFor(call.name, "", known!);
       if (!help?.syntax) return null;
       const dom = document.createElement("code");
