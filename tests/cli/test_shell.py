@@ -126,7 +126,7 @@ def test_in_a_real_terminal(tmp_path):
         nonlocal seen
         end = time.monotonic() + timeout_s
         while text not in plain(seen) or not plain(seen).rstrip().endswith(at_end):
-            assert time.monotonic() < end, f"not seen: {text}\n{plain(seen)}"
+            assert time.monotonic() < end, f"not seen: {text}\n{plain(seen)}\n{seen[-80:]!r}"
             if select.select([master], [], [], 0.2)[0]:
                 seen += os.read(master, 65536).decode(errors="replace")
 
@@ -155,4 +155,4 @@ def test_in_a_real_terminal(tmp_path):
 
 def plain(text):
     """What a terminal would show, without its control sequences."""
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r", "", text)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|[\r\x08]", "", text)
