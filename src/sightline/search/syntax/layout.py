@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sightline.errors import SearchError, Span
 from sightline.search.syntax.parser import SUBSEARCH_DEPTH_LIMIT, stage_end
-from sightline.search.syntax.tokens import closing_quote, read_string
+from sightline.search.syntax.tokens import closing_quote, read_string, template_end
 
 INDENT = 4
 """Columns by which a subsearch stands to the right of the command it belongs to."""
@@ -59,6 +59,8 @@ def _pieces(text: str) -> Iterator[_Piece]:
             i = end + 1 if end > 0 else i + 1
         elif c == "\\" and i + 1 < len(text):
             i += 2
+        elif c == "$":
+            i = max(template_end(text, i), i + 1)
         elif c.isspace():
             while i < len(text) and text[i].isspace():
                 i += 1
