@@ -107,7 +107,8 @@ class SearchEngine:
 
     def _check_stages(self, pipeline: Pipeline) -> None:
         for stage in pipeline.stages:
-            registry.read_command(stage)
+            if registry.read_command(stage).fills_brackets:
+                continue
             for inner, _ in stage.subsearches.values():
                 self._check_stages(inner)
 

@@ -30,6 +30,7 @@ from sightline.search.time import SECONDS, UNITS, parse_time
 _TABLE_OF = {"event": "events", "trace": "spans"}
 _BOUNDS = {
     "earliest": ("earliest", "_time"), "_earliest": ("earliest", "_time"), "starttime": ("earliest", "_time"),
+    "starttimeu": ("earliest", "_time"), "endtimeu": ("latest", "_time"),
     "latest": ("latest", "_time"), "_latest": ("latest", "_time"), "endtime": ("latest", "_time"),
     "index_earliest": ("earliest", "_indextime"), "_index_earliest": ("earliest", "_indextime"),
     "index_latest": ("latest", "_indextime"), "_index_latest": ("latest", "_indextime"),

@@ -285,7 +285,7 @@ def _change(operation: str, arguments: list[Value]) -> Value:
     text = v.call("toValidUTF8", v.as_text(arguments[0]), type=Type.TEXT)
     for path, value in zip(arguments[1::2], arguments[2::2], strict=True):
         if isinstance(path, Literal) and operation != "set_exact":
-            parse_path(constant_text(path, f"a path of {name}"))
+            _steps_to_change(constant_text(path, f"a path of {name}"), operation)
         text = v.call("json_change", text, v.text(operation), v.as_text(path), json_text(value), type=Type.TEXT)
     return text
 
@@ -319,7 +319,7 @@ def json_append(arguments: list[Value], context: Context) -> Value:
     Syntax: json_append(<json>, <path>, <value>, ...)
     Example: | makeresults | eval j=json_append("{\\"l\\": [1]}", "l", 2)
 
-    Where there is no array, nothing changes.
+    An empty path is the whole text. Where there is no array, nothing changes.
     """
     return _change("append", arguments)
 
@@ -331,7 +331,7 @@ def json_extend(arguments: list[Value], context: Context) -> Value:
     Syntax: json_extend(<json>, <path>, <array>, ...)
     Example: | makeresults | eval j=json_extend("{\\"l\\": [1]}", "l", json_array(2, 3))
 
-    A value that is no array counts as one item. Where there is no array, nothing changes.
+    A value that is no array counts as one item. An empty path is the whole text. Where there is no array, nothing changes.
     """
     return _change("extend", arguments)
 
@@ -363,8 +363,13 @@ def change_json(text: str, operation: str, path: str, value: str) -> str | None:
         document = json.loads(text)
     except ValueError:
         return None
-    steps = [path] if operation == "set_exact" else parse_path(path)
+    steps = [path] if operation == "set_exact" else _steps_to_change(path, operation)
     return _dump(_changed(document, steps, operation, json.loads(value)))
+
+
+def _steps_to_change(path: str, operation: str) -> list[Step]:
+    """The steps of a path; an empty one is the array itself to which something is added."""
+    return [] if not path and operation in ("append", "extend") else parse_path(path)
 
 
 def _changed(node: Any, steps: list[Step], operation: str, value: Any) -> Any:

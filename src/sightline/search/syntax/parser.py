@@ -95,9 +95,10 @@ def _stage(
     match = _COMMAND.match(text, begin, end)
     name_end = match.end() if match else begin
     followed = name_end >= end or text[name_end].isspace() or text[name_end] in '["('
-    # In brackets the first word is a command (`[stats count]`) unless it is the left side of a comparison.
+    # In brackets the first word is a command (`[stats count]`, `[eval <<FIELD>>=1]`) unless it is the left side of a
+    # comparison.
     named = match and followed and (bracketed or match.group().lower() == "search")
-    if first and (not named or re.match(r"\s*([=<>!]|(?i:in)\s*\()", text[name_end:end])):
+    if first and (not named or re.match(r"\s*((?!<<\w+>>)[=<>!]|(?i:in)\s*\()", text[name_end:end])):
         return Stage("search", Span(begin, begin), Span(begin, end), subsearches, text)
     if not match or not followed:
         word = re.match(r"\S+", text[begin:end])
