@@ -244,7 +244,7 @@ def test_saved_searches_are_checked(catalog, now):
     now.at += 3600
     assert catalog.searches.update(saved.id, description="x").last_scheduled == now.at - 3600
     assert catalog.searches.update(saved.id, cron="* * * * *").last_scheduled == now.at
-    assert CatalogKnowledge(catalog).saved_search("s") == "index=main"
+    assert CatalogKnowledge(catalog).saved_search("s").search == "index=main"
 
 
 def test_alerts_are_checked(catalog):

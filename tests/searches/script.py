@@ -6,8 +6,9 @@ A script is read line by line. A comment (`#`) states a rule; below it stand one
     load metrics NAME        an index of metric points: metric_name, _value, _time (optional), dimensions
     load lookup NAME         a lookup table
     load macros              macros: name, arguments (comma separated, or null), definition
-    conf NAME                settings of props, transforms, eventtypes, tags, collections or macros: the text of such a
-                             file below, indented
+    conf NAME                settings of props, transforms, eventtypes, tags, collections, macros or savedsearches: the text
+                             of such a file below, indented
+    conf datamodel           a data model: its JSON below, indented
     clear                    forgets everything that was loaded or stored
     search TEXT              a search; lines right below it that begin with `|` belong to it
     expect ordered           the rows below come in this order (otherwise they are a bag)
@@ -33,7 +34,7 @@ from typing import Any
 
 NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\Z")
 KINDS = ("metrics", "lookup", "macros")
-CONF_KINDS = ("props", "transforms", "eventtypes", "tags", "collections", "macros")
+CONF_KINDS = ("props", "transforms", "eventtypes", "tags", "collections", "macros", "savedsearches", "datamodel")
 
 
 class ScriptError(Exception):

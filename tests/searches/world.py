@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import json
 import random
 import shutil
 import traceback
@@ -21,11 +22,12 @@ from script import Answer, Clear, Conf, Load, Rows, Search, Step
 
 from sightline.catalog.collections import typed, with_keys
 from sightline.catalog.conf import merge_conf, read_conf
-from sightline.catalog.knowledge import macro_of_stanza
+from sightline.catalog.knowledge import SavedText, macro_of_stanza
 from sightline.catalog.stanzas import check_shape, effective
 from sightline.config import Settings
 from sightline.errors import SearchError, UserError
 from sightline.ml import ModelRegistry
+from sightline.search.data_models.definition import read_model
 from sightline.search.engine import SearchEngine
 from sightline.search.syntax.source import MacroDefinition
 
@@ -48,6 +50,8 @@ class MemoryKnowledge:
     settings: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
     version: int = 0
     records: dict[str, pa.Table] = field(default_factory=dict)
+    saved: dict[str, SavedText] = field(default_factory=dict)
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def macro(self, name: str, argument_count: int) -> MacroDefinition | None:
         return self.definitions.get((name, argument_count))
@@ -60,12 +64,21 @@ class MemoryKnowledge:
 
     def configure(self, kind: str, text: str) -> None:
         """Take the settings of a configuration file, beside those that are there."""
+        if kind == "datamodel":
+            definition = json.loads(text)
+            self.models[read_model(definition).name] = definition
+            return
         conf = read_conf(text)
         assert not conf.problems, conf.problems
         if kind == "macros":
             for stanza, given in conf.stanzas.items():
                 name, macro = macro_of_stanza(stanza, given)
                 self.definitions[(name, len(macro.arguments))] = MacroDefinition(**dataclasses.asdict(macro))
+            return
+        if kind == "savedsearches":
+            for name, given in conf.stanzas.items():
+                bounds = [given.get(f"dispatch.{bound}_time", "") for bound in ("earliest", "latest")]
+                self.saved[name] = SavedText(given["search"], *bounds)
             return
         for stanza, given in conf.stanzas.items():
             check_shape(kind, stanza, given)
@@ -104,8 +117,17 @@ class MemoryKnowledge:
     def default_indexes(self, user: str) -> list[str]:
         return [name for name, kind in self.datatypes.items() if kind == "event" and not name.startswith("_")]
 
-    def saved_search(self, name: str) -> str | None:
-        return None
+    def saved_search(self, name: str) -> SavedText | None:
+        return self.saved.get(name)
+
+    def saved_searches(self) -> list[str]:
+        return sorted(self.saved)
+
+    def data_model(self, name: str) -> dict[str, Any] | None:
+        return self.models.get(name)
+
+    def data_models(self) -> list[str]:
+        return sorted(self.models)
 
     def clear(self) -> None:
         self.tables.clear()
@@ -113,6 +135,8 @@ class MemoryKnowledge:
         self.datatypes.clear()
         self.settings.clear()
         self.records.clear()
+        self.saved.clear()
+        self.models.clear()
         self.version += 1
         self.datatypes.update(main="event", metrics="metric", traces="trace", _internal="event", summary="event")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from sightline.catalog.accounts import Accounts
 from sightline.catalog.collections import Collections
 from sightline.catalog.dashboards import Dashboards
+from sightline.catalog.data_models import DataModels
 from sightline.catalog.database import SessionFactory, migrate, open_database
 from sightline.catalog.knowledge import Indexes, Lookups, Macros
 from sightline.catalog.saved import Alerts, SavedSearches
@@ -30,6 +31,7 @@ class Catalog:
         self.searches = SavedSearches(sessions, clock)
         self.alerts = Alerts(sessions, clock)
         self.dashboards = Dashboards(sessions, clock)
+        self.data_models = DataModels(sessions, clock)
         self.macros = Macros(sessions)
         self.lookups = Lookups(data / "lookups")
         self.stanzas = {kind: StanzaStore(sessions, clock, kind) for kind in SHAPES}

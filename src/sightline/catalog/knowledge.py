@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
@@ -251,6 +251,15 @@ def macro_of_stanza(stanza: str, settings: Mapping[str, str]) -> tuple[str, Macr
     )
 
 
+@dataclass(frozen=True, slots=True)
+class SavedText:
+    """A saved search as another one reads it; times are texts, empty where none is set."""
+
+    search: str
+    earliest: str
+    latest: str
+
+
 class CatalogKnowledge:
     """The catalog as the search sees it."""
 
@@ -320,10 +329,23 @@ class CatalogKnowledge:
         """
         return [n for n, t in self.indexes().items() if t == "event" and n != "summary" and not n.startswith("_")]
 
-    def saved_search(self, name: str) -> str | None:
-        """The text of a saved search, or None."""
+    def saved_search(self, name: str) -> SavedText | None:
+        """A saved search with its time range, or None."""
         found = self._catalog.searches.find(name)
-        return found.search if found else None
+        return SavedText(found.search, found.earliest, found.latest) if found else None
+
+    def saved_searches(self) -> list[str]:
+        """Names of all saved searches."""
+        return [row.name for row in self._catalog.searches.list()]
+
+    def data_model(self, name: str) -> dict[str, Any] | None:
+        """The definition of a data model, or None."""
+        found = self._catalog.data_models.find(name)
+        return found.definition if found else None
+
+    def data_models(self) -> list[str]:
+        """Names of all data models."""
+        return [model.name for model in self._catalog.data_models.list()]
 
 
 def _header(path: Path) -> list[str]:

@@ -10,7 +10,7 @@ import time as wall
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -22,9 +22,13 @@ from sightline.search.planner.relation import Filter, Names, Node, Project, Rela
 from sightline.search.planner.rules import rewrite
 from sightline.search.planner.sql import Writer
 from sightline.search.planner.values import Column, Type, Value
+from sightline.search.surroundings import Surroundings
 from sightline.search.syntax.parser import SUBSEARCH_DEPTH_LIMIT
 from sightline.search.syntax.source import MacroDefinition
 from sightline.search.syntax.tree import Pipeline
+
+if TYPE_CHECKING:
+    from sightline.search.jobs import JobManager
 
 TimeRange = tuple[float | None, float | None]
 """Earliest and latest moment in seconds; None is an open end."""
@@ -74,8 +78,25 @@ class Knowledge(Protocol):
     def default_indexes(self, user: str) -> list[str]:
         """Indexes that a search without `index=` reads."""
 
-    def saved_search(self, name: str) -> str | None:
-        """The text of a saved search."""
+    def saved_search(self, name: str) -> SavedText | None:
+        """A saved search with its time range."""
+
+    def saved_searches(self) -> list[str]:
+        """Names of saved searches."""
+
+    def data_model(self, name: str) -> dict[str, Any] | None:
+        """The definition of a data model, in Splunk's JSON shape."""
+
+    def data_models(self) -> list[str]:
+        """Names of data models."""
+
+
+class SavedText(Protocol):
+    """A saved search as another one reads it; times are texts, empty where none is set."""
+
+    search: str
+    earliest: str
+    latest: str
 
 
 @dataclass(frozen=True)
@@ -137,6 +158,10 @@ class Context:
     overridden_latest: float | None = None
     subsearch_range: TimeRange = (None, None)
     """The time range of the subsearch that was planned last."""
+    jobs: JobManager | None = None
+    """The jobs beside this one; None where searches run without being jobs."""
+    surroundings: Surroundings | None = None
+    """The program around the search; None where there is none."""
 
     # -- messages
 
@@ -327,6 +352,11 @@ class Context:
         table = work()
         step.elapsed_s, step.rows = wall.monotonic() - started, table.num_rows
         return table
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether the person may do everything; without a program around the search, whoever runs it may."""
+        return self.surroundings is None or self.surroundings.role(self.user) == "admin"
 
     def check_cancelled(self) -> None:
         """Stop here if the search was cancelled or its time is up."""

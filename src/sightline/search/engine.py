@@ -12,7 +12,7 @@ import time as wall
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -22,11 +22,15 @@ from sightline.errors import SearchError, Span, UserError
 from sightline.search import registry
 from sightline.search.context import Context, Knowledge, Message, Step
 from sightline.search.planner.relation import Relation
+from sightline.search.surroundings import Surroundings
 from sightline.search.syntax.parser import parse_pipeline
 from sightline.search.syntax.printer import print_pipeline
 from sightline.search.syntax.source import Source, read_source
 from sightline.search.syntax.tree import Pipeline, Stage
 from sightline.search.time import parse_time
+
+if TYPE_CHECKING:
+    from sightline.search.jobs import JobManager
 
 
 @dataclass
@@ -72,6 +76,10 @@ class SearchEngine:
         self.models = models
         self.settings = settings
         self.clock = clock
+        self.jobs: JobManager | None = None
+        """Set by the manager of jobs that runs searches on this engine."""
+        self.surroundings: Surroundings | None = None
+        """Set by the program that everything is part of."""
 
     # -- reading
 
@@ -103,14 +111,15 @@ class SearchEngine:
         with _mapped(source):
             if not pipeline.stages:
                 raise SearchError("the search is empty: wanted a search such as index=main error | stats count")
-            self._check_stages(pipeline)
+            self.check_stages(pipeline)
 
-    def _check_stages(self, pipeline: Pipeline) -> None:
+    def check_stages(self, pipeline: Pipeline) -> None:
+        """Raise the SearchError for a command of the pipeline that is unknown, or whose arguments cannot be read."""
         for stage in pipeline.stages:
             if registry.read_command(stage).fills_brackets:
                 continue
             for inner, _ in stage.subsearches.values():
-                self._check_stages(inner)
+                self.check_stages(inner)
 
     # -- running
 
@@ -139,7 +148,7 @@ class SearchEngine:
         return Context(
             self.store, self.knowledge, self.models, self.settings, moment, bound(earliest), bound(latest),
             user=user, app=app, sid=sid, zone=zone, rules=rules, dry=dry, cancelled=cancelled,
-            run_pipeline=lower_pipeline,
+            run_pipeline=lower_pipeline, jobs=self.jobs, surroundings=self.surroundings,
         )  # fmt: skip
 
     def prepare(self, text: str, context: Context, *, cut: bool = False) -> Prepared:

@@ -129,6 +129,7 @@ class JobManager:
         on_done: Callable[[Job], None] | None = None,
     ) -> None:
         self.engine = engine
+        engine.jobs = self
         self.settings = settings
         self.clock = clock
         self.folder = (data_dir or settings.data) / "jobs"

@@ -10,6 +10,7 @@ from sightline.web.api import (
     alerts,
     auth,
     dashboards,
+    data_models,
     indexes,
     knowledge,
     load,
@@ -38,6 +39,7 @@ ROUTERS = (
     indexes.router,
     knowledge.lookups,
     knowledge.macros,
+    data_models.router,
     load.router,
     status.router,
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from sightline.errors import SearchError, Span, nearest
 from sightline.search import registry
@@ -26,12 +25,11 @@ from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import (
     AggregateCall,
     Arguments,
-    check_option,
-    declared_options,
     option,
     print_name,
     print_options,
 )
+from sightline.search.syntax.clauses import read_where, take_options
 from sightline.search.syntax.expressions import quote_string
 from sightline.search.syntax.predicates import PredicateReader, print_predicate
 from sightline.search.syntax.tree import (
@@ -51,37 +49,6 @@ AUTO_BUCKETS = 100
 """Buckets that `span=auto` aims at."""
 _LADDER = ("1s", "5s", "10s", "30s", "1m", "5m", "10m", "30m", "1h", "1d", "1mon")
 _RATES = ("rate", "rate_avg", "rate_sum")
-
-
-def take_options(arguments: Arguments, cls: type) -> dict[str, Any]:
-    """All `name=value` options wherever they stand, taken out of the tokens; conditions stay."""
-    declared = declared_options(cls)
-    found: dict[str, Any] = {}
-    kept, tokens, i = [], arguments.tokens, 0
-    while i < len(tokens):
-        token = tokens[i]
-        following = tokens[i + 1] if i + 1 < len(tokens) else None
-        if token.kind == "word" and token.text.lower() in declared and following is not None and following.is_("="):
-            f = declared[token.text.lower()]
-            if i + 2 >= len(tokens):
-                raise SearchError(f"{token.text} wants a value, got the end", token.span)
-            found[f.name] = check_option(f, token.text, tokens[i + 2].text, tokens[i + 2].span)
-            i += 3
-            continue
-        kept.append(token)
-        i += 1
-    arguments.tokens = kept
-    return found
-
-
-def read_where(arguments: Arguments) -> Predicate:
-    """The conditions after WHERE, up to BY."""
-    if not arguments.accept_word("where"):
-        return Everything()
-    reader = PredicateReader(arguments.tokens[arguments.position :], arguments.stage.arguments.end, ("by", "groupby"))
-    predicate = reader.all_of()
-    arguments.position += reader.position
-    return predicate
 
 
 def metric_points(predicate: Predicate, context: Context, span: Span) -> tuple[Relation, Predicate]:

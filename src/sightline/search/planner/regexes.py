@@ -69,9 +69,10 @@ def group_names(pattern: str) -> list[str]:
 
 
 def _engine_pattern(pattern: str) -> Value:
-    named = re.sub(r"(?<!\\)\(\?<(?=[A-Za-z_])", "(?P<", pattern)
+    # Groups go by position there: a pattern whose name holds an underscore would match nothing, a mistake of the engine.
+    plain = re.sub(r"(?<!\\)\(\?P?<[A-Za-z_]\w*>", "(", pattern)
     # The engine lets a dot match the end of a line unless told.
-    return v.text(f"(?-s){named}" if "." in named else named)
+    return v.text(f"(?-s){plain}" if "." in plain else plain)
 
 
 def _plain(text: Value) -> Value:

@@ -66,3 +66,18 @@ def whole_tokens(value: str) -> list[str]:
 
 def _escape(c: str) -> str:
     return re.escape(c) if c.isascii() else c
+
+
+def prefix_values(raw: Value, prefix: str) -> Value:
+    """What follows the prefix in the text's terms that begin with it, lower-case, as a multivalue: `PREFIX(status=)`."""
+    pattern = rf"(?:^|[{_MAJOR_BREAKERS}]){''.join(_escape(c) for c in prefix.lower())}([^{_MAJOR_BREAKERS}]+)"
+    found = v.call("extractAll", v.call("lowerUTF8", raw, type=Type.TEXT), v.text(pattern), type=Type.MULTI)
+    return v.call("arrayDistinct", found, type=Type.MULTI)
+
+
+def has_prefix(prefix: str) -> Value:
+    """What the text index says of terms that begin with the prefix: whether its whole tokens are there."""
+    tokens = whole_tokens(prefix + "*")
+    if not tokens:
+        return v.TRUE
+    return v.call("hasAllTokens", v.Column(Type.TEXT, RAW_TEXT), v.text(" ".join(tokens)), type=Type.BOOL)
