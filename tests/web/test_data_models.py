@@ -105,7 +105,7 @@ def changed(change):
             'data model "Wrong": dataset "Requests": Eval calculation: ',
         ),
         (
-            changed(lambda m: m["objects"][0]["constraints"][0].update(search="index=web | delete")),
+            changed(lambda m: m["objects"][0]["constraints"][0].update(search="index=web | head 1")),
             "wanted one condition or expression without a pipe",
         ),
         (changed(lambda m: m["objects"][0]["constraints"][0].update(search="`no_such_macro`")), 'there is no macro "no_such_macro"'),

@@ -21,9 +21,6 @@ from sightline.search.syntax.source import MacroLookup, read_source
 from sightline.search.syntax.tree import Pipeline
 from sightline.search.time import parse_time
 
-DEPTH_LIMIT = 16
-"""Names that may lead to names: a saved search that runs itself must end."""
-
 
 def read_text(text: str, macros: MacroLookup | None) -> Pipeline:
     """The pipeline of a text, macros expanded."""
@@ -33,17 +30,17 @@ def read_text(text: str, macros: MacroLookup | None) -> Pipeline:
 def run_text(
     text: str, context: Context, title: str, *, earliest: float | None = None, latest: float | None = None
 ) -> Relation:
-    """The rows that a text gives, in the outer time range unless there is another one. `title` stands before errors."""
-    if context.depth >= DEPTH_LIMIT:
-        raise SearchError(f"{title}: names lead to names more than {DEPTH_LIMIT} times")
-    context.depth += 1
+    """The rows that a text gives, in the outer time range unless there is another one, which from now on is the search's.
+
+    `title` stands before errors.
+    """
     try:
         with other_range(context, earliest, latest):
-            return context.subsearch(read_text(text, context.knowledge.macro))
+            found = context.subsearch(read_text(text, context.knowledge.macro))
     except SearchError as error:
         raise SearchError(f"{title}: {error.message}", hint=error.hint) from None
-    finally:
-        context.depth -= 1
+    context.overridden_earliest, context.overridden_latest = context.subsearch_range
+    return found
 
 
 def run_saved_search(name: str, values: Mapping[str, str], context: Context) -> Relation:
