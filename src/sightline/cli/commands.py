@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 
 from sightline import __version__
+from sightline.cli import apps
 from sightline.cli.asking import FAILED, ApiToken, Data, Url, asks_server, client_of, directory_of, open_catalog, told
 from sightline.cli.searching import ask_for_searches, failing_with_text, moment, place_to_search, print_table
 from sightline.errors import EnvironmentTrouble, SightlineError, UserError
@@ -29,6 +30,7 @@ index_app = typer.Typer(no_args_is_help=True, help="Indexes: where data is kept 
 app.add_typer(token_app, name="token")
 app.add_typer(user_app, name="user")
 app.add_typer(index_app, name="index")
+app.command()(apps.check)
 
 Earliest = Annotated[str, typer.Option(metavar="T", help="Begin of the time range, such as -24h@h.")]
 Latest = Annotated[str, typer.Option(metavar="T", help="End of the time range; it is not part of it.")]

@@ -1,0 +1,448 @@
+"""Tries one search: reads and plans it with the real parser and planner, as far as the engine's own SQL, and reads no row.
+
+What a search names and is not there (a macro, a lookup, a saved search, a model, an index to write to) is replaced by a
+stand-in, so that the rest is tried too and the search can be said to need just that. Every word of a search is taken to be a
+field that some event has, because without data nothing else is known about fields.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import pyarrow as pa
+
+from sightline.apps import tokens
+from sightline.apps.contents import Search
+from sightline.apps.differences import differences_of
+from sightline.apps.holes import Hole, fillings
+from sightline.catalog.knowledge import MacroText, macro_of_stanza
+from sightline.errors import SearchError, SightlineError, UserError
+from sightline.search import registry
+from sightline.search.engine import SearchEngine
+from sightline.search.planner.relation import Relation
+from sightline.search.planner.values import Column
+from sightline.search.syntax.parser import parse_pipeline
+from sightline.search.syntax.source import read_source
+from sightline.search.syntax.tree import Pipeline, Stage
+
+RUNS, NEEDS, UNKNOWN, REFUSED = "runs", "needs", "unknown_command", "refused"
+STATES = (RUNS, NEEDS, UNKNOWN, REFUSED)
+TRY_LIMIT_S = 20
+"""Time for one search; the slowest of 13,000 published ones takes a second."""
+MAX_WORDS = 200
+"""Fields that a trial supposes."""
+MAX_READ_FIELDS = 20
+"""Fields of a trial's answer that are only read; every one makes the engine's work longer."""
+
+_MARK = re.compile(r"sightlinehole(\d+)x")
+_WORD = re.compile(r"[A-Za-z_][\w.:{}@-]*")
+_STORED = frozenset(("index", "_time", "_indextime", "_raw", "host", "source", "sourcetype", "_value", "metric_name"))
+_NO_FIELDS = frozenset(("AND", "OR", "NOT", "BY", "by", "AS", "as", "IN", "in", "LIKE", "OUTPUT", "OUTPUTNEW", "WHERE"))
+_MODEL = re.compile(r'model "([^"]+)" (?:does not exist|is not there)|there is no model "([^"]+)"')
+
+
+@dataclass
+class Verdict:
+    """What became of one search. `commands` are those it names, in order, each once."""
+
+    name: str
+    state: str
+    reasons: list[str]
+    app: str = ""
+    kind: str = ""
+    file: str = ""
+    commands: list[str] = field(default_factory=list)
+    indexes: list[str] = field(default_factory=list)
+    """Indexes that it reads and that are not there."""
+
+
+@dataclass
+class AppKnowledge:
+    """What an app brings to the searches of all apps: macros, lookups, saved searches; as plain values, fit to be sent."""
+
+    name: str
+    macros: dict[tuple[str, int], MacroText] = field(default_factory=dict)
+    searches: dict[str, str] = field(default_factory=dict)
+    lookups: dict[str, list[str]] = field(default_factory=dict)
+    """Each table's columns."""
+
+
+class TrialKnowledge:
+    """The catalog's knowledge with the apps' objects before it, and stand-ins for what neither has."""
+
+    def __init__(self, base: Any, apps: Sequence[AppKnowledge]) -> None:
+        self._base = base
+        self._apps = {app.name: app for app in apps}
+        self._order: list[AppKnowledge] = list(apps)
+        self._words: list[str] = []
+        self._text = ""
+        self.missing: dict[str, None] = {}
+        """What was asked for and is not there, in words (`macro x`)."""
+        self.marks: list[str] = []
+        """Names of the macros that marks stand for."""
+        self._indexes = base.indexes()
+        self._stanzas: dict[str, Any] = {}
+
+    def begin(self, app: str, text: str) -> None:
+        """Prepares for a search of an app, whose objects win over those of others."""
+        own = self._apps.get(app)
+        self._order = [a for a in self._apps.values() if a is own] + [a for a in self._apps.values() if a is not own]
+        self.missing, self.marks = {}, []
+        self.use(text)
+
+    def use(self, text: str) -> None:
+        """Sets the words that stand-ins have as fields."""
+        self._text = text
+        self._words = words_of(text)
+
+    @property
+    def words(self) -> list[str]:
+        """Field names that the search mentions."""
+        return self._words
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._base, name)
+
+    def indexes(self) -> dict[str, str]:
+        """Every defined index; nobody changes them during a trial."""
+        return self._indexes
+
+    def stanzas(self, kind: str) -> Any:
+        """The stanzas of a kind; nobody changes them during a trial."""
+        if kind not in self._stanzas:
+            self._stanzas[kind] = self._base.stanzas(kind)
+        return self._stanzas[kind]
+
+    def stanzas_version(self) -> int:
+        """Nothing changes during a trial."""
+        return 0
+
+    def macro(self, name: str, argument_count: int) -> Any:
+        """A macro, or a mark that stands for one that is not there."""
+        for app in self._order:
+            if (name, argument_count) in app.macros:
+                return app.macros[name, argument_count]
+        found = self._base.macro(name, argument_count)
+        if found is None:
+            shown = f"macro {name}" + (f"({argument_count})" if argument_count else "")
+            self.missing[shown] = None
+            self.marks.append(shown)
+            return MacroText(f"sightlinehole{len(self.marks) - 1}x")
+        return found
+
+    def macro_argument_counts(self, name: str) -> list[int]:
+        """The numbers of arguments for which this name is a macro."""
+        counts = {count for app in self._order for known, count in app.macros if known == name}
+        return sorted(counts.union(self._base.macro_argument_counts(name)))
+
+    def macros(self) -> list[str]:
+        """Names of all macros."""
+        return sorted({name for app in self._order for name, _ in app.macros}.union(self._base.macros()))
+
+    def lookup(self, name: str) -> pa.Table | None:
+        """A lookup without rows."""
+        for app in self._order:
+            columns = app.lookups.get(name, app.lookups.get(f"{name}.csv"))
+            if columns is not None:
+                return _empty(columns)
+        found = self._base.lookup(name)
+        if found is None:
+            self.missing[f"lookup {name}"] = None
+            return _empty(self._words)
+        return found.slice(0, 0)
+
+    def lookups(self) -> list[str]:
+        """Names of all lookups."""
+        return sorted({name for app in self._order for name in app.lookups}.union(self._base.lookups()))
+
+    def collection(self, name: str) -> pa.Table | None:
+        """A collection without rows, with any field: which ones it will have is not declared."""
+        found = self._base.collection(name)
+        if found is None:
+            self.missing[f"collection {name}"] = None
+        known = [] if found is None else found.column_names
+        return _empty(list(dict.fromkeys(["_key", *known, *self._words])))
+
+    def saved_search(self, name: str) -> str | None:
+        """The text of a saved search."""
+        for app in self._order:
+            if name in app.searches:
+                return app.searches[name]
+        found = self._base.saved_search(name)
+        if found is None:
+            self.missing[f"saved search {name}"] = None
+            return "search *"
+        return found
+
+    def index_datatype(self, name: str) -> str | None:
+        """What an index holds; one that a search writes to must be there."""
+        found = self._indexes.get(name)
+        if found is None and (match := re.search(r"\b(m?collect|meventcollect)\b", self._text)):
+            self.missing[f"index {name}"] = None
+            return "event" if match.group(1) == "collect" else "metric"
+        return found
+
+
+class TrialStore:
+    """The store as a trial sees it: empty, and every word of the search is a field of text."""
+
+    def __init__(self, store: Any, knowledge: TrialKnowledge) -> None:
+        self._store = store
+        self._knowledge = knowledge
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def json_paths(self, table: str, indexes: Sequence[str] | None = None) -> Mapping[str, frozenset[str]]:
+        """The words of the search."""
+        return {word: frozenset(("String",)) for word in self._knowledge.words if word not in _STORED}
+
+
+class Trial:
+    """Judges searches, one after the other. Not for use by several threads."""
+
+    def __init__(self, store: Any, base: Any, models: Any, settings: Any, apps: Sequence[AppKnowledge]) -> None:
+        self._knowledge = TrialKnowledge(base, apps)
+        self._store = TrialStore(store, self._knowledge)
+        self._engine = SearchEngine(self._store, self._knowledge, models, settings)
+
+    def judge(self, search: Search) -> Verdict:
+        """What becomes of a search here. Never raises for what the search holds."""
+        verdict = Verdict(search.name, REFUSED, [], search.app, search.kind, search.file)
+        try:
+            with _time_limit(TRY_LIMIT_S):
+                self._judge(search, verdict)
+        except _TooSlow:
+            verdict.state, verdict.reasons = REFUSED, [f"planning it takes longer than {TRY_LIMIT_S} s"]
+        except UserError as error:
+            verdict.state, verdict.reasons = REFUSED, [_with_hint(error)]
+        except Exception as error:  # A bug of the planner is told as one; the searches after it are still tried.
+            verdict.state, verdict.reasons = REFUSED, [f"a fault of the planner: {_first_line(error)}"]
+        return verdict
+
+    def _judge(self, search: Search, verdict: Verdict) -> None:
+        knowledge = self._knowledge
+        given = tokens.fill_known(search.text, search.tokens) if search.kind == "dashboard" else search.text
+        knowledge.begin(search.app, given)
+        text = read_source(given, knowledge.macro).text
+        holes = [Hole(m.start(), m.end()) for m in _MARK.finditer(text)]
+        stages = _stages_of(text)
+        verdict.commands = [name for name in dict.fromkeys(s.name for s in stages) if not _MARK.fullmatch(name)]
+        if self._names_no_command(verdict):
+            return
+        knowledge.use(text)
+        unfilled = sorted([*holes, *_token_holes(text)], key=lambda hole: hole.start)
+        trials: list[Iterable[tuple[str, bool]]] = [[(text, False)]] if not holes else []
+        if unfilled:
+            trials.append(fillings(text, unfilled))
+        if search.kind == "dashboard" and given != search.text:
+            # What a token holds at first may be nothing that fits; people choose something that does.
+            trials.append(self._all_tokens_open(search))
+        self._try_all(trials, verdict)
+        if verdict.state in (RUNS, NEEDS):
+            verdict.reasons = [f"needs {name}" for name in knowledge.missing] + verdict.reasons
+
+    def _names_no_command(self, verdict: Verdict) -> bool:
+        """Whether it names commands that do not run here; then that is all there is to say."""
+        known = registry.COMMANDS.keys()
+        unknown = [n for n in verdict.commands if n not in known and n not in registry.REFUSALS and "$" not in n]
+        refused = [n for n in verdict.commands if n not in known and n in registry.REFUSALS]
+        if unknown:
+            verdict.state = UNKNOWN
+            verdict.reasons = [f'there is no command "{name}"' for name in unknown]
+        elif refused:
+            verdict.state = REFUSED
+            verdict.reasons = [f"{name} does not run here: {registry.REFUSALS[name].reason}" for name in refused]
+        return bool(unknown or refused)
+
+    def _all_tokens_open(self, search: Search) -> Iterator[tuple[str, bool]]:
+        text = read_source(search.text, self._knowledge.macro).text
+        holes = sorted(
+            [*_token_holes(text), *(Hole(m.start(), m.end()) for m in _MARK.finditer(text))], key=lambda hole: hole.start
+        )
+        yield from fillings(text, holes)
+
+    def _try_all(self, trials: Sequence[Iterable[tuple[str, bool]]], verdict: Verdict) -> None:
+        """Plans the texts one after the other until one does; the first error is the one that is told.
+
+        An error that is the same whatever the holes hold has nothing to do with them, and leaving out their stages must not
+        hide it.
+        """
+        needed = dict(self._knowledge.missing)
+        first: SightlineError | None = None
+        for texts in trials:
+            errors: set[str] = set()
+            for text, left_out in texts:
+                if left_out and len(errors) == 1:
+                    continue
+                self._knowledge.missing = dict(needed)
+                try:
+                    differences = self._plan(text, verdict)
+                except UserError as error:
+                    first = first or error
+                    errors.add(str(error))
+                    further = self._after_base(text, error, verdict)
+                    if further is None:
+                        further = self._without_model(text, error, verdict)
+                    if further is None:
+                        continue
+                    differences = further
+                verdict.state = NEEDS if self._knowledge.missing else RUNS
+                verdict.reasons = list(differences)
+                if left_out and not needed:
+                    verdict.reasons.append("what stands around its dashboard tokens was not tried")
+                return
+        self._knowledge.missing = {}
+        assert first is not None
+        raise first
+
+    def _plan(self, text: str, verdict: Verdict) -> list[str]:
+        """Plans a text down to the engine's statement; gives the differences. Raises UserError."""
+        knowledge = self._knowledge
+        knowledge.use(text)
+        context = self._engine.context(earliest="-24h", latest="now", dry=True)
+        prepared = self._engine.prepare(text, context)
+        statement, _ = context.statement(prepared.relation, _fields_to_try(prepared.relation))
+        try:
+            used = {key: table for key, table in context.tables.items() if key in statement}
+            # The first pass resolves names and types; the others would only make the statement faster.
+            self._store.query(f"EXPLAIN QUERY TREE passes = 1, dump_passes = 0 {statement}", tables=used)
+        except SightlineError as error:
+            raise SearchError(f"the engine refuses its statement: {_first_line(error)}") from error
+        found: dict[str, None] = {}
+        for stage in _stages_within(prepared.pipeline):
+            command = registry.read_command(stage)
+            written = stage.text[stage.arguments.start : stage.arguments.end]
+            for difference in differences_of(command, written, has_subsearch=bool(stage.subsearches)):
+                found[difference] = None
+        for message in context.messages:
+            match = re.match(r'there is no (?:metric )?index "([^"]+)"', message.text)
+            if match:
+                verdict.indexes = list(dict.fromkeys([*verdict.indexes, match.group(1)]))
+        return list(found)
+
+    def _after_base(self, text: str, error: SightlineError, verdict: Verdict) -> list[str] | None:
+        """A search that goes on from another one, as those of dashboards do, is tried after all events."""
+        if "needs rows to work on" not in str(error):
+            return None
+        try:
+            differences = self._plan("search * | " + text.lstrip().removeprefix("|"), verdict)
+        except UserError:
+            return None
+        self._knowledge.missing["the search that it goes on from"] = None
+        return differences
+
+    def _without_model(self, text: str, error: SightlineError, verdict: Verdict) -> list[str] | None:
+        """A model that is not there is left out of the trial together with its stage."""
+        for _ in range(5):
+            match = _MODEL.search(str(error))
+            if match is None:
+                return None
+            name = match.group(1) or match.group(2)
+            stage = next((s for s in _stages_of(text) if name in text[s.arguments.start : s.arguments.end]), None)
+            if stage is None:
+                return None
+            self._knowledge.missing[f"model {name}"] = None
+            text = f"{text[: stage.name_span.start]} search * {text[stage.arguments.end :]}"
+            try:
+                return self._plan(text, verdict)
+            except UserError as following:
+                error = following
+        return None
+
+
+def _fields_to_try(relation: Relation) -> list[str]:
+    """Fields for the trial's statement: all that are computed, and some that are only read, which cannot be wrong."""
+    computed = [name for name, value in relation.fields.items() if not isinstance(value, Column)]
+    read = [name for name, value in relation.fields.items() if isinstance(value, Column)]
+    return computed + read[:MAX_READ_FIELDS]
+
+
+def _stages_of(text: str) -> list[Stage]:
+    """Every stage of a text, also in brackets; none when it has no structure, which planning then tells."""
+    try:
+        return list(_stages_within(parse_pipeline(read_source(text))))
+    except SearchError:
+        return []
+
+
+def _stages_within(pipeline: Pipeline) -> Iterator[Stage]:
+    for stage in pipeline.stages:
+        yield stage
+        for inner, _ in stage.subsearches.values():
+            yield from _stages_within(inner)
+
+
+def _token_holes(text: str) -> list[Hole]:
+    """Dashboard tokens that are left in a text. `$$` is a plain dollar sign, and a subsearch of `map` has fields so."""
+    blanked = text.replace("$$", "  ")
+    return [Hole(m.start(), m.end()) for m in tokens.TOKEN.finditer(blanked)]
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text that may be names of fields: none that is called, that is a command, or that is a compared value."""
+    found: dict[str, None] = {}
+    for match in _WORD.finditer(text):
+        word, after, before = match.group(), text[match.end() : match.end() + 1], text[match.start() - 1 : match.start()]
+        if after == "(" or before == "=" or word in _NO_FIELDS or word in registry.COMMANDS or "sightlinehole" in word:
+            continue
+        if not word.endswith((".", ":", "-")):
+            found[word] = None
+    return list(found)[:MAX_WORDS]
+
+
+def _empty(columns: Sequence[str]) -> pa.Table:
+    return pa.table({name: pa.array([], pa.string()) for name in dict.fromkeys(columns) if name})
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().split("\n") or [""])[0][:300] or type(error).__name__
+
+
+def _with_hint(error: UserError) -> str:
+    return str(error) + (f" ({error.hint})" if error.hint else "")
+
+
+class _TooSlow(BaseException):
+    """Not an Exception, so that nothing between takes it for a mistake of the search."""
+
+
+@contextlib.contextmanager
+def _time_limit(limit_s: float) -> Iterator[None]:
+    """Ends what runs inside after a time, where signals reach: in the main thread of a process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise _TooSlow
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def knowledge_of_app(name: str, stanzas: Mapping[str, Mapping[str, Mapping[str, str]]]) -> AppKnowledge:
+    """What an app's configuration brings to searches: its macros and saved searches."""
+    found = AppKnowledge(name)
+    for stanza, settings in stanzas.get("macros", {}).items():
+        try:
+            macro_name, macro = macro_of_stanza(stanza, settings)
+        except UserError:
+            continue
+        found.macros[macro_name, len(macro.arguments)] = macro
+    for title, settings in stanzas.get("savedsearches", {}).items():
+        if settings.get("search", "").strip():
+            found.searches[title] = settings["search"]
+    return found

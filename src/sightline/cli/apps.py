@@ -1,0 +1,118 @@
+"""`check`, `import` and `export`: moving in from Splunk, and keeping objects in files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from sightline.cli.asking import told
+
+if TYPE_CHECKING:
+    from sightline.apps.checking import Report
+
+MANY_COMMANDS = 40
+"""Rows of the table of commands; the rest run everywhere or are rare."""
+STATE_STYLES = {"runs": "green", "needs": "yellow", "unknown_command": "magenta", "refused": "red"}
+STATE_WORDS = {"runs": "runs", "needs": "needs", "unknown_command": "unknown", "refused": "refused"}
+
+CheckedData = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Data directory whose macros, lookups and other objects count as there."),
+]
+
+
+def check(
+    path: Annotated[
+        Path, typer.Argument(help="A Splunk app, a pack of detections, a list of searches, a folder or archive.")
+    ],
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    data: CheckedData = None,
+) -> None:
+    """Say which searches of Splunk apps run here, and why others do not."""
+    from sightline.apps.checking import check as run
+    from sightline.apps.contents import read_contents
+
+    with _progress("reading") as advance:
+        contents = read_contents(path, lambda _: advance(None, None))
+    with _progress("checking") as advance:
+        report = run(contents, data, advance)
+    if json:
+        import orjson
+
+        print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())
+    else:
+        print_report(report)
+
+
+def print_report(report: Report) -> None:
+    """A line for each search, what could not be read, the commands, and the counts."""
+    from rich.table import Table
+    from rich.text import Text
+
+    out = Console(highlight=False, soft_wrap=True)
+    for verdict in report.verdicts:
+        word = "differs" if verdict.state == "runs" and verdict.reasons else STATE_WORDS[verdict.state]
+        line = Text.assemble((f"{word:<9}", STATE_STYLES[verdict.state]), verdict.name.replace("\n", " "))
+        if verdict.reasons:
+            line.append(": " + "; ".join(verdict.reasons).replace("\n", " "), style="dim")
+        out.print(line)
+    for problem in report.problems:
+        out.print(Text.assemble(("not read ", "red"), f"{problem.file}: {problem.text}"))
+    if not report.verdicts:
+        out.print("no searches found")
+        return
+    commands = report.commands()
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("command")
+    for heading in ("searches", "run", "do not"):
+        table.add_column(heading, justify="right")
+    # Those with searches that do not run are what a reader looks for.
+    shown = sorted(commands, key=lambda row: (row[3] == 0, -row[1]))[:MANY_COMMANDS]
+    for name, count, good, bad in shown:
+        table.add_row(Text(name), f"{count:,}", f"{good:,}", Text(f"{bad:,}", style="red" if bad else "dim"))
+    out.print()
+    out.print(table)
+    if len(commands) > len(shown):
+        out.print(f"and {len(commands) - len(shown)} more commands")
+    if indexes := report.indexes():
+        named = ", ".join(indexes[:20]) + (f" and {len(indexes) - 20} more" if len(indexes) > 20 else "")
+        out.print(f"\nindexes that are read and not there yet: {escape(named)}")
+    counts = report.counts()
+    shares = [
+        f"[{STATE_STYLES[state]}]{counts[state]:,} {words}[/] ({counts[state] / counts['total']:.1%})"
+        for state, words in (
+            ("runs", "run"),
+            ("needs", "need something that is not there"),
+            ("unknown_command", "name an unknown command"),
+            ("refused", "are refused"),
+        )
+        if counts[state]
+    ]
+    differing = sum(verdict.state == "runs" and bool(verdict.reasons) for verdict in report.verdicts)
+    out.print(f"\n{counts['total']:,} searches: " + ", ".join(shares))
+    if differing:
+        out.print(f"{differing:,} of those that run may answer differently than in Splunk, as told beside each")
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int | None, int | None], None]]:
+    """A bar on standard error; told how many are done and of how many, or that one more is."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=told, transient=True) as progress:
+        task = progress.add_task(what, total=None)
+
+        def advance(done: int | None, total: int | None) -> None:
+            if done is None:
+                progress.advance(task)
+            else:
+                progress.update(task, completed=done, total=total)
+
+        yield advance

@@ -1,0 +1,196 @@
+"""Which searches run here: each state, what is named as missing, and that nothing stops the check."""
+
+import json
+
+import pytest
+
+from sightline.apps import checking
+from sightline.apps.checking import check
+from sightline.apps.contents import read_contents
+from sightline.catalog import Catalog
+
+APP = {
+    "default/macros.conf": """
+        [shop]
+        definition = index=shop sourcetype=orders
+
+        [above(2)]
+        args = field, least
+        definition = $field$>=$least$
+        """,
+    "lookups/cities.csv": "city,region\nAsti,Piemonte\n",
+    "default/savedsearches.conf": """
+        [plain]
+        search = `shop` | stats count by city
+
+        [with arguments]
+        search = `shop` | where `above(amount, 3)` | lookup cities.csv city OUTPUT region
+
+        [differs]
+        search = `shop` | sort - amount | append [ | makeresults splunk_server=local ]
+
+        [needs a macro]
+        search = `shop` | `only_large(5)` | stats count
+
+        [needs macros in places]
+        search = `base` city=Asti | eval late=if(`is_late`, 1, 0) | stats sum(late) by `split` | `last_stage`
+
+        [needs a lookup]
+        search = `shop` | lookup prices.csv item OUTPUT price | where price>3
+
+        [needs a table]
+        search = | inputlookup prices.csv where item=a* | stats count by item
+
+        [needs an index]
+        search = `shop` | collect index=later
+
+        [needs what comes before]
+        search = | where amount>3 | table amount
+
+        [unknown]
+        search = `shop` | holtwinters amount | head 5
+
+        [unknown below]
+        search = `shop` | append [ search x | holtwinters ]
+
+        [documented]
+        search = `shop` | script python tidy
+
+        [refused]
+        search = `shop` | eval a=nosuch(1)
+
+        [refused with a macro missing]
+        search = `shop` `more` | eval a=nosuch(1)
+
+        [broken]
+        search = index=shop "never closed | head
+
+        [no macro can help]
+        search = `shop` | eval x=`value` ) + (
+        """,
+}
+
+
+def verdicts_of(path, data=None):
+    report = check(read_contents(path), data)
+    return report, {v.name: (v.state, v.reasons) for v in report.verdicts}
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory):
+    from appfiles import write_files
+
+    return verdicts_of(write_files(tmp_path_factory.mktemp("check") / "shop", APP))
+
+
+def test_searches_that_run(checked):
+    _, found = checked
+    assert found["plain"] == ("runs", [])
+    assert found["with arguments"] == ("runs", [])
+    assert found["differs"] == (
+        "runs",
+        [
+            "sort keeps all rows (Splunk: 10,000)",
+            "append keeps all rows of its subsearch (Splunk: 50,000)",
+            "makeresults: splunk_server has no effect",
+        ],
+    )
+
+
+def test_searches_that_need_something_name_it(checked):
+    _, found = checked
+    assert found["needs a macro"] == ("needs", ["needs macro only_large(1)"])
+    assert found["needs macros in places"] == (
+        "needs",
+        ["needs macro base", "needs macro is_late", "needs macro split", "needs macro last_stage"],
+    )
+    assert found["needs a lookup"] == ("needs", ["needs lookup prices.csv"])
+    assert found["needs a table"] == ("needs", ["needs lookup prices.csv"])
+    assert found["needs an index"] == ("needs", ["needs index later"])
+    assert found["needs what comes before"] == ("needs", ["needs the search that it goes on from"])
+
+
+def test_searches_that_do_not_run_say_why(checked):
+    _, found = checked
+    assert found["unknown"] == ("unknown_command", ['there is no command "holtwinters"'])
+    assert found["unknown below"] == ("unknown_command", ['there is no command "holtwinters"'])
+    state, (reason,) = found["documented"]
+    assert state == "refused" and reason.startswith("script does not run here: it starts a program")
+    for name in ("refused", "refused with a macro missing"):
+        state, (reason,) = found[name]
+        assert state == "refused" and "nosuch" in reason
+    assert found["broken"][0] == "refused"
+    assert found["no macro can help"][0] == "refused"
+
+
+def test_the_counts_agree_with_the_searches(checked):
+    report, found = checked
+    assert report.counts() == {"total": 16, "runs": 3, "needs": 6, "unknown_command": 2, "refused": 5}
+    assert len(found) == 16
+    shape = report.as_json()
+    assert list(shape) == ["summary", "searches"]
+    assert list(shape["summary"]) == ["total", "runs", "needs", "unknown_command", "refused"]
+    assert sum(shape["summary"][state] for state in list(shape["summary"])[1:]) == shape["summary"]["total"]
+    assert all(list(row) == ["name", "state", "reasons"] for row in shape["searches"])
+    commands = {name: (count, good, bad) for name, count, good, bad in report.commands()}
+    assert commands["holtwinters"] == (2, 0, 2) and commands["lookup"] == (2, 2, 0)
+    assert report.indexes() == ["shop"]
+
+
+def test_dashboard_tokens_and_the_catalog_of_a_data_directory(app, tmp_path):
+    data = tmp_path / "data"
+    catalog = Catalog(data)
+    catalog.macros.save("only_large", "where amount>$n$", ["n"])
+    catalog.lookups.write_bytes("prices.csv", b"item,price\na,1\n")
+    catalog.close()
+    before = sorted((p.name, p.stat().st_mtime_ns) for p in data.iterdir() if p.suffix == ".db")
+    path = app(
+        {
+            "default/savedsearches.conf": """
+                [macro]
+                search = index=shop | `only_large(5)` | stats count
+                [lookup]
+                search = index=shop | lookup prices.csv item OUTPUT price
+                [no such field]
+                search = index=shop | lookup prices.csv item OUTPUT colour
+                """,
+            "default/data/ui/views/v.xml": """
+                <form>
+                  <input type="text" token="n"><default>not a number</default></input>
+                  <row>
+                    <table><title>t</title><search><query>index=shop city=$city$ $rest$ | head $n$</query></search></table>
+                    <table><title>u</title><search><query>index=shop | timechart span=$span$ $f$ by $by|s$ | eval a="$$"</query></search></table>
+                    <table><title>w</title><search><query>index=shop | eval a=nosuch($n$)</query></search></table>
+                  </row>
+                </form>
+                """,
+        }
+    )
+    _, found = verdicts_of(path, data)
+    assert found["macro"] == ("runs", []) and found["lookup"] == ("runs", [])
+    assert found["no such field"][0] == "refused" and "colour" in found["no such field"][1][0]
+    assert found["v: t"][0] == "runs" and found["v: u"] == ("runs", [])
+    assert found["v: w"][0] == "refused"
+    assert sorted((p.name, p.stat().st_mtime_ns) for p in data.iterdir() if p.suffix == ".db") == before
+
+
+def test_a_search_that_takes_its_process_along_is_told_like_any_other(app, monkeypatch):
+    rows = [{"name": f"s{n}", "search": f"index=x | head {n}"} for n in range(3)]
+    path = app({"list.jsonl": "\n".join(map(json.dumps, rows))})
+    monkeypatch.setattr(checking, "_judge", judge_or_die)
+    _, found = verdicts_of(path)
+    assert found["s1"] == ("refused", ["planning it ends the process that does it"])
+    assert found["s0"][0] == found["s2"][0] == "runs"
+
+
+def judge_or_die(searches):
+    import os
+
+    if any(search.name == "s1" for search in searches):
+        os._exit(1)
+    return [checking._trial.judge(search) for search in searches]
+
+
+def test_a_path_without_searches_starts_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(checking, "_pool", None)
+    assert check(read_contents(tmp_path)).counts()["total"] == 0
