@@ -19,6 +19,25 @@ from sightline.search.engine import SearchEngine
 
 FILES = sorted(Path(__file__).parent.glob("*.plan"))
 NOW = 1_700_000_000.0
+MODEL = {
+    "modelName": "Web",
+    "objects": [
+        {
+            "objectName": "Requests",
+            "parentName": "BaseEvent",
+            "constraints": [{"search": "index=web status=*"}],
+            "fields": [{"fieldName": "user"}],
+            "calculations": [
+                {
+                    "calculationType": "Eval",
+                    "expression": 'if(status>=400, "bad", "good")',
+                    "outputFields": [{"fieldName": "verdict"}],
+                }
+            ],
+        },
+        {"objectName": "Failed", "parentName": "Requests", "constraints": [{"search": "verdict=bad"}]},
+    ],
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -32,6 +51,7 @@ def engine(store, tmp_path_factory) -> SearchEngine:
     catalog = Catalog(folder)
     catalog.indexes.ensure("web", "event")
     catalog.indexes.ensure("m", "metric")
+    catalog.data_models.save(MODEL)
     store.append_events(
         "web",
         pa.table(

@@ -81,6 +81,26 @@ class IndexStatus:
     max_time: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class PartStatus:
+    """One part of an index: rows that were inserted, or merged, together. Times are seconds since the epoch."""
+
+    name: str
+    index: str
+    table: str
+    rows: int
+    earliest: float
+    latest: float
+    hosts: int
+    sources: int
+    sourcetypes: int
+    level: int
+    """How often it was merged; 0 as inserted."""
+    bytes_on_disk: int
+    raw_bytes: int
+    modified: float
+
+
 class EmbeddedStore:
     """The store of one data directory. Opens or creates it; `close` must be called before the process ends.
 
@@ -278,6 +298,35 @@ class EmbeddedStore:
                 for r in rows
             ]
         return sorted(found, key=lambda status: (status.name, status.datatype))
+
+    def parts(self, indexes: Sequence[str]) -> list[PartStatus]:
+        """The parts that hold these indexes, by index and time. Reads the columns that are counted."""
+        found = []
+        for table in TABLES.values():
+            stored = {
+                one["name"]: one
+                for one in self.query(
+                    "SELECT name, level, bytes_on_disk, data_uncompressed_bytes AS raw_bytes,"
+                    " toFloat64(toUnixTimestamp(modification_time)) AS modified FROM system.parts"
+                    f" WHERE database = 'sightline' AND active AND table = {quote(table)}"
+                ).to_pylist()
+            }
+            named = ", ".join(quote(name) for name in indexes) or "''"
+            rows = self.query(
+                "SELECT _part AS name, any(index) AS of_index, count() AS n, toFloat64(min(_time)) AS earliest,"
+                " toFloat64(max(_time)) AS latest, uniqExact(host) AS hosts, uniqExact(source) AS sources,"
+                f" uniqExact(sourcetype) AS sourcetypes FROM sightline.{table} WHERE index IN ({named}) GROUP BY _part"
+            ).to_pylist()
+            # A part that was merged away between the two questions is in its successor.
+            found += [
+                PartStatus(
+                    row["name"], row["of_index"], table, row["n"], row["earliest"], row["latest"], row["hosts"],
+                    row["sources"], row["sourcetypes"], **{k: v for k, v in stored[row["name"]].items() if k != "name"},
+                )
+                for row in rows
+                if row["name"] in stored
+            ]  # fmt: skip
+        return sorted(found, key=lambda part: (part.index, part.earliest, part.name))
 
     def json_paths(self, table: str, indexes: Sequence[str] | None = None) -> dict[str, frozenset[str]]:
         """Every dynamic field of `events`, `spans` or `metrics` (its dims) with the types it occurs in.

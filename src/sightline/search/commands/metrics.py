@@ -17,7 +17,7 @@ from sightline.search.functions import AggregateInput, find_aggregate
 from sightline.search.planner import values as v
 from sightline.search.planner.buckets import TimeBuckets
 from sightline.search.planner.lower import lower_predicate
-from sightline.search.planner.partial import kept
+from sightline.search.planner.partial import kept, kept_rows
 from sightline.search.planner.relation import Relation, wildcard_regex
 from sightline.search.planner.sources import index_condition, table_relation, time_bounds
 from sightline.search.planner.values import Type, Value
@@ -370,7 +370,7 @@ class MStats(Command):
             read.append(
                 (call.function, None if bare else metric or "_value", None if bare else self._argument(points, metric))
             )
-        return points.aggregated(keys, kept(read, AggregateInput(time, time)))
+        return kept_rows(points, keys, kept(read, AggregateInput(time, time)))
 
     def _charted(self, found: Relation, context: Context) -> Relation:
         from sightline.search.syntax.parser import parse_pipeline

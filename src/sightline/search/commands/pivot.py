@@ -20,7 +20,7 @@ from sightline.search.planner.aggregates import COUNTING, grouping_key, lower_ca
 from sightline.search.planner.binning import Binning, chosen_buckets, time_buckets
 from sightline.search.planner.buckets import NumberBuckets
 from sightline.search.planner.lower import lower_predicate
-from sightline.search.planner.partial import is_partial_field
+from sightline.search.planner.partial import is_partial_field, kept_rows
 from sightline.search.planner.pivot import natural_key, one_array, pivot, series_name
 from sightline.search.planner.relation import OrderKey, Relation
 from sightline.search.planner.values import Type, Value
@@ -240,7 +240,7 @@ class Pivot(Command):
             return context.relation_of(pa.table({split.title: pa.array([], pa.string()) for split in self.rows}))
         keys = [*row_keys, *column]
         rows, kept = lower_kept(calls, rows, context, [name for name, _ in keys])
-        parts = self._limited(context.held(rows.aggregated(keys, kept)), calls, context)
+        parts = self._limited(context.held(kept_rows(rows, keys, kept)), calls, context)
         table = context.python_step(str(self), lambda: self._table(parts, calls[: len(self.cells)], context))
         return self._sorted(context.relation_of(table))
 

@@ -13,7 +13,7 @@ from sightline.search.planner import values as v
 from sightline.search.planner.aggregates import grouping_key, grouping_keys, lower_kept
 from sightline.search.planner.binning import chosen_buckets, time_buckets
 from sightline.search.planner.buckets import TimeBuckets, nominal_s
-from sightline.search.planner.partial import kept
+from sightline.search.planner.partial import kept, kept_rows
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.values import Type, Value
 from sightline.search.registry import command
@@ -46,7 +46,7 @@ class SiStats(Stats):
     def lower(self, relation: Relation, context: Context) -> Relation:
         relation, keys = grouping_keys(relation, self.by, distinct=self.dedup_splitvals)
         relation, fields = lower_kept(self.calls, relation, context, self.by)
-        return relation.aggregated(keys, fields)
+        return kept_rows(relation, keys, fields)
 
 
 @command("sichart", kind="transforming")
@@ -75,7 +75,7 @@ class SiChart(Chart):
             relation, column = _split_key(relation, self.column)
             keys.append((self.column, column))
         relation, fields = lower_kept(self.calls, relation, context, [self.row, self.column])
-        return relation.aggregated(keys, fields)
+        return kept_rows(relation, keys, fields)
 
 
 @command("sitimechart", kind="transforming")
@@ -100,13 +100,13 @@ class SiTimeChart(TimeChart):
             relation, column = _split_key(relation, self.column)
             keys.append((self.column, column))
         relation, fields = lower_kept(self.calls, relation, context, ["_time", self.column])
-        return relation.aggregated(keys, fields).with_field("_span", v.number(nominal_s(buckets.span)))
+        return kept_rows(relation, keys, fields).with_field("_span", v.number(nominal_s(buckets.span)))
 
 
 def _kept_frequencies(command: Top | Rare, relation: Relation) -> Relation:
     names = [*command.by, *(name for name in command.names if name not in command.by)]
     relation, keys = grouping_keys(relation, names)
-    return relation.aggregated(keys, kept([("count", None, None)], AggregateInput(v.integer(0))))
+    return kept_rows(relation, keys, kept([("count", None, None)], AggregateInput(v.integer(0))))
 
 
 @command("sitop", kind="transforming")

@@ -16,6 +16,7 @@ from sightline.search.planner.aggregates import grouping_keys, lower_calls, lowe
 from sightline.search.planner.binning import Binning, time_buckets
 from sightline.search.planner.buckets import nominal_s
 from sightline.search.planner.lower import lower_predicate
+from sightline.search.planner.partial import kept_rows
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.terms import has_prefix, prefix_values
 from sightline.search.planner.values import Type, Value
@@ -191,7 +192,7 @@ class TStats(Command):
         shown_by = [_shown_by(name) for name in self.by]
         if self.prestats:
             rows, fields = lower_kept(self.calls, rows, context, shown_by)
-            found = rows.aggregated(keys, fields)
+            found = kept_rows(rows, keys, fields)
         else:
             rows, named = lower_calls(self.calls, rows, context, by=shown_by, span_s=span_s)
             found = rows.aggregated(keys, [(one.name, one.value) for one in named])

@@ -14,7 +14,7 @@ order, `ev` and `lv` by time with the times `et` and `lt`, and `en`, `em`, `ln`,
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from sightline.errors import SearchError
 from sightline.search import registry
@@ -62,7 +62,7 @@ def kept(calls: Iterable[tuple[str, str | None, Value | None]], rows: AggregateI
     A call is the aggregate's name, the name of what it reads (None for a bare `count`) and its value. Raises SearchError
     for an aggregate that cannot be finished later.
     """
-    found: dict[str, Value] = {VERSION: v.agg("any", v.integer(1), type=Type.INT)}
+    found: dict[str, Value] = {}
     for function, name, argument in calls:
         if name is None or argument is None:
             if function not in ("count", "c"):
@@ -75,6 +75,14 @@ def kept(calls: Iterable[tuple[str, str | None, Value | None]], rows: AggregateI
         for letters in _KEPT[function]:
             found.setdefault(f"{PREFIX}{letters}_{name}", _kept_value(letters, argument, rows))
     return list(found.items())
+
+
+def kept_rows(relation: Relation, keys: Sequence[tuple[str, Value]], fields: Sequence[tuple[str, Value]]) -> Relation:
+    """The partial results of each group."""
+    found = relation.aggregated(keys, fields)
+    named = [name for name, _ in keys]
+    made = {name: value for name, value in found.fields.items() if name not in named}
+    return found.with_fields({**{name: found.fields[name] for name in named}, VERSION: v.integer(1), **made})
 
 
 _BY_AGGREGATE = {

@@ -28,6 +28,7 @@ _EVENT_COLUMNS = {
 _SPAN_COLUMNS = {
     "index": (Type.TEXT, "`index`"),
     "_time": (Type.FLOAT, "toUnixTimestamp64Nano(`_time`) / 1000000000"),
+    "_indextime": (Type.FLOAT, "toUnixTimestamp64Milli(`_indextime`) / 1000"),
     "trace_id": (Type.TEXT, "nullIf(`trace_id`, '')"),
     "span_id": (Type.TEXT, "nullIf(`span_id`, '')"),
     "parent_span_id": (Type.TEXT, "nullIf(`parent_span_id`, '')"),
@@ -50,6 +51,7 @@ _SPAN_COLUMNS = {
 _METRIC_COLUMNS = {
     "index": (Type.TEXT, "`index`"),
     "_time": (Type.FLOAT, "toUnixTimestamp64Milli(`_time`) / 1000"),
+    "_indextime": (Type.FLOAT, "toUnixTimestamp64Milli(`_indextime`) / 1000"),
     "metric_name": (Type.TEXT, "`metric_name`"),
     "_value": (Type.FLOAT, "`value`"),
     "metric_type": (Type.TEXT, "nullIf(`type`, '')"),
