@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sightline.ml.algorithms import ALGORITHMS, find_algorithm
     from sightline.ml.applying import Applier, apply, load_applier, prepare_apply, summarise, summary
+    from sightline.ml.decomposition import deseasonalised
     from sightline.ml.drift import compare_fields, ks_statistic, population_stability_index
+    from sightline.ml.forecasting import Forecast, forecast, forecast_together
     from sightline.ml.model import Model
     from sightline.ml.models import ModelRegistry
+    from sightline.ml.periods import find_period
     from sightline.ml.preparation import Limits
     from sightline.ml.requests import ApplyRequest, Context, FitRequest, SampleRequest, ScoreRequest, split_model_name
     from sightline.ml.sampling import check_sample, sample
@@ -23,9 +26,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "algorithms": ("ALGORITHMS", "find_algorithm"),
     "applying": ("Applier", "apply", "load_applier", "prepare_apply", "summarise", "summary"),
+    "decomposition": ("deseasonalised",),
     "drift": ("compare_fields", "ks_statistic", "population_stability_index"),
+    "forecasting": ("Forecast", "forecast", "forecast_together"),
     "model": ("Model",),
     "models": ("ModelRegistry",),
+    "periods": ("find_period",),
     "preparation": ("Limits",),
     "requests": ("ApplyRequest", "Context", "FitRequest", "SampleRequest", "ScoreRequest", "split_model_name"),
     "sampling": ("check_sample", "sample"),
@@ -43,6 +49,7 @@ __all__ = [
     "Context",
     "FitRequest",
     "FitResult",
+    "Forecast",
     "Limits",
     "Model",
     "ModelRegistry",
@@ -53,9 +60,13 @@ __all__ = [
     "check_sample",
     "check_score",
     "compare_fields",
+    "deseasonalised",
     "find_algorithm",
+    "find_period",
     "find_scorer",
     "fit",
+    "forecast",
+    "forecast_together",
     "ks_statistic",
     "load_applier",
     "population_stability_index",
