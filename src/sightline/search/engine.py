@@ -21,7 +21,7 @@ from sightline.config import Settings
 from sightline.errors import SearchError, Span, UserError
 from sightline.search import registry
 from sightline.search.context import Context, Knowledge, Message, Step
-from sightline.search.planner.relation import Relation
+from sightline.search.planner.relation import Relation, is_second_name
 from sightline.search.surroundings import Surroundings
 from sightline.search.syntax.parser import parse_pipeline
 from sightline.search.syntax.printer import print_pipeline
@@ -262,7 +262,7 @@ def drop_absent_fields(table: pa.Table, kind: str) -> pa.Table:
     keep = [
         name
         for name, column in zip(table.column_names, table.columns, strict=True)
-        if name and not is_absent(column) and not name.endswith("{}")
+        if name and not is_absent(column) and not is_second_name(name, table.column_names)
     ]
     return table.select(keep)
 

@@ -28,6 +28,7 @@ from sightline.search.context import Message
 from sightline.search.engine import Prepared, SearchEngine, is_absent, step_times
 from sightline.search.planner import values as v
 from sightline.search.planner.buckets import TimeBuckets
+from sightline.search.planner.relation import is_second_name
 from sightline.search.planner.values import Type
 from sightline.search.time import TimeSpan
 
@@ -350,7 +351,7 @@ class JobManager:
         """The result's columns: for events only those that some row has."""
         if job.kind != "events":
             return [(name, type) for name, type in job.fields if name]
-        return [(name, type) for name, type in job.fields if name in job.present and not name.endswith("{}")]
+        return [(name, type) for name, type in job.fields if name in job.present and not is_second_name(name, job.present)]
 
     def results(
         self, sid: str, offset: int = 0, count: int | None = 100, *, sort: str = "", descending: bool = False

@@ -11,7 +11,7 @@ from sightline.search.functions.calendar import Zone
 from sightline.search.functions.time_formats import read_time, split_format, write_time
 from sightline.search.planner import values as v
 from sightline.search.planner.lower import undictionaried
-from sightline.search.planner.relation import Relation, fill_stars
+from sightline.search.planner.relation import Relation, fill_stars, is_second_name
 from sightline.search.planner.values import Column, Lambda, Literal, Type, Value
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import Arguments, print_name
@@ -96,7 +96,7 @@ class Convert(Command):
                 continue
             for name in names:
                 value = relation.field(name)
-                if value.type is not Type.NULL and not _is_second_name(name, relation):
+                if value.type is not Type.NULL and not is_second_name(name, relation.fields):
                     relation = relation.with_field(_target(conversion, name), _converted(conversion, value, context))
         return relation
 
@@ -143,11 +143,6 @@ def _read_conversion(arguments: Arguments, form: str) -> Conversion:
 
 def _target(conversion: Conversion, name: str) -> str:
     return fill_stars(conversion.pattern, name, conversion.target) if conversion.target else name
-
-
-def _is_second_name(name: str, relation: Relation) -> bool:
-    """Whether the field is another field of several values under its name with braces."""
-    return name.endswith("{}") and name[:-2] in relation.fields
 
 
 def _converted(conversion: Conversion, value: Value, context: Context) -> Value:
@@ -197,7 +192,7 @@ def _convert_whole_fields(relation: Relation, names: list[str], conversion: Conv
     texts = {
         name: undictionaried(relation.field(name))
         for name in names
-        if relation.field(name).type in (Type.TEXT, Type.MULTI) and not _is_second_name(name, relation)
+        if relation.field(name).type in (Type.TEXT, Type.MULTI) and not is_second_name(name, relation.fields)
     }
     chosen = _ways_that_fit(relation, texts, context)
     for name in names:

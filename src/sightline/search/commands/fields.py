@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sightline.errors import SearchError
 from sightline.search.context import Context
-from sightline.search.planner.relation import Relation, fill_stars
+from sightline.search.planner.relation import Relation, fill_stars, is_second_name
 from sightline.search.planner.values import Literal, Type, Value
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import Arguments, print_name
@@ -86,7 +86,7 @@ class Table(Command):
         kept: dict[str, Value] = {}
         for name in self.names:
             for found in relation.matching(name) if "*" in name else [name]:
-                if found.endswith("{}") and "*" in name:
+                if "*" in name and is_second_name(found, relation.fields):
                     continue
                 value = relation.field(found)
                 kept[found] = value if value.type is not Type.NULL else empty_column()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sightline.search.context import Context
 from sightline.search.planner import values as v
-from sightline.search.planner.relation import Relation
+from sightline.search.planner.relation import Relation, is_second_name
 from sightline.search.planner.values import Over, Type, Value
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import Arguments, option, print_name, print_options
@@ -62,7 +62,7 @@ def fields_with_values(relation: Relation, names: list[str], context: Context) -
     present = [
         (name, v.agg("max", v.call("toInt64", v.is_present(relation.field(name)), type=Type.INT), type=Type.INT))
         for name in names
-        if relation.field(name).type is not Type.NULL and not name.endswith("{}")
+        if relation.field(name).type is not Type.NULL and not is_second_name(name, relation.fields)
     ]
     if not present or context.dry:
         return names
@@ -93,7 +93,11 @@ class FillDown(Command):
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         patterns = self.names or ["*"]
-        names = [n for n in dict.fromkeys(n for p in patterns for n in relation.matching(p)) if not n.endswith("{}")]
+        names = [
+            n
+            for n in dict.fromkeys(n for p in patterns for n in relation.matching(p))
+            if not is_second_name(n, relation.fields)
+        ]
         values = [relation.field(name) for name in names]
         wanted = [
             (name, value)

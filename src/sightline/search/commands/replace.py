@@ -10,7 +10,7 @@ from sightline.search.context import Context
 from sightline.search.functions.arguments import each_text
 from sightline.search.planner import values as v
 from sightline.search.planner.lower import undictionaried
-from sightline.search.planner.relation import Relation
+from sightline.search.planner.relation import Relation, is_second_name
 from sightline.search.planner.values import Type, Value
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import Arguments, print_name
@@ -67,7 +67,7 @@ class Replace(Command):
         patterns = self.names or ["*"]
         names = dict.fromkeys(n for pattern in patterns for n in relation.matching(pattern))
         for name in names:
-            if name.endswith("{}") and name[:-2] in relation.fields and name not in self.names:
+            if is_second_name(name, relation.fields) and name not in self.names:
                 continue
             value = relation.field(name)
             pairs = [pair for pair in self._by_precedence() if _can_match(value, pair[0])]

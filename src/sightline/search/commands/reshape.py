@@ -13,7 +13,7 @@ from sightline.search.commands.subsearch import cell_text
 from sightline.search.context import Context, arrow_type
 from sightline.search.planner import values as v
 from sightline.search.planner.pivot import natural_key, one_array, pivot, series_name
-from sightline.search.planner.relation import Relation
+from sightline.search.planner.relation import Relation, is_second_name
 from sightline.search.planner.values import Lambda, Type
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import Arguments, option, print_name, print_options
@@ -52,7 +52,7 @@ class Untable(Command):
             name: value
             for name, value in relation.fields.items()
             if name != self.key and not name.startswith("_") and value.type is not Type.NULL
-            and not (name.endswith("{}") and name[:-2] in relation.fields)
+            and not is_second_name(name, relation.fields)
         }  # fmt: skip
         type = v.common_type([value.type for value in cells.values()])
         if type is Type.NULL:

@@ -8,7 +8,7 @@ from functools import reduce
 
 from sightline.search.context import Context
 from sightline.search.planner import values as v
-from sightline.search.planner.relation import Relation
+from sightline.search.planner.relation import Relation, is_second_name
 from sightline.search.planner.values import Type, Value
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import Arguments, option, print_name, print_options
@@ -17,7 +17,7 @@ from sightline.search.syntax.arguments import Arguments, option, print_name, pri
 def summed_names(relation: Relation, patterns: Sequence[str], *, without: Sequence[str] = ()) -> list[str]:
     """Fields that the patterns name, or all; never those that begin with an underscore, unless they are named."""
     names = dict.fromkeys(n for pattern in (patterns or ["*"]) for n in relation.matching(pattern))
-    return [n for n in names if n not in without and not (n.endswith("{}") and n[:-2] in relation.fields)]
+    return [n for n in names if n not in without and not is_second_name(n, relation.fields)]
 
 
 def with_column_totals(relation: Relation, names: Sequence[str], label_field: str, label: str) -> Relation:

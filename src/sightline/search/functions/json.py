@@ -7,88 +7,21 @@ happen in the engine; changing a document, which the engine cannot, row by row i
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
 from sightline.errors import SearchError
 from sightline.search.functions.arguments import constant_text, json_items
 from sightline.search.planner import values as v
-from sightline.search.planner.values import Column, Literal, Type, Value
+from sightline.search.planner.documents import document_values, read_xml
+from sightline.search.planner.json_paths import Step, parse_path, raw_items_at, scalar_at
+from sightline.search.planner.values import Literal, Type, Value
 from sightline.search.registry import function
 from sightline.store.udf import row_function
 
 if TYPE_CHECKING:
     from sightline.search.context import Context
 
-Step = str | int | None
-"""A step of a path: a name, a place in an array from 0 (negative from the end), or None for all items."""
-
-_STEP = re.compile(r"\{\s*(-?\d*)\s*\}|([^.{}]+)")
-
-
-def parse_path(path: str) -> list[Step]:
-    """The steps of a path. Raises SearchError for text that is none."""
-    steps: list[Step] = []
-    position = 0
-    while position < len(path):
-        if path[position] == "." and 0 < position < len(path) - 1:
-            position += 1
-        match = _STEP.match(path, position)
-        if match is None:
-            raise SearchError(f'"{path}" is not a path: wanted names, dots and {{}}, got "{path[position:]}"')
-        place, name = match.groups()
-        steps.append(name if name is not None else int(place) if place else None)
-        position = match.end()
-    if not steps:
-        raise SearchError("a path must not be empty")
-    return steps
-
-
 # ---- reading ---------------------------------------------------------------------------------------------------------
-
-
-def _engine_steps(steps: list[Step]) -> list[Value]:
-    """Steps without {} as the engine takes them: names, and places counted from 1."""
-    return [v.text(s) if isinstance(s, str) else v.integer(s + 1 if s >= 0 else s) for s in steps]  # type: ignore[operator]
-
-
-def _scalar(text: Value, steps: list[Step]) -> Value:
-    """What stands at a path without {}: texts without quotes, everything else as JSON; NULL for null and for nothing."""
-    path = _engine_steps(steps)
-    kind = v.call("JSONType", text, *path, type=Type.TEXT)
-    found = v.call("JSONExtractString", text, *path, type=Type.TEXT)
-    nothing = v.call("equals", kind, v.text("Null"), type=Type.BOOL)
-    return v.call("if", v.is_true(v.negation(nothing)), found, Literal(Type.TEXT, None), type=Type.TEXT)
-
-
-def _raw_items(text: Value, steps: list[Step]) -> Value:
-    """The JSON texts of everything that a path with {} leads to, as an array."""
-    cut = steps.index(None)
-    items = v.call("JSONExtractArrayRaw", text, *_engine_steps(steps[:cut]), type=Type.MULTI)
-    rest = steps[cut + 1 :]
-    if not rest:
-        return items
-    item = Column(Type.TEXT, f"item{len(rest)}")
-    if None in rest:
-        inner = v.Lambda(Type.MULTI, (item.id,), _raw_items(item, rest))
-        return v.call("arrayFlatten", v.call("arrayMap", inner, items, type=Type.MULTI), type=Type.MULTI)
-    read = v.call("JSONExtractRaw", item, *_engine_steps(rest), type=Type.TEXT)
-    found = v.call("arrayMap", v.Lambda(Type.TEXT, (item.id,), read), items, type=Type.MULTI)
-    some = v.Lambda(Type.BOOL, (item.id,), v.call("notEmpty", item, type=Type.BOOL))
-    return v.call("arrayFilter", some, found, type=Type.MULTI)
-
-
-def read_values(text: Value, path: str) -> Value:
-    """What a path leads to as a multivalue, texts without quotes; `text` is the JSON text."""
-    steps = parse_path(path)
-    sure = v.call("ifNull", text, v.text(""), type=Type.TEXT)
-    if None not in steps:
-        return v.as_multi(_scalar(text, steps))
-    item = Column(Type.TEXT, "value")
-    plain = v.call("JSONExtractString", item, type=Type.TEXT)
-    unquoted = v.Lambda(Type.TEXT, ("value",), plain)
-    return v.call("arrayMap", unquoted, _raw_items(sure, steps), type=Type.MULTI)
 
 
 def _read(text: Value, path: Value, exact: bool) -> Value:
@@ -100,9 +33,9 @@ def _read(text: Value, path: Value, exact: bool) -> Value:
     given = constant_text(path, "a path")
     steps: list[Step] = [given] if exact else parse_path(given)
     if None not in steps:
-        return _scalar(text, steps)
+        return scalar_at(text, steps)
     sure = v.call("ifNull", text, v.text(""), type=Type.TEXT)
-    items = _raw_items(sure, steps)
+    items = raw_items_at(sure, steps)
     joined = v.call("arrayStringConcat", items, v.text(","), type=Type.TEXT)
     listed = v.call("concat", v.text("["), joined, v.text("]"), type=Type.TEXT)
     some = v.call("notEmpty", items, type=Type.BOOL)
@@ -155,25 +88,20 @@ def spath(arguments: list[Value], context: Context) -> Value:
     Example: | makeresults | eval j="{\\"l\\": [{\\"k\\": 1}, {\\"k\\": 2}]}", x=spath(j, "l{}.k")
 
     In XML, a path names elements from the outermost on, `{2}` the second of several, `{@x}` an attribute; without `{}` the
-    first value counts. The path must be a constant.
+    first value counts. A path that differs by row is read row by row, and gives a multivalue.
     """
     text = v.as_text(arguments[0])
+    if Type.NULL in (arguments[0].type, arguments[1].type):
+        return Literal(Type.TEXT, None)
+    if not isinstance(arguments[1], Literal):
+        plain = v.call("toValidUTF8", text, type=Type.TEXT)
+        return json_items(v.call("document_read", plain, v.as_text(arguments[1]), type=Type.TEXT))
     path = constant_text(arguments[1], "the path of spath")
-    several = "{}" in path.replace(" ", "")
-    if "{@" in path:
-        found = json_items(_xml_values(text, path))
-    else:
-        looks_xml = v.is_true(v.call("startsWith", v.call("trimLeft", text, type=Type.TEXT), v.text("<"), type=Type.BOOL))
-        xml = json_items(_xml_values(v.call("if", looks_xml, text, Literal(Type.TEXT, None), type=Type.TEXT), path))
-        found = v.call("if", looks_xml, xml, read_values(text, path), type=Type.MULTI)
-    if several:
+    found = document_values(text, path)
+    if "{}" in path.replace(" ", ""):
         return found
     first = v.call("arrayElement", found, v.integer(1), type=Type.TEXT)
     return v.call("if", v.call("notEmpty", found, type=Type.BOOL), first, Literal(Type.TEXT, None), type=Type.TEXT)
-
-
-def _xml_values(text: Value, path: str) -> Value:
-    return v.call("xml_read", v.call("toValidUTF8", text, type=Type.TEXT), v.text(path), type=Type.TEXT)
 
 
 @function("json_keys")
@@ -400,6 +328,21 @@ def _changed_object(node: Any, name: str, rest: list[Step], operation: str, valu
     return {k: _changed(x, rest, operation, value) if k == name else x for k, x in node.items()}
 
 
+@row_function("document_read", ("String", "String"), "String")
+def read_document(text: str, path: str) -> str:
+    """The texts that a path leads to in a JSON or XML text, for a path that differs by row, as a JSON array."""
+    if "{@" in path or text.lstrip().startswith("<"):
+        return read_xml(text, path)
+    try:
+        found = [json.loads(text)]
+        steps = parse_path(path)
+    except (ValueError, SearchError):
+        return "[]"
+    for step in steps:
+        found = [child for node in found for child in _children(node, step)]
+    return _dump([node if isinstance(node, str) else _dump(node) for node in found if node is not None])
+
+
 @row_function("json_read", ("String", "String", "String"), "String")
 def read_json(text: str, path: str, mode: str) -> str | None:
     """What one path of a document leads to, for a path that differs by row."""
@@ -426,31 +369,3 @@ def _children(node: Any, step: Step) -> list[Any]:
     if step is None:
         return node
     return [node[step]] if -len(node) <= step < len(node) else []
-
-
-@row_function("xml_read", ("String", "String"), "String")
-def read_xml(text: str, path: str) -> str:
-    """The texts that a path leads to in an XML document, as a JSON array; none for what is no XML."""
-    # Entities of a document's own are refused: expanding them is how a small text becomes a huge one.
-    if "<!ENTITY" in text:
-        return "[]"
-    try:
-        root = ElementTree.fromstring(text.strip())
-    except ElementTree.ParseError:
-        return "[]"
-    path, _, attribute = path.partition("{@")
-    nodes = [root]
-    for position, (name, place) in enumerate(re.findall(r"([^.{}]+)(\{\d*\})?", path.rstrip("."))):
-        candidates = [n for n in nodes if _local(n.tag) == name] if position == 0 else [
-            child for n in nodes for child in n if _local(child.tag) == name
-        ]  # fmt: skip
-        number = place.strip("{}")
-        nodes = candidates[int(number) - 1 : int(number)] if number and int(number) else candidates
-    wanted = attribute.rstrip("}")
-    if attribute:
-        return _dump([n.attrib[wanted] for n in nodes if wanted in n.attrib])
-    return _dump(["".join(n.itertext()).strip() for n in nodes])
-
-
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]

@@ -17,7 +17,7 @@ from sightline.search.functions import AggregateInput
 from sightline.search.planner import values as v
 from sightline.search.planner.lower import lower_expression
 from sightline.search.planner.partial import Finisher, is_partial, is_partial_field, kept
-from sightline.search.planner.relation import Relation, wildcard_regex
+from sightline.search.planner.relation import Relation, is_second_name, wildcard_regex
 from sightline.search.planner.values import Call, Column, Over, Type, Value
 from sightline.search.syntax import tree
 from sightline.search.syntax.arguments import AggregateCall, Arguments, split_parameter
@@ -117,7 +117,7 @@ def _matching_fields(call: AggregateCall, relation: Relation, by: Sequence[str])
         for name in relation.matching(call.field)
         if name not in by
         and not is_partial_field(name)
-        and not (name.endswith("{}") and name[:-2] in relation.fields)
+        and not is_second_name(name, relation.fields)
         and relation.field(name).type is not Type.NULL
     ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sightline.search.planner import values as v
@@ -383,6 +383,11 @@ def _absentable(value: Value) -> Value:
     if value.type is Type.MULTI:
         return _column_of(value)
     return v.call("toNullable", value, type=value.type)
+
+
+def is_second_name(name: str, names: Container[str]) -> bool:
+    """Whether a field is a multivalue under its second name, `tags{}` beside `tags`: it is found by name, and not shown."""
+    return name.endswith("{}") and name[:-2] in names
 
 
 def wildcard_regex(pattern: str) -> re.Pattern[str]:
