@@ -1,6 +1,6 @@
 """Spans and logs of the official SDK, 512 a request with 13 attributes: durable and searchable records per second.
 
-`python benchmarks/ingest.py [--requests 200] [--write]`. The front and the engine run as two processes, as in
+`python -m benchmarks.ingest [--requests 200] [--write]`. The front and the engine run as two processes, as in
 `sightline serve`; the sender is a third and sends over two connections. "Durable" counts until the last
 acknowledgement, "searchable" until the engine has stored the last record. CPU seconds are those of each process.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from common import report
+from benchmarks.common import report
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans

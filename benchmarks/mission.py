@@ -1,6 +1,6 @@
 """The search that the project exists for, on 100,000 rows, against the bare scikit-learn calls on the same arrays.
 
-    python benchmarks/mission.py [--rows 100000] [--repeat 3] [--write]
+    python -m benchmarks.mission [--rows 100000] [--repeat 3] [--write]
 
 Both predict with the same forest and compute the same confusion matrix, scores and importances; the search also reads the
 rows, reshapes the results and writes them as metrics. The goal is a time under 1.5 times that of scikit-learn.
@@ -18,7 +18,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pyarrow as pa
-from common import Knowledge, report
+from benchmarks.common import Knowledge, report
 from sklearn import metrics
 from sklearn.datasets import load_wine
 from sklearn.ensemble import RandomForestClassifier
