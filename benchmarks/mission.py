@@ -18,11 +18,11 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pyarrow as pa
-from benchmarks.common import Knowledge, report
 from sklearn import metrics
 from sklearn.datasets import load_wine
 from sklearn.ensemble import RandomForestClassifier
 
+from benchmarks.common import Knowledge, report
 from sightline.config import load_settings
 from sightline.ml import ModelRegistry
 from sightline.search.engine import SearchEngine

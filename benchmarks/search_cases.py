@@ -220,7 +220,7 @@ CASES = [
         f" AS l INNER JOIN (SELECT fields.user.id.:String AS u, count() AS failures {A} AND fields.level.:String = 'error'"
         " AND u IS NOT NULL GROUP BY u) AS r USING (u) ORDER BY errors DESC, u LIMIT 10",
         'SELECT u, errors, failures FROM (SELECT "user" AS u, count(*) AS errors FROM web WHERE status = 500 GROUP BY u)'
-        ' JOIN (SELECT "user.id" AS u, count(*) AS failures FROM app WHERE level = \'error\' GROUP BY u) USING (u)'
+        " JOIN (SELECT \"user.id\" AS u, count(*) AS failures FROM app WHERE level = 'error' GROUP BY u) USING (u)"
         " ORDER BY errors DESC, u LIMIT 10",
         compared=False,
     ),
