@@ -65,6 +65,22 @@ def engine(store, tmp_path_factory) -> SearchEngine:
             }
         ),
     )
+    catalog.indexes.ensure("access", "event")
+    store.append_events(
+        "access",
+        pa.table({"_time": [NOW], "sourcetype": ["access"], "user": ["u"], "_raw": ["client=10.0.0.1 agent=curl in 3 ms"]}),
+    )
+    catalog.lookups.write("zones.csv", pa.table({"address": ["10.0.0.1"], "zone": ["lab"]}))
+    catalog.stanzas["props"].put(
+        "access",
+        {
+            "EXTRACT-client": r"client=(?<client>\S+) agent=(?<agent>\w+)",
+            "EVAL-seconds": "user/1000",
+            "LOOKUP-zone": "zones.csv address AS client OUTPUT zone",
+        },
+    )
+    catalog.stanzas["eventtypes"].put("curls", {"search": "sourcetype=access agent=curl needle"})
+    catalog.stanzas["tags"].put("eventtype=curls", {"robot": "enabled"})
     store.append_metrics("m", pa.table({"metric_name": ["cpu"], "value": [1.0], "_time": [NOW], "zone": ["eu"]}))
     return SearchEngine(store, CatalogKnowledge(catalog), ModelRegistry(folder / "models"), Settings(data=folder))
 

@@ -242,7 +242,8 @@ def lower_pipeline(pipeline: Pipeline, context: Context, relation: Relation | No
         finally:
             context.stage_span, context.needed_after = before
         if cut:
-            relation = context.relation_of(context.table_of(relation), kind=relation.kind)
+            held = context.relation_of(context.table_of(relation), kind=relation.kind)
+            relation = dataclasses.replace(held, unlisted=relation.unlisted)
     assert relation is not None
     return relation
 

@@ -9,9 +9,11 @@ from sightline.errors import SearchError, Span
 from sightline.search.commands.subsearch import format_rows
 from sightline.search.context import Context
 from sightline.search.planner import values as v
+from sightline.search.planner.event_types import EventTypes
+from sightline.search.planner.knowledge import text_condition, with_knowledge
 from sightline.search.planner.lower import lower_predicate
 from sightline.search.planner.relation import Relation, wildcard_regex
-from sightline.search.planner.sources import index_condition, table_relation, time_bounds
+from sightline.search.planner.sources import SPAN_SOURCETYPE, index_condition, table_relation, time_bounds
 from sightline.search.registry import Command, command
 from sightline.search.syntax.predicates import print_predicate, read_predicate
 from sightline.search.syntax.tree import (
@@ -89,7 +91,9 @@ def _is_beginning(relation: Relation) -> bool:
 
 
 def read_store(predicate: Predicate, context: Context, span: Span) -> Relation:
-    """Events and spans that match, newest first."""
+    """Events and spans that match, newest first, with the fields that are configured for them."""
+    types = EventTypes(context)
+    predicate = types.expanded(predicate)
     bounds, rest = take_time_bounds(predicate, context, span)
     earliest, latest, rest = reach_of_alternatives(rest, context)
     given = {side: moment for name, side, moment in bounds if name == "_time"}
@@ -108,11 +112,14 @@ def read_store(predicate: Predicate, context: Context, span: Span) -> Relation:
         if not names and (table == "spans" or indexes):
             continue
         paths = context.store.json_paths(table, names)
-        relation = table_relation(table, paths, context.names)
+        sourcetypes = context.store.sourcetypes(names) if table == "events" else frozenset((SPAN_SOURCETYPE,))
+        known = with_knowledge(table_relation(table, paths, context.names), rest, sourcetypes, types, context)
+        relation = known.relation
         conditions = [index_condition(names), time_bounds(table, earliest, latest)]
         for name, side, moment in bounds:
             if name != "_time":
                 conditions.append(_bound_condition(relation.field(name), side, moment))
+        conditions.append(text_condition(rest, known.in_text))
         conditions.append(lower_predicate(rest, relation, context))
         relations.append(relation.filtered(v.both(conditions)))
     if not relations:

@@ -94,12 +94,20 @@ class Props:
 
 @dataclass(frozen=True)
 class Rule:
-    """One setting and the events for which it counts."""
+    """One setting and the events for which it counts: those of `name` that no name of `better` means as well."""
 
     stanza: str
     key: str
     text: str
-    condition: Value
+    name: StanzaName
+    better: tuple[StanzaName, ...]
+    only: str | None
+
+    def condition(self, fields: Mapping[str, Value]) -> Value:
+        """Whether the setting counts for an event, over its fields; never NULL."""
+        conditions = [_condition(self.name, fields, self.only)]
+        conditions += [v.negation(_condition(name, fields, self.only)) for name in self.better]
+        return v.both([c for c in conditions if c != v.negation(v.FALSE)])
 
 
 def relevant(stanzas: Mapping[str, Mapping[str, str]], sourcetypes: frozenset[str] | None) -> list[Props]:
@@ -113,8 +121,8 @@ def relevant(stanzas: Mapping[str, Mapping[str, str]], sourcetypes: frozenset[st
     return sorted(found, key=lambda props: props.rank)
 
 
-def rules(found: Iterable[Props], prefix: str, fields: Mapping[str, Value], only: str | None) -> list[Rule]:
-    """The settings whose names begin with `prefix`, in ASCII order of their names, each with its condition.
+def rules(found: Iterable[Props], prefix: str, only: str | None) -> list[Rule]:
+    """The settings whose names begin with `prefix`, in ASCII order of their names.
 
     `only` is the one sourcetype that all events have, where that is known.
     """
@@ -125,15 +133,14 @@ def rules(found: Iterable[Props], prefix: str, fields: Mapping[str, Value], only
                 holders.setdefault(key, []).append(props)
     made = []
     for key in sorted(holders):
-        winners: list[tuple[StanzaName, Value]] = []
+        winners: list[StanzaName] = []
         for props in holders[key]:
-            condition = _condition(props.name, fields, only)
             # Two sourcetypes exclude each other by themselves.
-            better = [c for name, c in winners if not (_is_exact(name) and _is_exact(props.name))]
-            made.append(Rule(props.stanza, key, props.settings[key], v.both([condition, *(v.negation(c) for c in better)])))
-            if condition == v.TRUE:
+            better = tuple(name for name in winners if not (_is_exact(name) and _is_exact(props.name)))
+            made.append(Rule(props.stanza, key, props.settings[key], props.name, better, only))
+            if props.name.kind == "default" or (props.name.kind == "sourcetype" and only is not None):
                 break
-            winners.append((props.name, condition))
+            winners.append(props.name)
     return made
 
 

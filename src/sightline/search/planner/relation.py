@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sightline.search.planner import values as v
@@ -195,14 +195,19 @@ class Relation:
     order: tuple[OrderKey, ...]
     names: Names
     kind: str = "table"
+    unlisted: Callable[[str, Mapping[str, Value]], Value] | None = dataclasses.field(default=None, compare=False)
+    """Gives the values of fields that events may have without being listed, for extractions that name fields by the text."""
 
     # -- fields
 
     def field(self, name: str) -> Value:
         """A field's value; NULL where no row has such a field."""
-        if name not in self.fields and self.kind == "events":
-            return derived_field(name, self.fields)
-        return self.fields.get(name, v.NULL)
+        if name in self.fields or self.kind != "events":
+            return self.fields.get(name, v.NULL)
+        found = derived_field(name, self.fields)
+        if found.type is Type.NULL and self.unlisted is not None:
+            return self.unlisted(name, self.fields)
+        return found
 
     def matching(self, pattern: str, *, internal: bool = False) -> list[str]:
         """Field names that a pattern with `*` matches; fields with a leading underscore only when asked for."""
@@ -370,7 +375,8 @@ class Relation:
         fields: dict[str, Value] = {name: Column(types[name], ids[name]) for name in names if types[name] is not Type.NULL}
         order = ((Column(Type.INT, part_id), False), (Column(Type.INT, position_id), False))
         kind = "events" if all(b.kind == "events" for b in branches) else "table"
-        return Relation(Union(tuple(nodes)), fields, order, self.names, kind)
+        unlisted = next((b.unlisted for b in branches if b.unlisted is not None), None)
+        return Relation(Union(tuple(nodes)), fields, order, self.names, kind, unlisted)
 
 
 def _column_of(value: Value) -> Value:

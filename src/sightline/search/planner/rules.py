@@ -202,4 +202,6 @@ def substitute(value: Value, replacements: dict[str, Value]) -> Value:
     if isinstance(value, v.Lambda):
         inner = {k: r for k, r in replacements.items() if k not in value.parameters}
         return dataclasses.replace(value, body=substitute(value.body, inner))
+    if isinstance(value, v.Deferred):
+        return substitute(value.value, replacements)
     return value

@@ -13,6 +13,8 @@ from sightline.search.planner.sql import quote_identifier
 from sightline.search.planner.terms import RAW_TEXT
 from sightline.search.planner.values import Column, Type, Value
 
+SPAN_SOURCETYPE = "otlp:traces"
+"""The sourcetype of every span."""
 _EVENT_COLUMNS = {
     "index": (Type.TEXT, "`index`"),
     "_time": (Type.FLOAT, "toUnixTimestamp64Micro(`_time`) / 1000000"),
@@ -39,7 +41,7 @@ _SPAN_COLUMNS = {
     "status_message": (Type.TEXT, "nullIf(`status_message`, '')"),
     "duration_ms": (Type.FLOAT, "`duration_ns` / 1000000"),
     "source": (Type.TEXT, "nullIf(`service`, '')"),
-    "sourcetype": (Type.TEXT, "toNullable('otlp:traces')"),
+    "sourcetype": (Type.TEXT, f"toNullable('{SPAN_SOURCETYPE}')"),
     "events": (Type.TEXT, "nullIf(nullIf(`events`, ''), '[]')"),
     "links": (Type.TEXT, "nullIf(nullIf(`links`, ''), '[]')"),
     "_raw": (

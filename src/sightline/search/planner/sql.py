@@ -26,7 +26,7 @@ from sightline.search.planner.relation import (
     Unnest,
     Window,
 )
-from sightline.search.planner.values import Call, Column, Lambda, Literal, Over, Type, Value
+from sightline.search.planner.values import Call, Column, Deferred, Lambda, Literal, Over, Type, Value
 
 _NULL_TYPES = {
     Type.INT: "Nullable(Int64)",
@@ -168,7 +168,11 @@ class Writer:
 
     def _sort(self, node: Sort, needed: set[str]) -> _Select:
         used = {c.id for key, _ in node.order for c in key.columns} | {c.id for key in node.limit_by for c in key.columns}
-        select = self._open(self._node(node.input, needed | used))
+        below = node.input
+        if isinstance(below, Join) and _drops_out(below, needed | used) and _same_head(node, below.left):
+            # The first rows were chosen before a join that turns out to be of no use.
+            return self._node(below.left, needed)
+        select = self._open(self._node(below, needed | used))
         select.columns = {id: select.environment[id] for id in sorted(needed)} or {"one": "1"}
         select.order_by = [self._order_key(key, select.environment) for key in node.order]
         select.limit = node.limit
@@ -185,8 +189,7 @@ class Writer:
         return _Select("(\n  " + "\n  UNION ALL\n  ".join(texts) + "\n)", {id: quote_identifier(id) for id in wanted})
 
     def _join(self, node: Join, needed: set[str]) -> _Select:
-        if node.kind == "left" and node.single and not needed & provided_columns(node.right):
-            # Nothing of the right is wanted, and it neither adds nor drops rows.
+        if _drops_out(node, needed):
             return self._node(node.left, needed)
         sides = []
         for input, position in ((node.left, 0), (node.right, 1)):
@@ -219,6 +222,8 @@ class Writer:
             return environment[value.id]
         if isinstance(value, Literal):
             return self.literal(value)
+        if isinstance(value, Deferred):
+            return self.value(value.value, environment)
         if isinstance(value, Lambda):
             inner = ChainMap({p: quote_identifier(p) for p in value.parameters}, environment)
             parameters = ", ".join(quote_identifier(p) for p in value.parameters)
@@ -261,6 +266,15 @@ class Writer:
                 shown += "."
             return shown if value >= 0 else f"({shown})"
         return quote_text(str(value))
+
+
+def _same_head(node: Sort, other: Node) -> bool:
+    return isinstance(other, Sort) and (node.order, node.limit, node.limit_by) == (other.order, other.limit, other.limit_by)
+
+
+def _drops_out(node: Join, needed: set[str]) -> bool:
+    """Whether nothing of the right is wanted by a join that neither adds nor drops rows."""
+    return node.kind == "left" and node.single and not needed & provided_columns(node.right)
 
 
 def provided_columns(node: Node) -> frozenset[str]:

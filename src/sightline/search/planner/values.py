@@ -132,6 +132,40 @@ class Over(Value):
         return (self.call, *self.partition, *(v for v, _ in self.order))
 
 
+@dataclass(frozen=True, eq=False)
+class Deferred(Value):
+    """A value that is made when something needs it: for fields that are costly to plan and seldom read."""
+
+    make: Callable[[], Value]
+
+    @cached_property
+    def value(self) -> Value:
+        """The value itself."""
+        return self.make()
+
+    @property
+    def children(self) -> Sequence[Value]:
+        return (self.value,)
+
+    @cached_property
+    def size(self) -> int:
+        # Asking for its real size would make it.
+        return 2
+
+    @cached_property
+    def volatile(self) -> bool:
+        return False
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"Deferred({id(self)})"
+
+
 NULL = Literal(Type.NULL, None)
 TRUE = Literal(Type.BOOL, True)
 FALSE = Literal(Type.BOOL, False)
@@ -178,7 +212,7 @@ def map_aggregates(value: Value, change: Callable[[Call], Value]) -> Value:
         return dataclasses.replace(value, arguments=tuple(map_aggregates(a, change) for a in value.arguments))
     if isinstance(value, Lambda):
         return dataclasses.replace(value, body=map_aggregates(value.body, change))
-    return value
+    return map_aggregates(value.value, change) if isinstance(value, Deferred) else value
 
 
 REPEATED_SIZE = 100
@@ -231,6 +265,8 @@ def substituted(value: Value, name: str, replacement: Value) -> Value:
         return dataclasses.replace(value, arguments=tuple(substituted(a, name, replacement) for a in value.arguments))
     if isinstance(value, Lambda):
         return dataclasses.replace(value, body=substituted(value.body, name, replacement))
+    if isinstance(value, Deferred):
+        return substituted(value.value, name, replacement)
     raise AssertionError(f"a column of an expression stands in {type(value).__name__}")
 
 

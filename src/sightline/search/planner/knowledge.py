@@ -1,0 +1,329 @@
+"""What people configured for events at search time, as fields of the relation that a search reads from the store.
+
+The order is Splunk's: EXTRACT, REPORT, KV_MODE, FIELDALIAS, EVAL, LOOKUP, event types, tags; each sees what came before it.
+All of it is values over the stored columns and joins that drop out of the statement where nothing reads them, so that a
+search pays for the fields that it names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+
+from sightline.errors import SearchError
+from sightline.search import registry
+from sightline.search.context import Context
+from sightline.search.planner import extractions
+from sightline.search.planner import values as v
+from sightline.search.planner.event_types import EventTypes
+from sightline.search.planner.extractions import RAW, EscapedPairs, Extraction, XmlExtraction
+from sightline.search.planner.lookups import Use, joined_lookup
+from sightline.search.planner.lower import lower_expression
+from sightline.search.planner.props import Props, Rule, narrowed, relevant, rules
+from sightline.search.planner.relation import Relation
+from sightline.search.planner.terms import RAW_TEXT, whole_tokens
+from sightline.search.planner.values import Column, Type, Value
+from sightline.search.syntax.expressions import read_expression
+from sightline.search.syntax.parser import parse_pipeline
+from sightline.search.syntax.source import read_source
+from sightline.search.syntax.tree import Both, Comparison, Either, Membership, Predicate
+
+STORED = frozenset(("index", "_time", "_indextime", "_raw"))
+"""Fields that nothing configured changes: what the store prunes and orders by."""
+_COLUMNS = frozenset(("host", "source", "sourcetype", "severity", "trace_id", "span_id", "index"))
+_ALIAS = re.compile(r'("[^"]+"|\S+)\s+(AS|ASNEW)\s+("[^"]+"|[^\s,]+)', re.I)
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """A relation with all configured fields, and the fields whose values consist of words of the raw text."""
+
+    relation: Relation
+    in_text: frozenset[str] = frozenset()
+
+
+def with_knowledge(
+    relation: Relation, predicate: Predicate, sourcetypes: frozenset[str] | None, types: EventTypes, context: Context
+) -> Known:
+    """The stored events with all fields that are configured for those of them that can match the conditions.
+
+    `sourcetypes` are those that the stored events have, None where that is not known.
+    """
+    stanzas = context.knowledge.stanzas("props")
+    possible = None if sourcetypes is None else narrowed(predicate, sourcetypes)
+    builder = _Builder(relation, relevant(stanzas, possible), _only(predicate, possible), context)
+    return builder.built(types)
+
+
+def _only(predicate: Predicate, possible: frozenset[str] | None) -> str | None:
+    """The sourcetype of all matching events, where the conditions name exactly one."""
+    if possible is None or len(possible) != 1:
+        return None
+    operands = predicate.operands if isinstance(predicate, Both) else (predicate,)
+    (only,) = possible
+    for operand in operands:
+        if isinstance(operand, Comparison) and operand.name == "sourcetype" and operand.operator == "=":
+            return only if "*" not in operand.value else None
+    return None
+
+
+class _Builder:
+    """Adds one kind of configured field after the other."""
+
+    def __init__(self, relation: Relation, props: list[Props], only: str | None, context: Context) -> None:
+        self.relation = relation
+        self.context = context
+        self.props = props
+        self.only = only
+        self.base = dict(relation.fields)
+        self.fields = dict(relation.fields)
+        self.found: dict[str, list[tuple[Value, Value]]] = {}
+        """Fields that were extracted: (condition, value), of which the first with a value counts."""
+        self.in_text: set[str] = set()
+        self.pairs: list[tuple[Rule, Extraction]] = []
+        """Extractions that take the names of their fields from the text."""
+
+    def built(self, types: EventTypes) -> Known:
+        self._extracts()
+        self._reports()
+        self._key_value_mode()
+        self.relation = dataclasses.replace(self.relation, fields=self.fields, unlisted=self._unlisted())
+        self._aliases()
+        self._calculated()
+        self._lookups()
+        fields = self.relation.fields
+        fields = fields | types.fields(dataclasses.replace(self.relation, fields=fields))
+        return Known(dataclasses.replace(self.relation, fields=fields), frozenset(self.in_text))
+
+    def _rules(self, prefix: str) -> list[Rule]:
+        return rules(self.props, prefix, self.only)
+
+    def _skip(self, rule: Rule, error: SearchError) -> None:
+        # A search about something else must not stop for it; what was written was checked, what was imported may not be.
+        self.context.warn(f"{rule.key} of [{rule.stanza}] is left out: {error.message}")
+
+    # -- extractions
+
+    def _extracts(self) -> None:
+        for rule in self._rules("EXTRACT-"):
+            try:
+                self._extract(rule, extractions.read_extract(rule.text))
+            except SearchError as error:
+                self._skip(rule, error)
+
+    def _reports(self) -> None:
+        transforms = self.context.knowledge.stanzas("transforms")
+        for rule in self._rules("REPORT-"):
+            for name in re.split(r"\s*,\s*", rule.text.strip(" ,")):
+                try:
+                    if name not in transforms:
+                        raise SearchError(f"there is no transform [{name}]")
+                    self._extract(rule, extractions.read_transform(name, transforms[name]))
+                except SearchError as error:
+                    self._skip(rule, error)
+
+    def _extract(self, rule: Rule, extraction: Extraction) -> None:
+        source = self.fields.get(extraction.source, v.NULL)
+        text = _joined(source)
+        if text.type is Type.NULL:
+            return
+        self.pairs.append((rule, extraction))
+        condition = rule.condition(self.base)
+        stored = extraction.source == RAW and text == Column(Type.TEXT, "_raw:text")
+        for name, value in extraction.fields(text).items():
+            if name in STORED:
+                continue
+            earlier = self.found.setdefault(name, [])
+            # A stored field may come from elsewhere than the text, and then is no word of it.
+            in_text = stored and name in extraction.whole_tokens and name not in self.base
+            if in_text and not earlier:
+                self.in_text.add(name)
+            elif not in_text:
+                self.in_text.discard(name)
+            if extraction.gathers and earlier:
+                before = first_present([_when(c, x) for c, x in earlier])
+                both = v.call("arrayConcat", v.as_multi(before), _when(condition, value), type=Type.MULTI)
+                self.found[name] = [(v.TRUE, both)]
+            else:
+                earlier.append((condition, value))
+            self._settle(name)
+
+    def _settle(self, name: str) -> None:
+        choices = [_when(condition, value) for condition, value in self.found[name]]
+        self.fields[name] = first_present([*choices, self.base.get(name, v.NULL)])
+
+    def _key_value_mode(self) -> None:
+        text = self.base.get(RAW, v.NULL)
+        for rule in self._rules("KV_MODE"):
+            mode = rule.text.strip().lower()
+            if mode == "auto_escaped":
+                extraction: Extraction = EscapedPairs()
+                for name, value in self.base.items():
+                    plain = isinstance(value, Column) and value.type is Type.TEXT and name not in _COLUMNS
+                    if plain and name not in self.found and not name.startswith("_"):
+                        found = extraction.named(text, name)
+                        self.fields[name] = first_present([_when(rule.condition(self.base), found), value])
+            elif mode == "xml":
+                extraction = XmlExtraction()
+            else:
+                continue
+            self.pairs.append((rule, extraction))
+
+    def _unlisted(self) -> Callable[[str, Mapping[str, Value]], Value]:
+        pairs = tuple(self.pairs)
+
+        def value_of(name: str, fields: Mapping[str, Value]) -> Value:
+            choices = []
+            for rule, extraction in pairs:
+                text = _joined(fields.get(extraction.source, v.NULL))
+                if text.type is Type.NULL:
+                    continue
+                value = extraction.named(text, name)
+                if value.type is not Type.NULL:
+                    choices.append(_when(rule.condition(fields), value))
+            if "{}" in name and "_raw" in fields:
+                choices.append(_json_items(v.as_text(fields["_raw"]), name))
+            return first_present(choices)
+
+        return value_of
+
+    # -- what is made of extracted fields
+
+    def _aliases(self) -> None:
+        before = self.relation
+        fields = dict(before.fields)
+        for rule in self._rules("FIELDALIAS-"):
+            pairs = _ALIAS.findall(rule.text)
+            if not pairs:
+                self._skip(rule, SearchError(f'wanted field AS field, got "{rule.text}"'))
+            for original, word, alias in pairs:
+                original, alias = original.strip('"'), alias.strip('"')
+                if alias in STORED:
+                    continue
+                value, former = before.field(original), fields.get(alias, v.NULL)
+                in_text = original in self.in_text and former.type is Type.NULL
+                self.in_text.discard(alias)
+                if in_text:
+                    self.in_text.add(alias)
+                if word.upper() == "ASNEW" and former.type is not Type.NULL:
+                    value = first_present([former, value])
+                fields[alias] = _chosen(rule.condition(self.base), value, former)
+        self.relation = dataclasses.replace(before, fields=_present(fields))
+
+    def _calculated(self) -> None:
+        before = self.relation
+        fields = dict(before.fields)
+        for rule in self._rules("EVAL-"):
+            name = rule.key.removeprefix("EVAL-")
+            if name in STORED:
+                continue
+            try:
+                value = lower_expression(read_expression(rule.text), before, self.context)
+                if value.type is Type.BOOL:
+                    raise SearchError("a condition cannot be a field")
+            except SearchError as error:
+                self._skip(rule, error)
+                continue
+            fields[name] = _chosen(rule.condition(self.base), value, fields.get(name, v.NULL))
+            self.in_text.discard(name)
+        self.relation = dataclasses.replace(before, fields=_present(fields))
+
+    def _lookups(self) -> None:
+        for rule in self._rules("LOOKUP-"):
+            try:
+                use = read_lookup(rule.text)
+                joined, found = joined_lookup(self.relation, use, self.context, rule.condition(self.base))
+            except SearchError as error:
+                self._skip(rule, error)
+                continue
+            fields = joined.fields | {name: value for name, value in found.items() if name not in STORED}
+            self.in_text -= found.keys()
+            self.relation = dataclasses.replace(joined, fields=_present(fields))
+
+
+def read_lookup(text: str) -> Use:
+    """The lookup of a `LOOKUP-` setting, which is written as the command's arguments are."""
+    pipeline = parse_pipeline(read_source(f"| lookup {text}"))
+    command = registry.read_command(pipeline.stages[0])
+    return Use(command.name, command.keys, command.outputs, command.only_new)  # type: ignore[attr-defined]
+
+
+def text_condition(predicate: Predicate, in_text: frozenset[str]) -> Value:
+    """A condition on the raw text that holds wherever the conditions do, for the text index; TRUE where there is none.
+
+    A value that was extracted from the text stands there word for word. Numbers do not: `status=200` also finds 200.0.
+    """
+    if isinstance(predicate, Both):
+        return v.both([text_condition(o, in_text) for o in predicate.operands])
+    if isinstance(predicate, Either) and predicate.operands:
+        found = [text_condition(o, in_text) for o in predicate.operands]
+        return v.TRUE if v.TRUE in found else v.either(found)
+    if isinstance(predicate, Membership) and predicate.name in in_text:
+        alternatives = tuple(Comparison(predicate.name, "=", value, predicate.span) for value in predicate.values)
+        return text_condition(Either(alternatives), in_text)
+    if isinstance(predicate, Comparison) and predicate.operator == "=" and predicate.name in in_text:
+        tokens = whole_tokens(predicate.value)
+        is_network = "/" in predicate.value
+        if tokens and predicate.value.isascii() and not is_network and v.numeric_literal(predicate.value) is None:
+            return v.call("hasAllTokens", Column(Type.TEXT, RAW_TEXT), v.text(" ".join(tokens)), type=Type.BOOL)
+    return v.TRUE
+
+
+# ---- values ----------------------------------------------------------------------------------------------------------
+
+
+def first_present(choices: list[Value]) -> Value:
+    """The first of the values that is there."""
+    choices = [c for c in choices if c.type is not Type.NULL]
+    if not choices:
+        return v.NULL
+    wanted = v.common_type([c.type for c in choices])
+    casts = [v.cast(c, wanted) for c in choices]
+    if len(casts) == 1:
+        return casts[0]
+    if wanted is not Type.MULTI:
+        return v.call("coalesce", *casts, type=wanted)
+    result = casts[-1]
+    for choice in reversed(casts[:-1]):
+        result = v.call("if", v.is_present(choice), choice, result, type=Type.MULTI)
+    return result
+
+
+def _when(condition: Value, value: Value) -> Value:
+    """The value where the condition holds, else nothing."""
+    if condition == v.TRUE or value.type is Type.NULL:
+        return value
+    nothing = v.EMPTY_MULTI if value.type is Type.MULTI else v.Literal(value.type, None)
+    return v.call("if", condition, value, nothing, type=value.type)
+
+
+def _chosen(condition: Value, value: Value, former: Value) -> Value:
+    """The value where the condition holds, else the former one."""
+    if condition == v.TRUE:
+        return value
+    if former.type is Type.NULL:
+        return _when(condition, value)
+    if value.type is Type.NULL:
+        return _when(v.negation(condition), former)
+    return v.choose(condition, value, former)
+
+
+def _joined(value: Value) -> Value:
+    """A field as one text to extract from."""
+    if value.type is Type.MULTI:
+        return v.call("arrayStringConcat", value, v.text("\n"), type=Type.TEXT)
+    return value if value.type is Type.NULL else v.as_text(value)
+
+
+def _present(fields: dict[str, Value]) -> dict[str, Value]:
+    return {name: value for name, value in fields.items() if value.type is not Type.NULL}
+
+
+def _json_items(text: Value, path: str) -> Value:
+    from sightline.search.functions.json import read_values
+
+    try:
+        return read_values(text, path)
+    except SearchError:
+        return v.NULL
