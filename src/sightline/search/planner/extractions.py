@@ -15,6 +15,7 @@ from functools import lru_cache
 from sightline.errors import SearchError
 from sightline.search.planner import regexes
 from sightline.search.planner import values as v
+from sightline.search.planner.documents import document_values
 from sightline.search.planner.values import Column, Lambda, Type, Value
 
 RAW = "_raw"
@@ -124,9 +125,14 @@ class ColumnExtraction(Extraction):
 
 @dataclass(frozen=True)
 class XmlExtraction(Extraction):
-    """Elements of an XML text that hold text alone, by their names."""
+    """Elements of an XML text that hold text alone, by their names; elements and attributes by their path."""
 
     def named(self, text: Value, name: str) -> Value:
+        if "." in name or "{" in name:
+            try:
+                return document_values(text, name)
+            except SearchError:
+                return v.NULL
         if not re.fullmatch(r"[\w:.-]+", name):
             return v.NULL
         escaped = re.escape(name)

@@ -18,6 +18,7 @@ from sightline.search.planner import extractions
 from sightline.search.planner import values as v
 from sightline.search.planner.event_types import EventTypes
 from sightline.search.planner.extractions import RAW, EscapedPairs, Extraction, XmlExtraction
+from sightline.search.planner.json_paths import read_values
 from sightline.search.planner.lookups import Use, joined_lookup
 from sightline.search.planner.lower import lower_expression
 from sightline.search.planner.props import Props, Rule, narrowed, relevant, rules
@@ -321,8 +322,6 @@ def _present(fields: dict[str, Value]) -> dict[str, Value]:
 
 
 def _json_items(text: Value, path: str) -> Value:
-    from sightline.search.functions.json import read_values
-
     try:
         return read_values(text, path)
     except SearchError:
