@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sightline.search.context import Context
 from sightline.search.planner import values as v
+from sightline.search.planner.field_values import by_value, chosen_fields, named, tuple_part
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.values import Lambda, Over, Type, Value
 from sightline.search.registry import Command, command
@@ -42,31 +43,8 @@ class FieldSummary(Command):
         return [*print_options(self), *(print_name(name) for name in self.names)]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
-        chosen = sorted(self._chosen(relation))
-        occurrences = [_occurrences(number, relation.field(name)) for number, name in enumerate(chosen)]
-        every = v.call("arrayConcat", *occurrences, type=Type.MULTI) if occurrences else v.EMPTY_MULTI
-        relation, one = relation.unnested(every, "occurrence")
-        if not chosen:
-            relation, one = (
-                relation.filtered(v.FALSE),
-                v.call("tuple", v.integer(0), v.text(""), v.integer(0), type=Type.TEXT),
-            )
-        keys = [("number", _part(one, 1, Type.INT)), ("value", _part(one, 2, Type.TEXT))]
-        counts = [
-            ("occurrences", v.call("toInt64", v.agg("count", type=Type.INT), type=Type.INT)),
-            ("rows", v.agg("sum", _part(one, 3, Type.INT), type=Type.INT)),
-        ]
-        by_value = relation.aggregated(keys, counts)
-        return self._summarised(by_value, chosen)
-
-    def _chosen(self, relation: Relation) -> list[str]:
-        patterns = self.names or ["*"]
-        found = dict.fromkeys(name for pattern in patterns for name in relation.matching(pattern))
-        return [
-            name
-            for name in found
-            if relation.field(name).type is not Type.NULL and not (name.endswith("{}") and name[:-2] in relation.fields)
-        ]
+        chosen = sorted(chosen_fields(relation, self.names))
+        return self._summarised(by_value(relation, chosen), chosen)
 
     def _summarised(self, by_value: Relation, chosen: list[str]) -> Relation:
         """A row per field from the rows per field and value."""
@@ -113,34 +91,9 @@ class FieldSummary(Command):
                 ("values", _listed(value, count, self.maxvals)),
             ],
         )
-        names = v.call(
-            "arrayElement",
-            v.multi(chosen or [""]),
-            v.call("plus", summarised.field("number"), v.integer(1), type=Type.INT),
-            type=Type.TEXT,
-        )
+        names = named(summarised.field("number"), chosen)
         fields = {"field": names} | summarised.fields
         return dataclasses.replace(summarised, fields={name: fields[name] for name in _COLUMNS})
-
-
-def _occurrences(number: int, value: Value) -> Value:
-    """What a row adds: (number of the field, value as text, 1 for the first value of the row) for each value it has."""
-    first = v.call("toUInt64", v.integer(1), type=Type.INT)
-    if value.type is not Type.MULTI:
-        sure = v.call("ifNull", v.as_text(value), v.text(""), type=Type.TEXT)
-        sure = v.call("CAST", sure, v.text("String"), type=Type.TEXT)
-        one = v.call("array", v.call("tuple", v.integer(number), sure, first, type=Type.TEXT), type=Type.MULTI)
-        nothing = v.call("arraySlice", one, v.integer(1), v.integer(0), type=Type.MULTI)
-        return v.call("if", v.is_present(value), one, nothing, type=Type.MULTI)
-    item, at = v.Column(Type.TEXT, "item"), v.Column(Type.INT, "at")
-    leads = v.call("toUInt64", v.call("equals", at, v.integer(1), type=Type.BOOL), type=Type.INT)
-    made = v.call("tuple", v.integer(number), item, leads, type=Type.TEXT)
-    numbers = v.call("arrayEnumerate", value, type=Type.MULTI)
-    return v.call("arrayMap", Lambda(Type.TEXT, ("item", "at"), made), value, numbers, type=Type.MULTI)
-
-
-def _part(tuple_value: Value, position: int, type: Type) -> Value:
-    return v.call("tupleElement", tuple_value, v.integer(position), type=type)
 
 
 def _listed(value: Value, count: Value, most: int) -> Value:
@@ -155,9 +108,9 @@ def _listed(value: Value, count: Value, most: int) -> Value:
     shown = v.call(
         "concat",
         v.text('{"value":'),
-        v.call("toJSONString", _part(pair, 2, Type.TEXT), type=Type.TEXT),
+        v.call("toJSONString", tuple_part(pair, 2, Type.TEXT), type=Type.TEXT),
         v.text(',"count":'),
-        v.call("toString", v.call("negate", _part(pair, 1, Type.INT), type=Type.INT), type=Type.TEXT),
+        v.call("toString", v.call("negate", tuple_part(pair, 1, Type.INT), type=Type.INT), type=Type.TEXT),
         v.text("}"),
         type=Type.TEXT,
     )
