@@ -67,6 +67,8 @@ class SearchSettings:
     """How long a finished job's results stay after they were last read."""
     max_python_rows: int = 20_000_000
     """Rows a Python step may hold at once."""
+    ip_database: str = ""
+    """File in MaxMind's format that `iplocation` reads, seen from the data directory; empty looks for one in there."""
 
 
 @dataclass(frozen=True, slots=True)

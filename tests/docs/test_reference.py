@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from mmdb import write_database
 
 from sightline.catalog import Catalog
 from sightline.catalog.knowledge import CatalogKnowledge
@@ -42,6 +43,7 @@ def test_the_pages_are_up_to_date() -> None:
 def engine(store, tmp_path_factory) -> SearchEngine:
     """A small world in which the examples make sense."""
     folder = tmp_path_factory.mktemp("examples")
+    write_database(folder / "iplocation.mmdb", {"198.51.101.0/24": {"city": {"names": {"en": "Bonn"}}}})
     catalog = Catalog(folder)
     for name in ("web", "api", "wine", "summary", "main"):
         catalog.indexes.ensure(name, "event")

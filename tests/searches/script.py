@@ -5,6 +5,8 @@ A script is read line by line. A comment (`#`) states a rule; below it stand one
     load NAME                an index of events; rows below, indented, first row newest unless there is a `_time` column
     load metrics NAME        an index of metric points: metric_name, _value, _time (optional), dimensions
     load lookup NAME         a lookup table
+    load locations FILE      a database of IP locations in the data directory: network, city, city_de, region, country, code,
+                             continent, timezone, metro, lat, lon
     load macros              macros: name, arguments (comma separated, or null), definition
     conf NAME                settings of props, transforms, eventtypes, tags, collections, macros or savedsearches: the text
                              of such a file below, indented
@@ -33,7 +35,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\Z")
-KINDS = ("metrics", "lookup", "macros")
+KINDS = ("metrics", "lookup", "locations", "macros")
 CONF_KINDS = ("props", "transforms", "eventtypes", "tags", "collections", "macros", "savedsearches", "datamodel")
 
 
@@ -95,7 +97,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Rows to put somewhere. `kind` is events, metrics, lookup or macros."""
+    """Rows to put somewhere. `kind` is events, metrics, lookup, locations or macros."""
 
     line: int
     kind: str

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from script import Answer, Clear, Conf, Load, Rows, Search, Step
+from mmdb import write_database
+from script import Answer, Cell, Clear, Conf, Load, Rows, Search, Step
 
 from sightline.catalog.collections import typed, with_keys
 from sightline.catalog.conf import merge_conf, read_conf
@@ -156,12 +157,14 @@ class World:
         self.clear()
 
     def clear(self) -> None:
-        """Forget every event, point, lookup, macro and model."""
+        """Forget every event, point, lookup, macro, model and database of locations."""
         for table in ("events", "metrics", "spans"):
             self.store.execute(f"TRUNCATE TABLE sightline.{table}")
         self.knowledge.clear()
         shutil.rmtree(self.data / "models", ignore_errors=True)
         (self.data / "models").mkdir(parents=True)
+        for path in self.data.glob("*.mmdb"):
+            path.unlink()
 
     def run_script(self, steps: Sequence[Step], variant: str, seed: str) -> list[tuple[Search, Answer]]:
         """Each search of a script with its answer, from a clean start."""
@@ -218,6 +221,9 @@ class World:
                 definition = MacroDefinition(row["definition"].text, tuple(arguments))
                 self.knowledge.definitions[row["name"].text, len(arguments)] = definition
             return
+        if step.kind == "locations":
+            write_database(self.data / step.name, {row["network"].text: _place(row) for row in rows})
+            return
         if step.kind == "lookup":
             columns = step.table.columns
             texts = {c: pa.array([None if r[c].kind == "null" else r[c].text for r in rows], pa.string()) for c in columns}
@@ -251,6 +257,24 @@ class World:
                 shapes.setdefault(tuple((k, _shape(v)) for k, v in sorted(row.items())), []).append(row)
             for same in shapes.values():
                 append(index, pa.Table.from_pylist(same))
+
+
+def _place(row: dict[str, Cell]) -> dict[str, Any]:
+    """A row of `load locations` as a record of such a database; null leaves a part out."""
+    given = {name: cell.python() for name, cell in row.items() if cell.kind != "null"}
+    names = {"en": given.get("city"), "de": given.get("city_de")}
+    place: dict[str, Any] = {
+        "city": {"names": {language: name for language, name in names.items() if name}},
+        "country": {"iso_code": given.get("code", ""), "names": {"en": given.get("country", "")}},
+        "continent": {"names": {"en": given.get("continent", "")}},
+        "subdivisions": [{"names": {"en": given["region"]}}] if "region" in given else [],
+        "location": {
+            key: given[name]
+            for key, name in (("latitude", "lat"), ("longitude", "lon"), ("time_zone", "timezone"), ("metro_code", "metro"))
+            if name in given
+        },
+    }
+    return place
 
 
 def python_rows(table: pa.Table) -> list[list[Any]]:
