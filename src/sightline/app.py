@@ -169,6 +169,7 @@ def open_parts(directory: DataDirectory, settings: Settings) -> Iterator[Any]:
     from sightline.watch.internal_log import InternalLog
     from sightline.watch.scheduler import Scheduler
     from sightline.web.parts import Parts
+    from sightline.web.surroundings import Program
 
     clock = system_clock
     with contextlib.ExitStack() as closing:
@@ -190,7 +191,7 @@ def open_parts(directory: DataDirectory, settings: Settings) -> Iterator[Any]:
             lambda text, outcome: _results_link(address, text, outcome),
         )
         closing.callback(scheduler.close)
-        yield Parts(
+        parts = Parts(
             settings=settings,
             directory=directory,
             clock=clock,
@@ -205,6 +206,8 @@ def open_parts(directory: DataDirectory, settings: Settings) -> Iterator[Any]:
             loader=loader,
             started=clock(),
         )
+        engine.surroundings = Program(parts)
+        yield parts
 
 
 def run_engine(data: Path, overrides: dict[str, dict[str, Any]], lock: int | None = None) -> None:
@@ -292,6 +295,7 @@ def run_scheduled(jobs: JobManager, request: RunRequest) -> RunOutcome:
         max_count=request.max_rows,
         label=request.label,
         now=request.now,
+        ttl_s=request.keep_s,
     )
     job = jobs.wait(job.sid)
     described = job.describe()

@@ -100,6 +100,15 @@ class WatchSettings:
     """Tries of one notification; waits double from `delivery_backoff_s`: the last comes about 15 s after the first."""
     delivery_backoff_s: float = 1.0
     delivery_timeout_s: float = 10.0
+    mail_server: str = ""
+    """`host:port` of the mail server that `sendemail` speaks to; empty means that no mail is sent."""
+    mail_security: str = "none"
+    """`none`, `starttls`, or `tls` from the first byte."""
+    mail_user: str = ""
+    """Name to log in with at the mail server; empty means without."""
+    mail_password: str = ""
+    mail_from: str = "sightline@localhost"
+    """Sender of mails that name none."""
 
 
 @dataclass(frozen=True, slots=True)

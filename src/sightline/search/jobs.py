@@ -80,6 +80,8 @@ class Job:
     engine_s: float = 0.0
     python_s: float = 0.0
     last_touched: float = 0.0
+    ttl_s: float = 0.0
+    """How long the result of a finished job stays after it was last read."""
     timeline: dict[str, Any] | None = None
     earliest_time: float | None = None
     latest_time: float | None = None
@@ -157,8 +159,12 @@ class JobManager:
         label: str = "",
         sid: str = "",
         now: float | None = None,
+        ttl_s: float | None = None,
     ) -> Job:
-        """Queue a search. A text that cannot be read fails at once with a SearchError, and no job is made."""
+        """Queue a search. A text that cannot be read fails at once with a SearchError, and no job is made.
+
+        `ttl_s` is how long the result stays after it was last read; None is the setting.
+        """
         self.engine.verify(text)
         # A time that cannot be read is refused here too.
         self.engine.context(earliest=earliest, latest=latest, now=now)
@@ -168,6 +174,7 @@ class JobManager:
         folder = self.folder / sid
         folder.mkdir(parents=True, exist_ok=True)
         job = Job(sid, text, user, app, earliest, latest, moment, folder, label, max_count, last_touched=moment)
+        job.ttl_s = max(ttl_s or 0.0, self.settings.search.job_ttl_s)
         with self._lock:
             self._jobs[sid] = job
         self._pool.submit(self._run, job, now)
@@ -230,7 +237,7 @@ class JobManager:
         now = self.clock()
         with self._lock:
             finished = sorted((j for j in self._jobs.values() if j.finished.is_set()), key=lambda j: j.last_touched)
-            expired = [j for j in finished if now - j.last_touched > self.settings.search.job_ttl_s]
+            expired = [j for j in finished if now - j.last_touched > j.ttl_s]
             excess = len(self._jobs) - JOBS_LIMIT
             if excess > len(expired):
                 expired = finished[:excess]

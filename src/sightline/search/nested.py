@@ -44,7 +44,10 @@ def run_text(
 
 
 def run_saved_search(name: str, values: Mapping[str, str], context: Context) -> Relation:
-    """The rows of a saved search over its own time range, where it has one; `$name$` in its text is replaced."""
+    """The rows of a saved search; `$name$` in its text is replaced.
+
+    A search over all time leaves the saved search its own range; any other range is taken in its place.
+    """
     saved = context.knowledge.saved_search(name)
     if saved is None:
         known = context.knowledge.saved_searches()
@@ -53,6 +56,8 @@ def run_saved_search(name: str, values: Mapping[str, str], context: Context) -> 
     text = saved.search
     for key, value in values.items():
         text = text.replace(f"${key}$", value)
+    if context.earliest or context.latest is not None:
+        return run_text(text, context, f'saved search "{name}"')
     earliest, latest = (
         parse_time(bound, context.now, context.zone) if bound else None for bound in (saved.earliest, saved.latest)
     )

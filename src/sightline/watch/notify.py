@@ -107,11 +107,12 @@ class Notifier:
     def _work(self) -> None:
         while (notice := self._waiting.get()) is not None:
             if not self._stopping.is_set():
-                self._on_end(self._deliver(notice))
+                self._on_end(self.deliver(notice))
 
-    def _deliver(self, notice: Notice) -> Delivery:
+    def deliver(self, notice: Notice) -> Delivery:
+        """Sends a notice in this thread, with repeated tries where that may help."""
         began = time.monotonic()
-        where = f"{notice.action['kind']} {_without_secrets(str(notice.action.get('url', '')))}"
+        where = f"{notice.action['kind']} {without_secrets(str(notice.action.get('url', '')))}"
         trouble, attempt, interrupted = "", 0, False
         for attempt in range(1, self._settings.delivery_attempts + 1):
             if attempt > 1:
@@ -169,7 +170,7 @@ def _send_with_apprise(notice: Notice) -> str:
     return "taken"
 
 
-def _without_secrets(url: str) -> str:
+def without_secrets(url: str) -> str:
     """A URL fit for a log: secrets are often in the path or the query, so only scheme and host stay."""
     scheme, _, rest = url.partition("://")
     host = rest.split("/")[0].split("?")[0].rpartition("@")[2]

@@ -44,6 +44,8 @@ class RunRequest:
     app: str
     label: str
     max_rows: int
+    keep_s: float = 0.0
+    """How long the result is kept at least: two periods of the schedule, as long as Splunk keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,10 @@ class Scheduler:
             self._thread.join(timeout=5.0)
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._notifier.close()
+
+    def deliver(self, notice: Notice) -> Delivery:
+        """Sends one notice now, with the tries that every notice gets, and waits for its end."""
+        return self._notifier.deliver(notice)
 
     def next_run(self, row: SavedSearch | Alert) -> float | None:
         """When a search or an alert is due next; None without a schedule."""
@@ -214,8 +220,10 @@ class Scheduler:
 
     def _run_one(self, kind: str, row: SavedSearch | Alert, at: float) -> RunOutcome:
         text = alert_search(row) if isinstance(row, Alert) else row.search
+        following = next_due(row.cron, at) if row.cron else None
+        keep_s = 0.0 if following is None else 2 * (following - at)
         request = RunRequest(
-            text, row.earliest, row.latest, at, row.owner, row.app, f"{kind}: {row.name}", max_rows=ROWS_KEPT
+            text, row.earliest, row.latest, at, row.owner, row.app, f"{kind}: {row.name}", ROWS_KEPT, keep_s
         )
         began = time.monotonic()
         try:

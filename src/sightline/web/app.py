@@ -47,6 +47,16 @@ ROUTERS = (
 
 def create_app(parts: Parts) -> FastAPI:
     """The application of one opened data directory."""
+    app = build_api(parts)
+    page.install(app)
+    # Added last is outermost.
+    app.add_middleware(Guard, catalog=parts.catalog, max_body_bytes=parts.settings.web.max_body_bytes)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def build_api(parts: Parts) -> FastAPI:
+    """The resources alone, without the layers that say who is asking: whoever calls them must say so."""
     app = FastAPI(
         title="Sightline",
         version=__version__,
@@ -60,8 +70,4 @@ def create_app(parts: Parts) -> FastAPI:
     failures.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=API)
-    page.install(app)
-    # Added last is outermost.
-    app.add_middleware(Guard, catalog=parts.catalog, max_body_bytes=parts.settings.web.max_body_bytes)
-    app.add_middleware(SecurityHeaders)
     return app
