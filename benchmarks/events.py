@@ -173,9 +173,14 @@ def end_of(events: int) -> float:
 def load(store: EmbeddedStore, events: int, say: Callable[[str], None] = print) -> None:
     """Write what a size lacks. A size below one block is a shorter first block, and cannot grow."""
     share = min(1.0, events / (BLOCK_DAYS * (WEB_A_DAY + APP_A_DAY)))
+    there = _blocks_there(store)
     for index, made, a_day in (("web", _WEB, WEB_A_DAY), ("app", _APP, APP_A_DAY)):
+        if (index, 0) in there:
+            continue
         _insert(store, Template(made).substitute(first=0, count=round(a_day * BLOCK_DAYS * share)), f"{index} 0 of {share}")
-    waiting = [(index, block) for block in range(1, blocks_of(events)) for index in ("web", "app")]
+    waiting = [
+        (index, block) for block in range(1, blocks_of(events)) for index in ("web", "app") if (index, block) not in there
+    ]
 
     def repeat(one: tuple[str, int]) -> None:
         index, block = one
@@ -192,6 +197,15 @@ def load(store: EmbeddedStore, events: int, say: Callable[[str], None] = print) 
 
     with ThreadPoolExecutor(LOAD_THREADS) as pool:
         list(pool.map(repeat, waiting))
+
+
+def _blocks_there(store: EmbeddedStore) -> set[tuple[str, int]]:
+    """The blocks that some events lie in; a block is written as a whole or not at all."""
+    rows = store.query(
+        f"SELECT DISTINCT toString(index) AS index, toInt64(intDiv(toUnixTimestamp64Micro(_time) - {START}000000, {BLOCK_DAYS * DAY_S}000000))"
+        " AS block FROM sightline.events"
+    ).to_pylist()
+    return {(row["index"], row["block"]) for row in rows}
 
 
 def _insert(store: EmbeddedStore, select: str, token: str) -> None:

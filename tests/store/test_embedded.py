@@ -271,3 +271,19 @@ def test_opening_raises_the_limit_of_open_files(tmp_path):
             assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(hard, 1 << 20)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_fields_are_listed_again_after_every_write_and_only_then(store) -> None:
+    store.append_events("kept", pa.table({"_time": [1.0], "first": [1]}))
+    assert set(store.json_paths("events", ["kept"])) == {"first"}
+    looks = []
+    original = store._paths.read
+    store._paths.read = lambda *given: looks.append(given) or original(*given)
+    try:
+        assert set(store.json_paths("events", ["kept"])) == {"first"} and not looks
+        store.append_events("kept", pa.table({"_time": [2.0], "second": [1]}))
+        assert set(store.json_paths("events", ["kept"])) == {"first", "second"} and len(looks) == 1
+        store.delete_index("kept")
+        assert set(store.json_paths("events", ["kept"])) == set()
+    finally:
+        store._paths.read = original

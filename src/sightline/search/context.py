@@ -10,6 +10,7 @@ import time as wall
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -162,6 +163,11 @@ class Context:
     """The jobs beside this one; None where searches run without being jobs."""
     surroundings: Surroundings | None = None
     """The program around the search; None where there is none."""
+
+    @cached_property
+    def indexes(self) -> Mapping[str, str]:
+        """The indexes that there were when this run first asked, with their datatypes."""
+        return self.knowledge.indexes()
 
     # -- messages
 

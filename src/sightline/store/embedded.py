@@ -114,6 +114,8 @@ class EmbeddedStore:
         self._all: list[Any] = []
         self._lock = threading.Lock()
         self._closed = False
+        self._changes = 0
+        self._kept: dict[tuple, Any] = {}
         path.mkdir(parents=True, exist_ok=True)
         _allow_many_files()
         try:
@@ -181,7 +183,10 @@ class EmbeddedStore:
     def execute(self, sql: str, *, tables: Mapping[str, pa.Table] | None = None, sid: str = "") -> None:
         """Run a statement that changes something, without the limits of a search."""
         settings = {"session_timezone": "UTC", "log_comment": sid} if sid else {}
-        self._run(sql + settings_clause(settings), tables)
+        try:
+            self._run(sql + settings_clause(settings), tables)
+        finally:
+            self._changed()
 
     def insert(
         self,
@@ -203,7 +208,10 @@ class EmbeddedStore:
             "log_comment": sid,
             **(settings or {}),
         }
-        return self._run(sql + settings_clause(all_settings), tables, _INSERT).rows_written()
+        try:
+            return self._run(sql + settings_clause(all_settings), tables, _INSERT).rows_written()
+        finally:
+            self._changed()
 
     @staticmethod
     def table_function(name: str) -> str:
@@ -333,11 +341,33 @@ class EmbeddedStore:
 
         Read from the parts' metadata, not from rows; sees every insert that has returned. `indexes` None means all.
         """
-        return self._paths.read(table, indexes)
+        key = ("paths", table, None if indexes is None else tuple(indexes))
+        return self._unless_changed(key, lambda: self._paths.read(table, indexes))
 
     def sourcetypes(self, indexes: Sequence[str]) -> frozenset[str] | None:
         """Sourcetypes of the events in some indexes; None while parts change too fast to tell."""
-        return self._sourcetypes.read(indexes)
+        return self._unless_changed(("sourcetypes", *indexes), lambda: self._sourcetypes.read(indexes))
+
+    def _changed(self) -> None:
+        with self._lock:
+            self._changes += 1
+            self._kept.clear()
+
+    def _unless_changed(self, key: tuple, read: Callable[[], Any]) -> Any:
+        """What was read of the parts, read again only after a statement that may have changed what they hold.
+
+        Listing the parts takes milliseconds, in every search. Merges, which nobody announces, change the parts and not what
+        they hold together; all else comes through this object. A change while reading counts as one after it.
+        """
+        with self._lock:
+            before, kept = self._changes, self._kept.get(key)
+        if kept is not None:
+            return kept
+        found = read()
+        with self._lock:
+            if found is not None and before == self._changes:
+                self._kept[key] = found
+        return found
 
     def delete_index(self, index: str) -> None:
         """Drop everything an index holds, in every table."""

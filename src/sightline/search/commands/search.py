@@ -108,7 +108,7 @@ def read_store(predicate: Predicate, context: Context, span: Span) -> Relation:
     context.scanned_indexes.extend(i for i in indexes if i not in context.scanned_indexes)
     relations = []
     for table in ("events", "spans"):
-        names = [i for i in indexes if _TABLE_OF.get(context.knowledge.index_datatype(i) or "event") == table]
+        names = [i for i in indexes if _TABLE_OF.get(context.indexes.get(i) or "event") == table]
         if not names and (table == "spans" or indexes):
             continue
         paths = context.store.json_paths(table, names)
@@ -137,7 +137,7 @@ def _bound_condition(value: v.Value, side: str, moment: float) -> v.Value:
 
 def wanted_indexes(predicate: Predicate, context: Context, span: Span) -> list[str]:
     """Indexes that the conditions can match: those that `index=` names, else the default ones."""
-    known = context.knowledge.indexes()
+    known = context.indexes
     searchable = [name for name, datatype in known.items() if datatype in _TABLE_OF]
     patterns = list(index_patterns(predicate))
     if not patterns:
