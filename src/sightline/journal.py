@@ -32,7 +32,6 @@ from sightline.clock import Clock, system_clock
 from sightline.config import IngestSettings
 from sightline.errors import EnvironmentTrouble
 
-KINDS = ("traces", "logs", "metrics", "hec", "points")
 OPEN, CLOSED = ".open", ".seg"
 _LOCK_NAME = "lock"
 _BODY_TAG = (15 << 3) | 2

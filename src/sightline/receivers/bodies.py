@@ -34,6 +34,16 @@ async def read_body(request: Request, limit: int) -> bytes:
     encoding = request.headers.get("content-encoding", "identity").strip().lower() or "identity"
     if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
         raise UnsupportedEncoding(encoding)
+    body = await read_sent(request, limit)
+    if encoding == "identity":
+        return body
+    if len(body) > _THREAD_BYTES // 8:
+        return await asyncio.to_thread(inflate, body, encoding, limit)
+    return inflate(body, encoding, limit)
+
+
+async def read_sent(request: Request, limit: int) -> bytes:
+    """The whole body as it was sent. Raises BodyTooLarge, ClientDisconnect."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
         raise BodyTooLarge(limit)
@@ -43,12 +53,7 @@ async def read_body(request: Request, limit: int) -> bytes:
         if size > limit:
             raise BodyTooLarge(limit)
         pieces.append(piece)
-    body = b"".join(pieces)
-    if encoding == "identity":
-        return body
-    if len(body) > _THREAD_BYTES // 8:
-        return await asyncio.to_thread(inflate, body, encoding, limit)
-    return inflate(body, encoding, limit)
+    return b"".join(pieces)
 
 
 def inflate(body: bytes, encoding: str, limit: int) -> bytes:
@@ -76,4 +81,4 @@ def inflate(body: bytes, encoding: str, limit: int) -> bytes:
     return b"".join(pieces)
 
 
-__all__ = ["BodyMalformed", "BodyTooLarge", "ClientDisconnect", "UnsupportedEncoding", "inflate", "read_body"]
+__all__ = ["BodyMalformed", "BodyTooLarge", "ClientDisconnect", "UnsupportedEncoding", "inflate", "read_body", "read_sent"]

@@ -29,7 +29,8 @@ from sightline.clock import Clock, system_clock
 from sightline.config import Settings
 from sightline.errors import EnvironmentTrouble, UserError
 from sightline.journal import JournalWriter
-from sightline.receivers import hec, otlp
+from sightline.receivers import hec, otlp, prometheus
+from sightline.receivers.acceptance import Acceptance
 from sightline.receivers.access import TokenSource, is_loopback
 from sightline.receivers.refusals import Refusals
 
@@ -73,6 +74,7 @@ async def serve_front(
         closing.callback(journal.close)
         refusals = Refusals(journal, clock)
         receiver = otlp.OtlpReceiver(journal, token_source, settings.ingest, refusals)
+        acceptance = Acceptance(journal, token_source, settings.ingest, refusals)
         collector = hec.HecReceiver(journal, token_source, settings.ingest, refusals, clock)
         engine = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(
@@ -86,7 +88,7 @@ async def serve_front(
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
         )
         apps = {
-            "http": lambda: main_app(receiver, collector, settings, engine),
+            "http": lambda: main_app(receiver, collector, acceptance, settings, engine),
             "otlp_http": lambda: otlp_app(receiver, settings),
             "hec": lambda: hec_app(collector),
         }
@@ -121,9 +123,14 @@ async def serve_front(
 
 
 def main_app(
-    receiver: otlp.OtlpReceiver, collector: hec.HecReceiver, settings: Settings, engine: httpx.AsyncClient
+    receiver: otlp.OtlpReceiver,
+    collector: hec.HecReceiver,
+    acceptance: Acceptance,
+    settings: Settings,
+    engine: httpx.AsyncClient,
 ) -> Starlette:
-    """The main port: OTLP over HTTP, HEC, and everything else from the engine."""
+    """The main port: every receiver over HTTP, and everything else from the engine."""
+    needs_token = _needs_token(settings, settings.listen.http)
 
     async def pass_on(request: Request) -> Response:
         return await _pass_on(engine, request)
@@ -131,8 +138,9 @@ def main_app(
     methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     return Starlette(
         routes=[
-            *otlp.routes(receiver, settings.ingest, needs_token=_needs_token(settings, settings.listen.http)),
+            *otlp.routes(receiver, settings.ingest, needs_token=needs_token),
             *hec.routes(collector),
+            *prometheus.routes(acceptance, settings.ingest, needs_token=needs_token),
             Route("/{path:path}", pass_on, methods=methods),
         ]
     )

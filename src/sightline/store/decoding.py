@@ -69,38 +69,79 @@ _POINT = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Decoder:
+class Kind:
+    """One kind of segment: what its frames hold, how the engine decodes them, and where the rows go."""
+
+    source: str
+    """What the ledger calls it."""
     table: str
+    default_index: str
+    """Where records go whose frame names no index."""
     message: str
+    """The frame's message in `schema`."""
     body: str
+    """The engine's type of the frame's body."""
+    columns: str
+    """The columns that its statement gives."""
+    schema: str = "otlp.proto"
+    statement: str = ""
+    """The file of its statement without `.sql`, where that is not the kind's own name."""
 
 
 def _nested(request: str, scope: str, records: str, record: str) -> str:
     return f"Tuple({request} Array(Tuple({_RESOURCE}, {scope} Array(Tuple({_SCOPE}, {records} Array({record}))))))"
 
 
-_DECODERS = {
-    "traces": _Decoder("spans", "TracesFrame", _nested("resource_spans", "scope_spans", "spans", _SPAN)),
-    "logs": _Decoder("events", "LogsFrame", _nested("resource_logs", "scope_logs", "log_records", _RECORD)),
-    "metrics": _Decoder("metrics", "MetricsFrame", _nested("resource_metrics", "scope_metrics", "metrics", _METRIC)),
-    "hec": _Decoder("events", "BytesFrame", "String"),
-    "points": _Decoder("metrics", "BytesFrame", "String"),
-}
-_FILES = {"hec": "events"}
-_COLUMNS = {
-    "traces": (
+_LABELS = "labels Array(Tuple(name String, value String))"
+_SAMPLES = "samples Array(Tuple(value Float64, timestamp Int64))"
+_SPANS = "Array(Tuple(offset Int32, length UInt32))"
+_NATIVE_HISTOGRAMS = (
+    "histograms Array(Tuple(count_int UInt64, count_float Float64, sum Float64, schema Int32, zero_threshold Float64,"
+    " zero_count_int UInt64, zero_count_float Float64,"
+    f" negative_spans {_SPANS}, negative_deltas Array(Int64), negative_counts Array(Float64),"
+    f" positive_spans {_SPANS}, positive_deltas Array(Int64), positive_counts Array(Float64),"
+    " timestamp Int64, custom_values Array(Float64)))"
+)
+_EVENT_COLUMNS = "index _time _indextime host source sourcetype severity trace_id span_id _raw fields"
+_HISTOGRAM_COLUMNS = (
+    "count sum min max bounds bucket_counts scale zero_count zero_threshold positive_offset positive_counts"
+    " negative_offset negative_counts"
+)
+_METRIC_COLUMNS = "index metric_name _time _indextime value type unit temporality is_monotonic host source sourcetype dims"
+
+KINDS = {
+    "traces": Kind(
+        "otlp:traces", "spans", "traces", "TracesFrame", _nested("resource_spans", "scope_spans", "spans", _SPAN),
         "index _time _indextime trace_id span_id parent_span_id service name kind status status_message duration_ns"
-        " host source sourcetype fields events links"
+        " host source sourcetype fields events links",
     ),
-    "logs": "index _time _indextime host source sourcetype severity trace_id span_id _raw fields",
-    "metrics": (
-        "index metric_name _time _indextime value type unit temporality is_monotonic start_time host source sourcetype"
-        " dims count sum min max bounds bucket_counts scale zero_count zero_threshold positive_offset positive_counts"
-        " negative_offset negative_counts quantiles quantile_values exemplars"
+    "logs": Kind(
+        "otlp:logs", "events", "main", "LogsFrame", _nested("resource_logs", "scope_logs", "log_records", _RECORD),
+        _EVENT_COLUMNS,
     ),
-    "hec": "index _time _indextime host source sourcetype severity trace_id span_id _raw fields",
-    "points": "index metric_name _time _indextime value type host source sourcetype dims",
-}
+    "metrics": Kind(
+        "otlp:metrics", "metrics", "metrics", "MetricsFrame",
+        _nested("resource_metrics", "scope_metrics", "metrics", _METRIC),
+        f"{_METRIC_COLUMNS} start_time {_HISTOGRAM_COLUMNS} quantiles quantile_values exemplars",
+    ),
+    "hec": Kind("hec:events", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, statement="events"),
+    "points": Kind(
+        "hec:metrics", "metrics", "metrics", "BytesFrame", "String",
+        "index metric_name _time _indextime value type host source sourcetype dims",
+    ),
+    "prometheus": Kind(
+        "prometheus:write", "metrics", "metrics", "WriteFrame",
+        f"Tuple(timeseries Array(Tuple({_LABELS}, {_SAMPLES}, {_NATIVE_HISTOGRAMS})))",
+        f"{_METRIC_COLUMNS} {_HISTOGRAM_COLUMNS}", schema="prometheus.proto",
+    ),
+    "prometheus2": Kind(
+        "prometheus:write2", "metrics", "metrics", "Write2Frame",
+        "Tuple(symbols Array(String), timeseries Array(Tuple(labels_refs Array(UInt32),"
+        f" {_SAMPLES}, {_NATIVE_HISTOGRAMS}, metadata Tuple(type Int32, help_ref UInt32, unit_ref UInt32))))",
+        f"{_METRIC_COLUMNS} {_HISTOGRAM_COLUMNS}", schema="prometheus.proto",
+    ),
+}  # fmt: skip
+"""Every kind of segment by the name that its files carry."""
 
 
 def prepare(execute: Callable[[str], object]) -> None:
@@ -112,18 +153,19 @@ def prepare(execute: Callable[[str], object]) -> None:
 
 def insert_statement(kind: str, path: Path) -> tuple[str, dict[str, Any]]:
     """The INSERT that loads a segment of a kind, and its settings. Raises KeyError for an unknown kind."""
-    decoder = _DECODERS[kind]
-    names = _COLUMNS[kind].split()
-    columns = ", ".join(identifier(name) for name in names)
+    decoder = KINDS[kind]
+    columns = ", ".join(identifier(name) for name in decoder.columns.split())
     sql = f"INSERT INTO sightline.{decoder.table} ({columns}) SELECT {columns} FROM ({select_statement(kind, path)})"
     return sql, settings(kind)
 
 
 def select_statement(kind: str, path: Path) -> str:
     """The SELECT that decodes a segment."""
-    structure = f"index String, received_ms UInt64, body {_DECODERS[kind].body}"
+    decoder = KINDS[kind]
+    structure = f"index String, received_ms UInt64, body {decoder.body}"
     source = f"file({quote(str(path))}, 'Protobuf', {quote(structure)})"
-    return Template(_text(f"{_FILES.get(kind, kind)}.sql")).substitute(source=source, point=_POINT, json=JSON_TYPE)
+    template = Template(_text(f"{decoder.statement or kind}.sql"))
+    return template.substitute(source=source, point=_POINT, json=JSON_TYPE)
 
 
 def settings(kind: str) -> dict[str, Any]:
@@ -132,8 +174,8 @@ def settings(kind: str) -> dict[str, Any]:
     The schema is named by its path: given as text (`format_schema_source = 'string'`, what a cluster would need),
     the engine writes it to a `__cache__` folder in whatever directory the process was started in.
     """
-    schema = files("sightline.store.decode") / "otlp.proto"
-    return {"format_schema": f"{schema}:{_DECODERS[kind].message}"}
+    schema = files("sightline.store.decode") / KINDS[kind].schema
+    return {"format_schema": f"{schema}:{KINDS[kind].message}"}
 
 
 @functools.cache

@@ -23,20 +23,11 @@ import pyarrow as pa
 
 from sightline.clock import Clock
 from sightline.journal import CLOSED, OPEN, read_frames
+from sightline.store.decoding import KINDS
 from sightline.store.embedded import EmbeddedStore
 
 INDEX = "_internal"
 SOURCETYPE = "sightline:ledger"
-
-SOURCES = {
-    "traces": "otlp:traces",
-    "logs": "otlp:logs",
-    "metrics": "otlp:metrics",
-    "hec": "hec:events",
-    "points": "hec:metrics",
-}
-"""How each kind of segment is called in the ledger."""
-DEFAULT_INDEX = {"traces": "traces", "logs": "main", "metrics": "metrics"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +55,14 @@ def merge(rows: Iterable[LedgerRow], *, by_reason: bool = False) -> list[LedgerR
     return [LedgerRow(*key[:3], *counts, reason=key[3]) for key, counts in sorted(sums.items())]
 
 
+def source_of(kind: str) -> str:
+    """How a kind of segment is called in the ledger; a kind of another version keeps its name."""
+    return KINDS[kind].source if kind in KINDS else kind
+
+
 def frame_index(kind: str, index: str) -> str:
     """The index a frame's records go to when it names none."""
-    return index or DEFAULT_INDEX.get(kind, "main")
+    return index or (KINDS[kind].default_index if kind in KINDS else "main")
 
 
 class Ledger:
@@ -143,7 +139,7 @@ class Ledger:
                 with contextlib.suppress(FileNotFoundError):
                     known = merge(
                         LedgerRow(
-                            SOURCES.get(kind, kind),
+                            source_of(kind),
                             frame.token,
                             frame_index(kind, frame.index),
                             received=frame.records,

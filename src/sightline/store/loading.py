@@ -27,7 +27,7 @@ from sightline.journal import CLOSED, OPEN, Frame, Segment, closed_segments, rea
 from sightline.store import decoding
 from sightline.store.embedded import EmbeddedStore
 from sightline.store.engine_errors import EngineBusy, EngineError, MemoryLimitExceeded, QueryCancelled
-from sightline.store.ledger import SOURCES, Ledger, LedgerRow, frame_index, merge
+from sightline.store.ledger import Ledger, LedgerRow, frame_index, merge, source_of
 
 log = logging.getLogger(__name__)
 
@@ -226,7 +226,7 @@ class Loader:
         log.error("set aside %s with %s records: %s", target, frame.records, error.message)
         return [
             LedgerRow(
-                SOURCES[segment.kind],
+                source_of(segment.kind),
                 frame.token,
                 reason["index"],
                 received=frame.records,
@@ -239,7 +239,7 @@ class Loader:
 def _counts(kind: str, frames: list[Frame]) -> list[LedgerRow]:
     return merge(
         LedgerRow(
-            SOURCES.get(kind, kind),
+            source_of(kind),
             frame.token,
             frame_index(kind, frame.index),
             received=frame.records,

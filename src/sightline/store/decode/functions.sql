@@ -90,3 +90,33 @@ CREATE OR REPLACE FUNCTION sightline_number_point AS (kind, temporality, monoton
      sightline_dimensions(p.attributes), coalesce(p.as_double, toFloat64(p.as_int)),
      NULL, NULL, NULL, NULL, [], [], NULL, NULL, NULL, NULL, [], NULL, [], [], [],
      sightline_exemplars(p.exemplars));
+
+-- Buckets of a native histogram of Prometheus as the dense array that an exponential histogram of OTLP has: spans say which
+-- buckets there are, deltas or float counts how much is in each. The first bucket's number, less one, is the offset:
+-- Prometheus' bucket i ends at base^i, OTLP's begins there.
+CREATE OR REPLACE FUNCTION sightline_native_counts AS (spans, deltas, counts) ->
+    arrayFlatten(arrayMap(
+        (s, i, begin) -> arrayConcat(
+            if(i = 1, CAST([], 'Array(UInt64)'), arrayResize(CAST([], 'Array(UInt64)'), greatest(s.offset, 0), toUInt64(0))),
+            arraySlice(
+                if(empty(deltas), arrayMap(c -> toUInt64(round(c)), counts), arrayMap(c -> toUInt64(greatest(c, 0)), arrayCumSum(deltas))),
+                begin + 1, s.length)),
+        spans, arrayEnumerate(spans), arrayMap(n -> toInt64(n), arrayPopBack(arrayPushFront(arrayCumSum(spans.length), 0)))));
+
+CREATE OR REPLACE FUNCTION sightline_native_histogram AS (h) ->
+    (h.timestamp,
+     CAST(if(greatest(toFloat64(h.count_int), h.count_float) = 0, NULL,
+        h.sum / greatest(toFloat64(h.count_int), h.count_float)), 'Nullable(Float64)'),
+     true,
+     CAST(greatest(h.count_int, toUInt64(round(h.count_float))), 'Nullable(UInt64)'),
+     CAST(h.sum, 'Nullable(Float64)'),
+     h.custom_values,
+     if(empty(h.custom_values), CAST([], 'Array(UInt64)'),
+        sightline_native_counts(h.positive_spans, h.positive_deltas, h.positive_counts)),
+     CAST(if(h.schema = -53, NULL, h.schema), 'Nullable(Int32)'),
+     CAST(greatest(h.zero_count_int, toUInt64(round(h.zero_count_float))), 'Nullable(UInt64)'),
+     CAST(h.zero_threshold, 'Nullable(Float64)'),
+     CAST(if(empty(h.positive_spans), NULL, h.positive_spans.offset[1] - 1), 'Nullable(Int32)'),
+     sightline_native_counts(h.positive_spans, h.positive_deltas, h.positive_counts),
+     CAST(if(empty(h.negative_spans), NULL, h.negative_spans.offset[1] - 1), 'Nullable(Int32)'),
+     sightline_native_counts(h.negative_spans, h.negative_deltas, h.negative_counts));
