@@ -67,18 +67,20 @@ def serve(data: Path, overrides: dict[str, dict[str, Any]], tell: Tell) -> int:
 
 def check_listeners(listen: ListenSettings) -> None:
     """Raises UserError for an address that is none, EnvironmentTrouble naming a port that is taken."""
-    taken: dict[tuple[str, int], str] = {}
+    taken: dict[tuple[str, int, socket.SocketKind], str] = {}
     for name in LISTENERS:
         address = getattr(listen, name)
         if address == "off":
             continue
         host, port = parse_address(name, address)
-        if (host, port) in taken:
-            raise UserError(f'listeners "{taken[host, port]}" and "{name}" have the same address {address}')
-        taken[host, port] = name
+        kind = socket.SOCK_DGRAM if name.endswith("_udp") else socket.SOCK_STREAM
+        if (host, port, kind) in taken:
+            raise UserError(f'listeners "{taken[host, port, kind]}" and "{name}" have the same address {address}')
+        taken[host, port, kind] = name
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with socket.socket(family, kind) as probe:
+            if kind is socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
             except OSError as error:

@@ -27,6 +27,9 @@ class ListenSettings:
     otlp_http: str = "127.0.0.1:4318"
     otlp_grpc: str = "127.0.0.1:4317"
     hec: str = "127.0.0.1:8088"
+    syslog_udp: str = "off"
+    syslog_tcp: str = "off"
+    syslog_tls: str = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,26 @@ class IngestSettings:
     """Waiting bytes above which receivers answer "retry later": a bound on the disk an outage of the engine can take."""
     disk_reserve_bytes: int = 256 * 1024 * 1024
     """Free disk below which receivers answer "retry later", so that the engine can still merge and delete."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyslogSettings:
+    """What the syslog listeners do; each is off unless it has an address in `listen`."""
+
+    index: str = "main"
+    """Where messages go: syslog has no token that could say so."""
+    max_message_bytes: int = 64 * 1024
+    """A longer message is cut, and counted: RFC 5424 asks for 2 KB, and the largest datagram has 64 KB."""
+    max_connections: int = 1_000
+    """Connections at once; each holds one message at most."""
+    gather_ms: float = 20.0
+    """How long datagrams are gathered before they are written: one write for many."""
+    tls_certificate: str = ""
+    """The certificate chain of the TLS listener, a PEM file."""
+    tls_key: str = ""
+    """Its private key, a PEM file."""
+    tls_client_authority: str = ""
+    """Who must have signed a sender's certificate, a PEM file; empty asks for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +141,7 @@ class Settings:
     data: Path
     listen: ListenSettings = field(default_factory=ListenSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    syslog: SyslogSettings = field(default_factory=SyslogSettings)
     search: SearchSettings = field(default_factory=SearchSettings)
     web: WebSettings = field(default_factory=WebSettings)
     watch: WatchSettings = field(default_factory=WatchSettings)

@@ -67,11 +67,15 @@ def serve(
     otlp_http: Annotated[str | None, typer.Option(metavar="H:P", help="OTLP over HTTP, or off.")] = None,
     otlp_grpc: Annotated[str | None, typer.Option(metavar="H:P", help="OTLP over gRPC, or off.")] = None,
     hec: Annotated[str | None, typer.Option(metavar="H:P", help="Splunk HTTP event collector, or off.")] = None,
+    syslog_udp: Annotated[str | None, typer.Option(metavar="H:P", help="Syslog over UDP. [default: off]")] = None,
+    syslog_tcp: Annotated[str | None, typer.Option(metavar="H:P", help="Syslog over TCP. [default: off]")] = None,
+    syslog_tls: Annotated[str | None, typer.Option(metavar="H:P", help="Syslog over TLS. [default: off]")] = None,
 ) -> None:
     """Start the server; Ctrl-C stops it."""
     from sightline.app import serve as run
 
     listen = {"http": http, "otlp_http": otlp_http, "otlp_grpc": otlp_grpc, "hec": hec}
+    listen |= {"syslog_udp": syslog_udp, "syslog_tcp": syslog_tcp, "syslog_tls": syslog_tls}
     raise typer.Exit(run(directory_of(data), {"listen": listen}, lambda line: told.print(escape(line))))
 
 

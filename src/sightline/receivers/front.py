@@ -29,7 +29,7 @@ from sightline.clock import Clock, system_clock
 from sightline.config import Settings
 from sightline.errors import EnvironmentTrouble, UserError
 from sightline.journal import JournalWriter
-from sightline.receivers import hec, otlp, prometheus
+from sightline.receivers import hec, otlp, prometheus, syslog
 from sightline.receivers.acceptance import Acceptance
 from sightline.receivers.access import TokenSource, is_loopback
 from sightline.receivers.refusals import Refusals
@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 _LEDGER_INTERVAL_S = 10.0
 _GRACE_S = 5.0
+_DATAGRAM_BUFFER_BYTES = 4 * 1024 * 1024
 _HOP_BY_HOP = {
     "connection",
     "keep-alive",
@@ -70,6 +71,12 @@ async def serve_front(
             for name, address in (("http", listen.http), ("otlp_http", listen.otlp_http), ("hec", listen.hec))
             if address != "off"
         }
+        streams = {
+            name: closing.enter_context(contextlib.closing(_bind(name, address)))
+            for name, address in (("syslog_tcp", listen.syslog_tcp), ("syslog_tls", listen.syslog_tls))
+            if address != "off"
+        }
+        contexts = {"syslog_tls": syslog.tls_context(settings.syslog)} if "syslog_tls" in streams else {}
         journal = JournalWriter(settings.data / "journal", settings.ingest, clock)
         closing.callback(journal.close)
         refusals = Refusals(journal, clock)
@@ -98,6 +105,12 @@ async def serve_front(
             grpc_server = otlp.grpc_server(receiver, settings.ingest, needs_token=_needs_token(settings, listen.otlp_grpc))
             _bind_grpc(grpc_server, listen.otlp_grpc)
             await grpc_server.start()
+        syslogs = syslog.SyslogReceiver(acceptance, settings.syslog, settings.ingest)
+        line_servers = [await syslog.listen_stream(syslogs, each, contexts.get(name)) for name, each in streams.items()]
+        datagrams = []
+        if listen.syslog_udp != "off":
+            each = closing.enter_context(contextlib.closing(_bind("syslog_udp", listen.syslog_udp, socket.SOCK_DGRAM)))
+            datagrams.append(await syslog.listen_datagrams(syslogs, each))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
@@ -111,6 +124,11 @@ async def serve_front(
         finally:
             for server in servers.values():
                 server.should_exit = True
+            for server in line_servers:
+                server.close()
+            for transport in datagrams:
+                transport.close()
+            await syslogs.close()
             if grpc_server:
                 await grpc_server.stop(_GRACE_S)
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -216,14 +234,19 @@ def _host_and_port(name: str, address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _bind(name: str, address: str) -> socket.socket:
+def _bind(name: str, address: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
     host, port = _host_and_port(name, address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, kind)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if kind is socket.SOCK_STREAM:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        else:
+            # What arrives while the loop is busy waits here.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _DATAGRAM_BUFFER_BYTES)
         listener.bind((host, port))
-        listener.listen(2048)
+        if kind is socket.SOCK_STREAM:
+            listener.listen(2048)
         listener.setblocking(False)
     except OSError as error:
         listener.close()

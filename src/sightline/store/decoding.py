@@ -129,6 +129,7 @@ KINDS = {
         "hec:metrics", "metrics", "metrics", "BytesFrame", "String",
         "index metric_name _time _indextime value type host source sourcetype dims",
     ),
+    "syslog": Kind("syslog", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS),
     "prometheus": Kind(
         "prometheus:write", "metrics", "metrics", "WriteFrame",
         f"Tuple(timeseries Array(Tuple({_LABELS}, {_SAMPLES}, {_NATIVE_HISTOGRAMS})))",
