@@ -29,7 +29,18 @@ from sightline.clock import Clock, system_clock
 from sightline.config import Settings
 from sightline.errors import EnvironmentTrouble, UserError
 from sightline.journal import JournalWriter
-from sightline.receivers import hec, otlp, prometheus, syslog
+from sightline.receivers import (
+    collectd,
+    elasticsearch,
+    hec,
+    loki,
+    otlp,
+    prometheus,
+    push,
+    signalfx,
+    syslog,
+    zipkin,
+)
 from sightline.receivers.acceptance import Acceptance
 from sightline.receivers.access import TokenSource, is_loopback
 from sightline.receivers.refusals import Refusals
@@ -159,6 +170,13 @@ def main_app(
             *otlp.routes(receiver, settings.ingest, needs_token=needs_token),
             *hec.routes(collector),
             *prometheus.routes(acceptance, settings.ingest, needs_token=needs_token),
+            *loki.routes(acceptance, settings.ingest, needs_token=needs_token),
+            *elasticsearch.routes(acceptance, needs_token=needs_token),
+            *(
+                route
+                for endpoint in (zipkin.SPANS, signalfx.DATAPOINTS, signalfx.EVENTS, collectd.VALUES)
+                for route in push.routes(acceptance, endpoint, needs_token=needs_token)
+            ),
             Route("/{path:path}", pass_on, methods=methods),
         ]
     )

@@ -102,6 +102,10 @@ _NATIVE_HISTOGRAMS = (
     f" positive_spans {_SPANS}, positive_deltas Array(Int64), positive_counts Array(Float64),"
     " timestamp Int64, custom_values Array(Float64)))"
 )
+_SPAN_COLUMNS = (
+    "index _time _indextime trace_id span_id parent_span_id service name kind status status_message duration_ns"
+    " host source sourcetype fields events links"
+)
 _EVENT_COLUMNS = "index _time _indextime host source sourcetype severity trace_id span_id _raw fields"
 _HISTOGRAM_COLUMNS = (
     "count sum min max bounds bucket_counts scale zero_count zero_threshold positive_offset positive_counts"
@@ -112,8 +116,7 @@ _METRIC_COLUMNS = "index metric_name _time _indextime value type unit temporalit
 KINDS = {
     "traces": Kind(
         "otlp:traces", "spans", "traces", "TracesFrame", _nested("resource_spans", "scope_spans", "spans", _SPAN),
-        "index _time _indextime trace_id span_id parent_span_id service name kind status status_message duration_ns"
-        " host source sourcetype fields events links",
+        _SPAN_COLUMNS,
     ),
     "logs": Kind(
         "otlp:logs", "events", "main", "LogsFrame", _nested("resource_logs", "scope_logs", "log_records", _RECORD),
@@ -129,6 +132,18 @@ KINDS = {
         "hec:metrics", "metrics", "metrics", "BytesFrame", "String",
         "index metric_name _time _indextime value type host source sourcetype dims",
     ),
+    "zipkin": Kind("zipkin:spans", "spans", "traces", "BytesFrame", "String", _SPAN_COLUMNS),
+    "loki": Kind("loki:push", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS),
+    "lokiproto": Kind(
+        "loki:push", "events", "main", "PushFrame",
+        "Tuple(streams Array(Tuple(labels String, entries Array(Tuple(timestamp Tuple(seconds Int64, nanos Int32),"
+        " line String, metadata Array(Tuple(name String, value String)))))))",
+        _EVENT_COLUMNS, schema="loki.proto",
+    ),
+    "elasticsearch": Kind("elasticsearch:bulk", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS),
+    "signalfx": Kind("signalfx:datapoint", "metrics", "metrics", "BytesFrame", "String", _METRIC_COLUMNS),
+    "signalfxevent": Kind("signalfx:event", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS),
+    "collectd": Kind("collectd", "metrics", "metrics", "BytesFrame", "String", _METRIC_COLUMNS),
     "syslog": Kind("syslog", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS),
     "prometheus": Kind(
         "prometheus:write", "metrics", "metrics", "WriteFrame",
