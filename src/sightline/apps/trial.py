@@ -231,7 +231,7 @@ class Trial:
         knowledge = self._knowledge
         given = tokens.fill_known(search.text, search.tokens) if search.kind == "dashboard" else search.text
         knowledge.begin(search.app, given)
-        text = read_source(given, knowledge.macro).text
+        text = read_source(given, self._engine.macros).text
         holes = [Hole(m.start(), m.end()) for m in _MARK.finditer(text)]
         stages = _stages_of(text)
         verdict.commands = [name for name in dict.fromkeys(s.name for s in stages) if not _MARK.fullmatch(name)]
@@ -263,7 +263,7 @@ class Trial:
         return bool(unknown or refused)
 
     def _all_tokens_open(self, search: Search) -> Iterator[tuple[str, bool]]:
-        text = read_source(search.text, self._knowledge.macro).text
+        text = read_source(search.text, self._engine.macros).text
         holes = sorted(
             [*_token_holes(text), *(Hole(m.start(), m.end()) for m in _MARK.finditer(text))], key=lambda hole: hole.start
         )

@@ -25,7 +25,7 @@ from sightline.search.planner.sql import Writer
 from sightline.search.planner.values import Column, Type, Value
 from sightline.search.surroundings import Surroundings
 from sightline.search.syntax.parser import SUBSEARCH_DEPTH_LIMIT
-from sightline.search.syntax.source import MacroDefinition
+from sightline.search.syntax.source import MacroDefinition, Macros
 from sightline.search.syntax.tree import Pipeline
 
 if TYPE_CHECKING:
@@ -151,6 +151,8 @@ class Context:
     cancelled: Callable[[], bool] = lambda: False
     stage_span: Span | None = None
     run_pipeline: Callable[..., Relation] | None = None
+    macros: Macros | None = None
+    """What texts that the search names may call."""
     depth: int = 0
     scanned_indexes: list[str] = field(default_factory=list)
     needed_after: frozenset[str] | None = None

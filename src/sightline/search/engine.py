@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import time as wall
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any
@@ -21,11 +21,14 @@ from sightline.config import Settings
 from sightline.errors import SearchError, Span, UserError
 from sightline.search import registry
 from sightline.search.context import Context, Knowledge, Message, Step
+from sightline.search.planner.lower import lower_expression
 from sightline.search.planner.relation import Relation, is_second_name
+from sightline.search.planner.values import Type
 from sightline.search.surroundings import Surroundings
+from sightline.search.syntax.expressions import read_expression
 from sightline.search.syntax.parser import parse_pipeline
 from sightline.search.syntax.printer import print_pipeline
-from sightline.search.syntax.source import Source, read_source
+from sightline.search.syntax.source import Macros, Source, read_source
 from sightline.search.syntax.tree import Pipeline, Stage
 from sightline.search.time import parse_time
 
@@ -78,6 +81,13 @@ class SearchEngine:
         self.clock = clock
         self.jobs: JobManager | None = None
         """Set by the manager of jobs that runs searches on this engine."""
+        self.macros = Macros(
+            lambda name, count: self.knowledge.macro(name, count),
+            lambda name: self.knowledge.macro_argument_counts(name),
+            lambda: self.knowledge.macros(),
+            self.evaluate,
+        )
+        """What texts of this engine may call."""
         self.surroundings: Surroundings | None = None
         """Set by the program that everything is part of."""
 
@@ -87,8 +97,23 @@ class SearchEngine:
         """Source and structure of a search text."""
         if any("\ud800" <= c <= "\udfff" for c in text):
             raise SearchError("the search holds half a character (a lone surrogate)")
-        source = read_source(text, self.knowledge.macro)
+        source = read_source(text, self.macros)
         return source, parse_pipeline(source)
+
+    def evaluate(self, expression: str, values: Mapping[str, str]) -> object:
+        """The value of an expression over named texts: text, number, truth value, list or None.
+
+        A condition that has no value is false. Raises SearchError, without a place, for what is no expression.
+        """
+        context = self.context()
+        given = context.relation_of(pa.table({name: [value] for name, value in values.items()} or {"": [0]}))
+        try:
+            value = lower_expression(read_expression(expression), given, context)
+            result = context.table_of(given.with_fields({"result": value}))
+        except SearchError as error:
+            raise SearchError(f'"{expression}": {error.message}', hint=error.hint) from None
+        found = result["result"][0].as_py() if "result" in result.column_names else None
+        return bool(found) if value.type is Type.BOOL else found
 
     def print(self, text: str) -> str:
         """The search in its canonical spelling."""
@@ -148,7 +173,7 @@ class SearchEngine:
         return Context(
             self.store, self.knowledge, self.models, self.settings, moment, bound(earliest), bound(latest),
             user=user, app=app, sid=sid, zone=zone, rules=rules, dry=dry, cancelled=cancelled,
-            run_pipeline=lower_pipeline, jobs=self.jobs, surroundings=self.surroundings,
+            run_pipeline=lower_pipeline, jobs=self.jobs, surroundings=self.surroundings, macros=self.macros,
         )  # fmt: skip
 
     def prepare(self, text: str, context: Context, *, cut: bool = False) -> Prepared:

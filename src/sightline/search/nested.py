@@ -17,12 +17,12 @@ from sightline.search.planner import values as v
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.sources import index_condition, table_relation, time_bounds
 from sightline.search.syntax.parser import parse_pipeline
-from sightline.search.syntax.source import MacroLookup, read_source
+from sightline.search.syntax.source import Macros, read_source
 from sightline.search.syntax.tree import Pipeline
 from sightline.search.time import parse_time
 
 
-def read_text(text: str, macros: MacroLookup | None) -> Pipeline:
+def read_text(text: str, macros: Macros | None) -> Pipeline:
     """The pipeline of a text, macros expanded."""
     return parse_pipeline(read_source(text, macros))
 
@@ -36,7 +36,7 @@ def run_text(
     """
     try:
         with other_range(context, earliest, latest):
-            found = context.subsearch(read_text(text, context.knowledge.macro))
+            found = context.subsearch(read_text(text, context.macros))
     except SearchError as error:
         raise SearchError(f"{title}: {error.message}", hint=error.hint) from None
     context.overridden_earliest, context.overridden_latest = context.subsearch_range

@@ -87,7 +87,7 @@ def run_text(text: str, context: Context, place: Span, relation: Relation | None
     """The rows of a search that was written elsewhere; what is wrong with it, or worth a warning, is told at `place`."""
     known = len(context.messages)
     try:
-        return context.subsearch(parse_pipeline(read_source(text, context.knowledge.macro)), relation)
+        return context.subsearch(parse_pipeline(read_source(text, context.macros)), relation)
     except SearchError as error:
         error.span = place
         raise

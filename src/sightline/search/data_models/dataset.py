@@ -23,7 +23,7 @@ from sightline.search.planner.values import Type, Value
 from sightline.search.syntax.arguments import print_name
 from sightline.search.syntax.expressions import quote_string
 from sightline.search.syntax.predicates import read_predicate
-from sightline.search.syntax.source import MacroLookup
+from sightline.search.syntax.source import Macros
 from sightline.search.syntax.tree import Pipeline
 
 BASE_FIELDS = (*INHERITED, "index", "_indextime", "_raw", "splunk_server", "linecount", "punct", "eventtype", "tag")
@@ -117,7 +117,7 @@ def _as(theirs: str, ours: str) -> str:
     return print_name(theirs) if theirs == ours else f"{print_name(theirs)} AS {print_name(ours)}"
 
 
-def check_texts(model: DataModel, macros: MacroLookup | None, check: Callable[[Pipeline], None]) -> None:
+def check_texts(model: DataModel, macros: Macros | None, check: Callable[[Pipeline], None]) -> None:
     """Read every text of a model. Raises UserError naming the dataset and the text that cannot be read.
 
     `check` raises SearchError for a pipeline with an unknown command, or arguments that cannot be read.
@@ -252,7 +252,7 @@ class DatasetRows:
             name, above = waiting.pop(0)
             conditions = [above]
             for constraint in self.model.dataset(name).constraints:
-                (stage,) = read_text(f"search {constraint}", self.context.knowledge.macro).stages
+                (stage,) = read_text(f"search {constraint}", self.context.macros).stages
                 predicate = expand_subsearches(read_predicate(stage), self.context)
                 conditions.append(lower_predicate(predicate, relation, self.context))
             required = [field.name for field in self.model.dataset(name).own_fields if field.required]
@@ -262,7 +262,7 @@ class DatasetRows:
             children = self.model.children(name)
             if children:
                 for stage_text in _calculation_stages(self.model, name):
-                    relation = self.context.subsearch(read_text(f"| {stage_text}", self.context.knowledge.macro), relation)
+                    relation = self.context.subsearch(read_text(f"| {stage_text}", self.context.macros), relation)
             waiting += [(child, condition) for child in children]
         return found, relation
 

@@ -281,7 +281,7 @@ def commands(arguments: list[Value], context: Context) -> Value:
 def search_commands(text: str) -> str:
     """Names of a search's commands as a JSON array."""
     try:
-        pipeline = parse_pipeline(read_source(text, lambda name, count: None))
+        pipeline = parse_pipeline(read_source(text))
     except SearchError:
         return "[]"
     return json.dumps([stage.name for stage in pipeline.stages])

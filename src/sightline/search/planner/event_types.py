@@ -19,7 +19,7 @@ from sightline.search.planner.relation import Relation, wildcard_regex
 from sightline.search.planner.values import Column, Deferred, Lambda, Type, Value
 from sightline.search.syntax.parser import parse_pipeline
 from sightline.search.syntax.predicates import read_predicate
-from sightline.search.syntax.source import read_source
+from sightline.search.syntax.source import Macros, read_source
 from sightline.search.syntax.tree import (
     Both,
     Comparison,
@@ -79,7 +79,7 @@ class EventTypes:
         if name in outer:
             raise SearchError(f'event type "{name}" refers to itself: {" -> ".join((*outer, name))}')
         try:
-            conditions = read_conditions(self._stanzas[name].get("search", ""), self._context.knowledge)
+            conditions = read_conditions(self._stanzas[name].get("search", ""), self._context.macros)
         except SearchError as error:
             raise SearchError(f'event type "{name}": {error.message}', hint=error.hint) from None
         return self.expanded(placed(conditions, span), (*outer, name))
@@ -237,9 +237,9 @@ def tagged_values(knowledge: Knowledge) -> list[TaggedValue]:
     return [TaggedValue(field, value, tuple(dict.fromkeys(found))) for (field, value), found in tags.items() if found]
 
 
-def read_conditions(text: str, knowledge: Knowledge) -> Predicate:
+def read_conditions(text: str, macros: Macros | None) -> Predicate:
     """The conditions of an event type. Raises SearchError for text with a pipe or a subsearch."""
-    return _read_conditions(read_source(text, knowledge.macro).text)
+    return _read_conditions(read_source(text, macros).text)
 
 
 @lru_cache(maxsize=5000)

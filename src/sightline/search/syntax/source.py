@@ -8,10 +8,10 @@ an error inside a macro points at the macro's call.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sightline.errors import SearchError, Span
+from sightline.errors import SearchError, Span, nearest
 
 MACRO_DEPTH_LIMIT = 100
 """Nesting at which a macro is taken to expand itself without end (Splunk's own limit)."""
@@ -38,8 +38,17 @@ class MacroDefinition:
     iseval: bool = False
 
 
-MacroLookup = Callable[[str, int], MacroDefinition | None]
-"""Given a macro's name and its number of arguments, its definition."""
+@dataclass(frozen=True, slots=True)
+class Macros:
+    """The macros that a text may call.
+
+    `evaluate` gives the value of an expression over named texts; a condition that has no value is false.
+    """
+
+    find: Callable[[str, int], MacroDefinition | None]
+    argument_counts: Callable[[str], list[int]]
+    names: Callable[[], list[str]]
+    evaluate: Callable[[str, Mapping[str, str]], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,7 @@ class _Writer:
         self.length += len(text)
 
 
-def read_source(typed: str, macros: MacroLookup | None = None) -> Source:
+def read_source(typed: str, macros: Macros | None = None) -> Source:
     """Clean pasted marks, blank comments out and expand macros. Raises SearchError for an unknown macro."""
     writer = _Writer()
     _clean(typed, writer)
@@ -152,7 +161,7 @@ def _clean(typed: str, writer: _Writer) -> None:
     flush(n)
 
 
-def _expand(source: Source, macros: MacroLookup) -> Source:
+def _expand(source: Source, macros: Macros) -> Source:
     writer = _Writer()
     text, i, run_start, n = source.text, 0, 0, len(source.text)
 
@@ -219,7 +228,7 @@ def _macro_end(text: str, start: int) -> int:
     return -1
 
 
-def _expand_text(call: str, macros: MacroLookup, depth: int) -> str:
+def _expand_text(call: str, macros: Macros, depth: int) -> str:
     if depth > MACRO_DEPTH_LIMIT:
         raise SearchError(f'macro "{call}" nests deeper than {MACRO_DEPTH_LIMIT}')
     match = _MACRO_NAME.match(call)
@@ -229,9 +238,9 @@ def _expand_text(call: str, macros: MacroLookup, depth: int) -> str:
     arguments = split_arguments(arguments_text[1:-1]) if arguments_text else []
     if name == "comment":
         return " "
-    macro = macros(name, len(arguments))
+    macro = macros.find(name, len(arguments))
     if macro is None:
-        raise SearchError(f'there is no macro "{name}" with {len(arguments)} arguments')
+        raise _unknown_macro(name, len(arguments), macros)
     values: dict[str, str] = {}
     for position, argument in enumerate(arguments):
         key, eq, value = argument.partition("=")
@@ -239,7 +248,14 @@ def _expand_text(call: str, macros: MacroLookup, depth: int) -> str:
             values[key.strip()] = _unquoted(value.strip())
         elif position < len(macro.arguments):
             values[macro.arguments[position]] = _unquoted(argument)
-    body = re.sub(r"\$(\w+)\$", lambda m: values.get(m.group(1), m.group(0)), macro.definition)
+    if macro.validation.strip():
+        _validate(name, macro, values, macros)
+    body = _filled(macro.definition, values)
+    if macro.iseval:
+        computed = macros.evaluate(body, values)
+        if computed is None or isinstance(computed, bool | list):
+            raise SearchError(f'macro "{name}" wants an expression that gives text, got "{body}"')
+        body = str(computed)
     out, i = [], 0
     while i < len(body):
         if body[i] == "`":
@@ -254,6 +270,30 @@ def _expand_text(call: str, macros: MacroLookup, depth: int) -> str:
         if len(out) > EXPANDED_TEXT_LIMIT:
             raise SearchError(f"macros expand to more than {EXPANDED_TEXT_LIMIT:,} characters")
     return "".join(out)
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    return re.sub(r"\$([\w-]+)\$", lambda m: values.get(m.group(1), m.group(0)), text)
+
+
+def _validate(name: str, macro: MacroDefinition, values: Mapping[str, str], macros: Macros) -> None:
+    """Refuse arguments for which the validation is a condition that does not hold, or a text: that is the message then."""
+    verdict = macros.evaluate(_filled(macro.validation, values), values)
+    if verdict is True or verdict is None:
+        return
+    if isinstance(verdict, str):
+        raise SearchError(verdict)
+    raise SearchError(
+        _filled(macro.errormsg, values) or f'macro "{name}": these arguments are not valid: {macro.validation}'
+    )
+
+
+def _unknown_macro(name: str, count: int, macros: Macros) -> SearchError:
+    counts = macros.argument_counts(name)
+    if counts:
+        listed = " or ".join(str(c) for c in counts)
+        return SearchError(f'there is no macro "{name}" with {count} arguments: it takes {listed}')
+    return SearchError(f'there is no macro "{name}" with {count} arguments', hint=nearest(name, macros.names()))
 
 
 def split_arguments(text: str) -> Sequence[str]:

@@ -58,7 +58,7 @@ def delete_data_model(name: str, parts: WithParts, identity: Asking) -> dict[str
 def checked(definition: dict[str, Any], parts: Parts) -> Model:
     """The model that a definition describes, with every text in it read. Raises UserError."""
     model = read_model(definition)
-    check_texts(model, parts.engine.knowledge.macro, parts.engine.check_stages)
+    check_texts(model, parts.engine.macros, parts.engine.check_stages)
     return model
 
 
