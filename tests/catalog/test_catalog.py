@@ -220,7 +220,7 @@ def test_a_lookup_gives_back_typed_columns(catalog):
 
 @pytest.mark.parametrize("name", ["../catalog.db", "/etc/passwd", "a/b", "", ".hidden", "a\x00b"])
 def test_a_lookup_name_cannot_leave_the_folder(catalog, name):
-    with pytest.raises(UserError, match="a lookup name wants"):
+    with pytest.raises(UserError, match="a name wants"):
         catalog.lookups.read(name)
 
 

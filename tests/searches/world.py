@@ -51,6 +51,7 @@ class MemoryKnowledge:
     settings: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
     version: int = 0
     records: dict[str, pa.Table] = field(default_factory=dict)
+    files: dict[str, pa.Table] = field(default_factory=dict)
     saved: dict[str, SavedText] = field(default_factory=dict)
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -118,6 +119,15 @@ class MemoryKnowledge:
     def default_indexes(self, user: str) -> list[str]:
         return [name for name, kind in self.datatypes.items() if kind == "event" and not name.startswith("_")]
 
+    def csv_file(self, name: str) -> pa.Table | None:
+        return self.files.get(name)
+
+    def save_csv_file(self, name: str, table: pa.Table) -> None:
+        self.files[name] = table
+
+    def csv_files(self) -> list[str]:
+        return sorted(self.files)
+
     def saved_search(self, name: str) -> SavedText | None:
         return self.saved.get(name)
 
@@ -137,6 +147,7 @@ class MemoryKnowledge:
         self.settings.clear()
         self.records.clear()
         self.saved.clear()
+        self.files.clear()
         self.models.clear()
         self.version += 1
         self.datatypes.update(main="event", metrics="metric", traces="trace", _internal="event", summary="event")

@@ -34,6 +34,8 @@ class Catalog:
         self.data_models = DataModels(sessions, clock)
         self.macros = Macros(sessions)
         self.lookups = Lookups(data / "lookups")
+        self.csv_files = Lookups(data / "csv")
+        """What `outputcsv` wrote, kept as lookups are."""
         self.stanzas = {kind: StanzaStore(sessions, clock, kind) for kind in SHAPES}
         """The settings of props, transforms, eventtypes, tags and collections, by kind."""
         self.collections = Collections(data / "collections")

@@ -215,7 +215,7 @@ class Lookups:
 
     def _path(self, name: str) -> Path:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,200}", name):
-            raise UserError(f'a lookup name wants letters, digits and _ . -, got "{name}"')
+            raise UserError(f'a name wants letters, digits and _ . -, got "{name}"')
         return self._folder / (name if name.endswith(".csv") else f"{name}.csv")
 
 
@@ -328,6 +328,18 @@ class CatalogKnowledge:
         What `collect` wrote to `summary` was made of other events, which would be found twice.
         """
         return [n for n, t in self.indexes().items() if t == "event" and n != "summary" and not n.startswith("_")]
+
+    def csv_file(self, name: str) -> pa.Table | None:
+        """The rows of a CSV file that a search wrote, or None."""
+        return self._catalog.csv_files.read(name)
+
+    def save_csv_file(self, name: str, table: pa.Table) -> None:
+        """Writes a CSV file."""
+        self._catalog.csv_files.write(name, table)
+
+    def csv_files(self) -> list[str]:
+        """Names of CSV files that searches wrote."""
+        return [one["name"] for one in self._catalog.csv_files.list()]
 
     def saved_search(self, name: str) -> SavedText | None:
         """A saved search with its time range, or None."""

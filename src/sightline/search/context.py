@@ -52,6 +52,15 @@ class Knowledge(Protocol):
     def lookups(self) -> list[str]:
         """Names of lookups."""
 
+    def csv_file(self, name: str) -> pa.Table | None:
+        """The rows of a CSV file that a search wrote; None when there is none."""
+
+    def save_csv_file(self, name: str, table: pa.Table) -> None:
+        """Write a CSV file, in place of one of the same name. Raises UserError for a name that is none."""
+
+    def csv_files(self) -> list[str]:
+        """Names of CSV files that searches wrote."""
+
     def macros(self) -> list[str]:
         """Names of macros."""
 

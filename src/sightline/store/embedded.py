@@ -375,6 +375,10 @@ class EmbeddedStore:
             for partition_id in self._partitions(table, index):
                 self.execute(f"ALTER TABLE sightline.{table} DROP PARTITION ID {quote(partition_id)}")
 
+    def delete_rows(self, table: str, condition: str) -> None:
+        """Take the rows for which a condition is true out of a table. No query that begins afterwards sees them."""
+        self._run(f"DELETE FROM {table} WHERE {condition}" + settings_clause({"lightweight_deletes_sync": 2}), None)
+
     def delete_before(self, index: str, time_s: float) -> int:
         """Drop an index's partitions (months) that lie wholly before a time; returns how many."""
         dropped = 0

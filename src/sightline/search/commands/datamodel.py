@@ -115,6 +115,9 @@ class From(Command):
             if arguments.accept("=") and arguments.done:
                 raise SearchError("a name is expected, got the end", arguments.peek().span)
             name = "" if arguments.done else arguments.name("a name")
+        while not arguments.done and arguments.peek().glued and arguments.peek().kind in ("word", "string"):
+            # "Model"."Dataset": every part in quotes of its own.
+            name += arguments.next().text
         what = what.lower()
         if what not in KINDS:
             raise SearchError(

@@ -165,8 +165,9 @@ class DatasetRows:
         own = self.model.fields_of(self.name)
         for bare, (_, path) in own.items():
             fields[f"{path}.{bare}"] = self.relation.field(bare)
-        if not strict:
-            fields |= {name: value for name, value in self.relation.fields.items() if name not in own and name not in fields}
+        if strict:
+            return self._only(fields)
+        fields |= {name: value for name, value in self.relation.fields.items() if name not in own and name not in fields}
         return self.relation.with_fields(fields)
 
     def flat(self, *, strict: bool = True) -> Relation:
@@ -174,7 +175,11 @@ class DatasetRows:
         if not strict:
             return self.relation
         names = [*self._inherited(), *self.model.fields_of(self.name)]
-        return self.relation.with_fields({name: self.relation.field(name) for name in names})
+        return self._only({name: self.relation.field(name) for name in names})
+
+    def _only(self, fields: dict[str, Value]) -> Relation:
+        """The rows with these fields, and none that the text of an event may hold besides."""
+        return dataclasses.replace(self.relation, fields=fields, unlisted=None)
 
     def _inherited(self) -> dict[str, Value]:
         wanted = ("_time", "_raw", "host", "source", "sourcetype", "index", "_indextime")

@@ -1,0 +1,161 @@
+"""`inputcsv` and `outputcsv`: rows kept as CSV files in a folder of the data directory, by name."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from sightline.errors import SearchError, nearest
+from sightline.search.commands.lookup import merge_rows
+from sightline.search.commands.subsearch import cell_text
+from sightline.search.context import Context
+from sightline.search.planner import values as v
+from sightline.search.planner.lower import lower_predicate
+from sightline.search.planner.relation import Relation
+from sightline.search.planner.values import Type
+from sightline.search.registry import Command, command
+from sightline.search.syntax.arguments import Arguments, option, print_name, print_options
+from sightline.search.syntax.predicates import PredicateReader, print_predicate
+from sightline.search.syntax.tree import Predicate
+
+
+@command("inputcsv", kind="generating")
+@dataclass
+class InputCsv(Command):
+    """Reads the rows of a CSV file that `outputcsv` wrote.
+
+    Syntax: inputcsv [append=<bool>] [strict=<bool>] [start=<n>] [max=<n>] [events=<bool>] <file> [where <conditions>]
+    Example: | inputcsv start=100 max=50 report.csv where status>=500
+
+    The file lies in the folder `csv` of the data directory; a name cannot lead out of it, and `.csv` may be left away.
+    Conditions are those of search. `events=true` gives the rows as events; with `append=true` they come after the current
+    ones. Numbers are read as such where a whole column is numeric; an empty cell is absent.
+    """
+
+    append: bool = option(False, help="keep the current rows before them")
+    strict: bool = option(False, help="accepted for compatibility; a file that is not there always fails")
+    start: int = option(0, minimum=0, help="rows to skip")
+    max: int = option(0, minimum=0, help="at most so many rows; 0 is all")
+    events: bool = option(False, help="give events")
+    name: str = ""
+    predicate: Predicate | None = None
+
+    @classmethod
+    def read(cls, arguments: Arguments) -> InputCsv:
+        given = arguments.options(cls)
+        _refuse_dispatch(arguments)
+        error = arguments.unknown_option(cls)
+        if error:
+            raise error
+        name = arguments.name("a file's name")
+        given.update(arguments.options(cls))
+        predicate = None
+        if arguments.accept_word("where"):
+            reader = PredicateReader(arguments.tokens[arguments.position :], arguments.stage.arguments.end)
+            predicate = reader.all_of()
+            if not reader.done:
+                raise SearchError(f'"{reader.peek().text}" is not expected here', reader.peek().span)
+        else:
+            arguments.finish()
+        return cls(name=name, predicate=predicate, **given)
+
+    def print_arguments(self) -> list[str]:
+        where = ["where", print_predicate(self.predicate)] if self.predicate is not None else []
+        return [*print_options(self), print_name(self.name), *where]
+
+    def lower(self, relation: Relation, context: Context) -> Relation:
+        table = context.knowledge.csv_file(self.name)
+        if table is None:
+            known = context.knowledge.csv_files()
+            listed = f"; files: {', '.join(known)}" if known else "; outputcsv writes one"
+            raise SearchError(f'there is no file "{self.name}"{listed}', hint=nearest(self.name, known))
+        rows = context.relation_of(table)
+        if self.predicate is not None:
+            rows = rows.filtered(lower_predicate(self.predicate, rows, context))
+        if self.start or self.max:
+            rows, position = rows.numbered()
+            conditions: list[v.Value] = [v.call("greater", position, v.integer(self.start), type=Type.BOOL)]
+            if self.max:
+                conditions.append(v.call("lessOrEquals", position, v.integer(self.start + self.max), type=Type.BOOL))
+            rows = rows.filtered(v.both(conditions))
+        if self.append and relation.fields:
+            return relation.union([rows])
+        return dataclasses.replace(rows, kind="events") if self.events else rows
+
+
+def _refuse_dispatch(arguments: Arguments) -> None:
+    token = arguments.peek()
+    if token.is_word("dispatch") and arguments.peek(1).is_("="):
+        if arguments.peek(2).text.lower() in ("f", "false", "0", "no"):
+            arguments.position += 3
+            return
+        raise SearchError("dispatch is not available: files are kept by name, not with a job", token.span)
+
+
+@command("outputcsv", kind="dataset")
+@dataclass
+class OutputCsv(Command):
+    """Writes the rows to a CSV file, and passes them on.
+
+    Syntax: outputcsv [append=<bool>] [create_empty=<bool>] [override_if_empty=<bool>] [usexml=<bool>] [singlefile=<bool>]
+        [<file>]
+    Example: index=web | stats count BY host | outputcsv report.csv
+
+    The file lies in the folder `csv` of the data directory. It replaces one of the same name, unless `append=true` adds to
+    it. Fields that begin with an underscore are written too, except those that only the engine knows. Several values of a
+    field are written on lines of one cell. Without a name, each row as CSV is put into its field `_xml`.
+    """
+
+    append: bool = option(False, help="add to the file's rows")
+    create_empty: bool = option(False, help="make the file even when there are no rows")
+    override_if_empty: bool = option(True, help="empty the file when there are no rows")
+    usexml: bool = option(False, help="accepted for compatibility")
+    singlefile: bool = option(True, help="accepted for compatibility; there is one file")
+    name: str = ""
+
+    @classmethod
+    def read(cls, arguments: Arguments) -> OutputCsv:
+        given = arguments.options(cls)
+        _refuse_dispatch(arguments)
+        given.update(arguments.options(cls))
+        error = arguments.unknown_option(cls)
+        if error:
+            raise error
+        name = "" if arguments.done else arguments.name("a file's name")
+        given.update(arguments.options(cls))
+        arguments.finish()
+        return cls(name=name, **given)
+
+    def print_arguments(self) -> list[str]:
+        return [*print_options(self), *([print_name(self.name)] if self.name else [])]
+
+    def lower(self, relation: Relation, context: Context) -> Relation:
+        held = context.held(relation)
+        if context.dry:
+            return held
+        table = context.table_of(held)
+        if not self.name:
+            return context.relation_of(context.python_step(str(self), lambda: _with_text(table)), kind=held.kind)
+        table = table.select([name for name in table.column_names if name and not name.endswith("{}")])
+        existing = context.knowledge.csv_file(self.name)
+        if table.num_rows == 0 and ((existing is None and not self.create_empty) or not self.override_if_empty):
+            return held
+        if existing is not None and self.append:
+            table = merge_rows(existing, table, "")
+        context.knowledge.save_csv_file(self.name, table)
+        context.inform(f'{table.num_rows:,} rows are in "{self.name}"')
+        return held
+
+
+def _with_text(table: pa.Table) -> pa.Table:
+    names = [name for name in table.column_names if name and not name.startswith("_")]
+    texts = []
+    for row in table.select(names).to_pylist():
+        out = io.StringIO()
+        csv.writer(out, lineterminator="").writerow([cell_text(row[name]) for name in names])
+        texts.append(out.getvalue())
+    return table.append_column("_xml", pa.array(texts, pa.string()))
