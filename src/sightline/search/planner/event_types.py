@@ -175,11 +175,12 @@ class EventTypes:
             found[f"{TAG}::{field}"] = Deferred(Type.MULTI, lambda of_field=of_field: self.tag_value(relation, of_field))
         return found
 
-    def event_type_value(self, relation: Relation) -> Value:
-        """The names of the event types that an event is of."""
-        usable = [(name, predicate) for name in self.names if (predicate := self.usable(name)) is not None]
+    def event_type_value(self, relation: Relation, names: Iterable[str] | None = None) -> Value:
+        """The names of the event types that an event is of, of all or of the named ones."""
+        asked = self.names if names is None else names
+        usable = [(name, predicate) for name in asked if (predicate := self.usable(name)) is not None]
         conditions = [lower_predicate(predicate, relation, self._context) for _, predicate in usable]
-        return _chosen([v.multi([name]) for name, _ in usable], conditions)
+        return chosen([v.multi([name]) for name, _ in usable], conditions)
 
     def tag_value(self, relation: Relation, tagged: Iterable[TaggedValue]) -> Value:
         """The tags of an event, each once, in order."""
@@ -194,11 +195,10 @@ class EventTypes:
             if condition != v.FALSE:
                 lists.append(v.multi(one.tags))
                 conditions.append(condition)
-        distinct = v.call("arrayDistinct", _chosen(lists, conditions), type=Type.MULTI)
-        return v.call("arraySort", distinct, type=Type.MULTI)
+        return in_order(chosen(lists, conditions))
 
 
-def _chosen(lists: list[Value], conditions: list[Value]) -> Value:
+def chosen(lists: list[Value], conditions: list[Value]) -> Value:
     """The values of the lists whose conditions hold, one list after the other."""
     if not lists:
         return v.EMPTY_MULTI
@@ -206,6 +206,11 @@ def _chosen(lists: list[Value], conditions: list[Value]) -> Value:
     given = v.call("array", *lists, type=Type.MULTI)
     truths = v.call("array", *(v.call("toBool", c, type=Type.BOOL) for c in conditions), type=Type.MULTI)
     return v.call("arrayFlatten", v.call("arrayFilter", holds, given, truths, type=Type.MULTI), type=Type.MULTI)
+
+
+def in_order(values: Value) -> Value:
+    """The values, each once."""
+    return v.call("arraySort", v.call("arrayDistinct", values, type=Type.MULTI), type=Type.MULTI)
 
 
 def _any(alternatives: list[Predicate]) -> Predicate:
