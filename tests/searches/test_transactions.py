@@ -14,7 +14,7 @@ from world import NOW, World
 from sightline.search.planner.pieces import piece_starts
 
 on_rows = settings(
-    max_examples=25,
+    max_examples=20,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
