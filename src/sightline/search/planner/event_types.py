@@ -54,9 +54,10 @@ class TaggedValue:
 class EventTypes:
     """The event types and tags that one search sees."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, more: Mapping[str, Mapping[str, str]] | None = None) -> None:
+        """`more` are stanzas beside, or in place of, those that are kept."""
         self._context = context
-        self._stanzas = context.knowledge.stanzas("eventtypes")
+        self._stanzas = {**context.knowledge.stanzas("eventtypes"), **(more or {})}
         self._known: dict[str, Predicate | None] = {}
         self.tagged = tagged_values(context.knowledge)
 
@@ -275,10 +276,3 @@ def _has_subsearch(predicate: Predicate) -> bool:
     if isinstance(predicate, Negation):
         return _has_subsearch(predicate.operand)
     return isinstance(predicate, SubsearchPredicate)
-
-
-def check_event_type(name: str, settings: Mapping[str, str], context: Context) -> None:
-    """Refuse an event type that is no condition, or that would refer to itself."""
-    types = EventTypes(context)
-    types._stanzas = {**types._stanzas, name: dict(settings)}
-    types.predicate(name)

@@ -195,11 +195,12 @@ class _Builder:
         before = self.relation
         fields = dict(before.fields)
         for rule in self._rules("FIELDALIAS-"):
-            pairs = _ALIAS.findall(rule.text)
-            if not pairs:
-                self._skip(rule, SearchError(f'wanted field AS field, got "{rule.text}"'))
-            for original, word, alias in pairs:
-                original, alias = original.strip('"'), alias.strip('"')
+            try:
+                pairs = read_aliases(rule.text)
+            except SearchError as error:
+                self._skip(rule, error)
+                continue
+            for original, only_new, alias in pairs:
                 if alias in STORED:
                     continue
                 value, former = before.field(original), fields.get(alias, v.NULL)
@@ -207,7 +208,7 @@ class _Builder:
                 self.in_text.discard(alias)
                 if in_text:
                     self.in_text.add(alias)
-                if word.upper() == "ASNEW" and former.type is not Type.NULL:
+                if only_new and former.type is not Type.NULL:
                     value = first_present([former, value])
                 fields[alias] = _chosen(rule.condition(self.base), value, former)
         self.relation = dataclasses.replace(before, fields=_present(fields))
@@ -241,6 +242,14 @@ class _Builder:
             fields = joined.fields | {name: value for name, value in found.items() if name not in STORED}
             self.in_text -= found.keys()
             self.relation = dataclasses.replace(joined, fields=_present(fields))
+
+
+def read_aliases(text: str) -> list[tuple[str, bool, str]]:
+    """The pairs of a `FIELDALIAS-` setting: field, whether its alias only fills, alias."""
+    pairs = _ALIAS.findall(text)
+    if not pairs or _ALIAS.sub("", text).strip(" ,"):
+        raise SearchError(f'wanted field AS field, or field ASNEW field, got "{text}"')
+    return [(original.strip('"'), word.upper() == "ASNEW", alias.strip('"')) for original, word, alias in pairs]
 
 
 def read_lookup(text: str) -> Use:

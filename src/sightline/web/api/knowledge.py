@@ -7,8 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
+from sightline.catalog.knowledge import MacroText
 from sightline.catalog.models import Macro
 from sightline.errors import NotFound
+from sightline.search.configured import check_macro
 from sightline.web.export import MEDIA_TYPES, export
 from sightline.web.parts import Asking, WithParts
 
@@ -17,11 +19,18 @@ macros = APIRouter(prefix="/macros", tags=["macros"])
 
 
 class NewMacro(BaseModel):
-    """A macro; `$name$` in the definition stands for an argument."""
+    """A macro; `$name$` in the definition stands for an argument.
+
+    `validation` is an expression over the arguments: a condition, or a text that says what is wrong. With `iseval` the
+    definition is an expression that gives the text.
+    """
 
     name: str
     definition: str
     arguments: list[str] = []
+    validation: str = ""
+    errormsg: str = ""
+    iseval: bool = False
 
 
 @lookups.get("")
@@ -62,7 +71,9 @@ def list_macros(parts: WithParts) -> list[dict[str, Any]]:
 @macros.post("", status_code=201)
 def save_macro(body: NewMacro, parts: WithParts, _: Asking) -> dict[str, Any]:
     """Defines a macro, in place of one with the same name and number of arguments."""
-    return _describe(parts.catalog.macros.save(body.name, body.definition, body.arguments))
+    rules = {"validation": body.validation, "errormsg": body.errormsg, "iseval": body.iseval}
+    check_macro(body.name, MacroText(body.definition, tuple(body.arguments), **rules))
+    return _describe(parts.catalog.macros.save(body.name, body.definition, body.arguments, **rules))
 
 
 @macros.delete("/{macro_id}")
@@ -73,4 +84,13 @@ def delete_macro(macro_id: int, parts: WithParts) -> dict[str, Any]:
 
 
 def _describe(macro: Macro) -> dict[str, Any]:
-    return {"id": macro.id, "name": macro.name, "definition": macro.definition, "arguments": macro.arguments}
+    return {
+        "id": macro.id,
+        "name": macro.name,
+        "definition": macro.definition,
+        "arguments": macro.arguments,
+        "validation": macro.validation,
+        "errormsg": macro.errormsg,
+        "iseval": macro.iseval,
+        "app": macro.app,
+    }
