@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,12 +16,41 @@ from sightline.config import Settings
 from sightline.ml import ModelRegistry
 from sightline.search import registry
 from sightline.search.engine import SearchEngine
+from sightline.search.jobs import JobManager
 
 DOCS = Path(__file__).parents[2] / "docs"
 registry.load()
 COMMANDS = sorted({entry.name: entry for entry in registry.COMMANDS.values()}.items())
 FUNCTIONS = sorted({**registry.FUNCTIONS, **registry.AGGREGATES}.items())
 NOW = 1_700_000_000.0
+MODEL = {
+    "modelName": "Web",
+    "objects": [
+        {
+            "objectName": "Web",
+            "parentName": "BaseEvent",
+            "constraints": [{"search": "index=web"}],
+            "fields": [{"fieldName": name} for name in ("status", "method", "user")],
+        },
+        {"objectName": "Proxy", "parentName": "Web", "constraints": [{"search": "status=*"}]},
+    ],
+}
+
+
+class Program:
+    """What is around the searches of the examples: resources to read, and somebody who takes messages."""
+
+    def role(self, user):
+        return "admin"
+
+    def resource(self, path, arguments, user):
+        return [{"title": "Errors by host", "cron_schedule": "", "next_scheduled_time": ""}]
+
+    def send_alert(self, action, parameters, rows, about):
+        return "taken"
+
+    def send_email(self, message, rows, about):
+        return "taken"
 
 
 def generator():
@@ -40,7 +70,7 @@ def test_the_pages_are_up_to_date() -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(store, tmp_path_factory) -> SearchEngine:
+def engine(store, tmp_path_factory) -> Iterator[SearchEngine]:
     """A small world in which the examples make sense."""
     folder = tmp_path_factory.mktemp("examples")
     write_database(folder / "iplocation.mmdb", {"198.51.101.0/24": {"city": {"names": {"en": "Bonn"}}}})
@@ -94,7 +124,17 @@ def engine(store, tmp_path_factory) -> SearchEngine:
             }
         ),
     )
-    return SearchEngine(store, CatalogKnowledge(catalog), ModelRegistry(folder / "models"), Settings(data=folder))
+    catalog.data_models.save(MODEL)
+    catalog.searches.create(name="Errors by host", search="index=web | stats count by host")
+    catalog.csv_files.write("report.csv", pa.table({"status": [200, 500]}))
+    times = {"info_min_time": [0.0, 60.0], "info_max_time": [60.0, 120.0]}
+    store.append_events("summary", pa.table({"_time": [NOW - 9, NOW - 8], "source": ["nightly"] * 2, **times}))
+    made = SearchEngine(store, CatalogKnowledge(catalog), ModelRegistry(folder / "models"), Settings(data=folder))
+    made.surroundings = Program()
+    jobs = JobManager(made, made.settings, data_dir=folder)
+    jobs.wait(jobs.create("index=web | stats count by host", label="search: Errors by host", now=NOW).sid)
+    yield made
+    jobs.close()
 
 
 @pytest.mark.parametrize(("name", "entry"), COMMANDS, ids=[name for name, _ in COMMANDS])

@@ -27,7 +27,7 @@ class DataModelCommand(Command):
 
     Syntax: datamodel [<model> [<dataset> [search|flat|acceleration_search|search_string|flat_string]]]
         [strict_fields=<bool>]
-    Example: | datamodel Web Proxy search | stats count BY Web.Proxy.status
+    Example: | datamodel Web Proxy search | stats count BY Web.status
 
     Alone it gives a row for each data model with its JSON in `_raw`, with a model that one, with a dataset the dataset.
     `search` gives the dataset's rows, the fields with the dataset's path in front; `flat` without it;

@@ -42,7 +42,7 @@ class TStats(Command):
 
     Every stored field can be aggregated and grouped by, as can `PREFIX(text)`: what follows the text in terms of the raw
     event. Conditions are those of search, with `index=`, `earliest=` and `latest=`, words, TERM() and subsearches. Fields
-    of a dataset have its path in front (`Web.Proxy.status`); without a dataset the model's root is read, and `nodename`
+    of a dataset have its path in front (`Web.status`); without a dataset the model's root is read, and `nodename`
     names one below it. Every search reads all events, so that `summariesonly` changes nothing. With `_time` among the BY
     fields its values are the starts of buckets, of a length that suits the range unless `span` is given. A row that lacks
     a BY field is left out unless `fillnull_value` gives it one. `prestats=true` gives partial results for a `stats`,

@@ -1,7 +1,7 @@
 """A dataset as a search and as rows: constraints, calculations, and the names its fields go by.
 
 Hides: how a hierarchy becomes one pipeline. Enters: a model, a dataset's name, conditions on top. Leaves: the text of the
-search, or a relation whose fields have the dataset's path in front (`Web.Proxy.status`), as Splunk names them.
+search, or a relation whose fields have the path of the dataset that owns them in front (`Web.Proxy.status`), as Splunk names them.
 """
 
 from __future__ import annotations
