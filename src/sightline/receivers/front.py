@@ -37,6 +37,7 @@ from sightline.receivers import (
     otlp,
     prometheus,
     push,
+    scraping,
     signalfx,
     syslog,
     zipkin,
@@ -76,6 +77,7 @@ async def serve_front(
     """The same inside a running event loop; ends when `stop` is set or at a signal."""
     stop = stop or asyncio.Event()
     listen = settings.listen
+    jobs = scraping.read_jobs(settings.data / scraping.FILE)
     with contextlib.ExitStack() as closing:
         sockets = {
             name: closing.enter_context(contextlib.closing(_bind(name, address)))
@@ -122,6 +124,8 @@ async def serve_front(
         if listen.syslog_udp != "off":
             each = closing.enter_context(contextlib.closing(_bind("syslog_udp", listen.syslog_udp, socket.SOCK_DGRAM)))
             datagrams.append(await syslog.listen_datagrams(syslogs, each))
+        scraper = scraping.Scraper(acceptance, jobs, settings.ingest, clock)
+        scraper.start()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
@@ -139,6 +143,7 @@ async def serve_front(
                 server.close()
             for transport in datagrams:
                 transport.close()
+            await scraper.close()
             await syslogs.close()
             if grpc_server:
                 await grpc_server.stop(_GRACE_S)

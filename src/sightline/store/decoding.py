@@ -132,6 +132,7 @@ KINDS = {
         "hec:metrics", "metrics", "metrics", "BytesFrame", "String",
         "index metric_name _time _indextime value type host source sourcetype dims",
     ),
+    "scrape": Kind("prometheus:scrape", "metrics", "metrics", "BytesFrame", "String", _METRIC_COLUMNS),
     "zipkin": Kind("zipkin:spans", "spans", "traces", "BytesFrame", "String", _SPAN_COLUMNS),
     "loki": Kind("loki:push", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS),
     "lokiproto": Kind(
