@@ -77,6 +77,15 @@ class Segment:
         return f"{self.writer}/{self.path.stem}"
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a writer has made durable since it began."""
+
+    requests: int = 0
+    records: int = 0
+    size_bytes: int = 0
+
+
 def encode_frame(body: bytes, *, token: str = "", index: str = "", received_ms: int = 0, records: int = 0) -> bytes:
     """Length prefix and header of a frame, without the body, which follows."""
     token_bytes, index_bytes = token.encode(), index.encode()
@@ -164,7 +173,8 @@ class JournalWriter:
     """
 
     def __init__(self, root: Path, settings: IngestSettings, clock: Clock = system_clock) -> None:
-        self._root = root
+        self.root = root
+        self._written: dict[str, Written] = {}
         self._settings = settings
         self._clock = clock
         self._folder, self._lock_file = _new_writer_folder(root)
@@ -183,6 +193,10 @@ class JournalWriter:
         """The name of this writer's folder."""
         return self._folder.name
 
+    def written(self) -> dict[str, Written]:
+        """What was made durable so far, by kind of segment."""
+        return dict(self._written)
+
     def refusal(self) -> str:
         """Why an append would be refused at this moment; empty when it would be accepted."""
         if time.monotonic() > self._usage_due_at:
@@ -198,7 +212,7 @@ class JournalWriter:
         if refusal:
             raise JournalFull(refusal)
         head = encode_frame(body, token=token, index=index, received_ms=int(self._clock() * 1000), records=records)
-        item = _Item(kind, head, body, Future())
+        item = _Item(kind, head, body, records, Future())
         with self._condition:
             if self._stopping:
                 raise JournalFull("the journal is closing", 1)
@@ -292,6 +306,9 @@ class JournalWriter:
             for item in items:
                 item.done.set_exception(failure)
             return
+        before = self._written.get(kind, Written())
+        records = sum(item.records for item in items)
+        self._written[kind] = Written(before.requests + len(items), before.records + records, before.size_bytes + written)
         for item in items:
             item.done.set_result(None)
 
@@ -330,7 +347,7 @@ class JournalWriter:
 
     def _room(self) -> str:
         started = time.monotonic()
-        self._waiting_bytes, self._waiting_segments = _waiting(self._root)
+        self._waiting_bytes, self._waiting_segments = _waiting(self.root)
         ended = time.monotonic()
         self._usage_due_at = ended + max(_USAGE_INTERVAL_S, (ended - started) / _USAGE_SHARE)
         if self._waiting_bytes >= self._settings.journal_max_bytes:
@@ -338,7 +355,7 @@ class JournalWriter:
                 f"the journal holds {self._waiting_bytes} bytes that wait to be loaded,"
                 f" wanted less than {self._settings.journal_max_bytes}"
             )
-        disk = os.statvfs(self._root)
+        disk = os.statvfs(self.root)
         free = disk.f_bavail * disk.f_frsize
         if free < self._settings.disk_reserve_bytes:
             return f"the disk has {free} bytes free, wanted at least {self._settings.disk_reserve_bytes}"
@@ -350,6 +367,7 @@ class _Item:
     kind: str
     head: bytes
     body: bytes
+    records: int
     done: Future[None]
 
 

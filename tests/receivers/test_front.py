@@ -198,3 +198,25 @@ def test_settings_ask_for_a_token_on_loopback_too(tmp_path, tokens):
         assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
     finally:
         front.close()
+
+
+def test_our_own_metrics_are_exposed(front, load):
+    """What Prometheus' client parses, with counts that add up to what was sent."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    headers = {"Authorization": "Splunk hec-good"}
+    body = '{"event":"a"}{"event":"b"}'
+    assert httpx.post(front.main + "/services/collector", content=body, headers=headers).status_code == 200
+    assert httpx.post(front.main + "/services/collector", content=body).status_code == 401
+    answer = httpx.get(front.main + "/metrics")
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/plain")
+    samples = {
+        (s.name, *s.labels.values()): s.value
+        for family in text_string_to_metric_families(answer.text)
+        for s in family.samples
+    }
+    assert samples["sightline_journal_records_total", "hec"] == 2
+    assert samples["sightline_journal_requests_total", "hec"] == 1
+    assert samples["sightline_refused_records_total", "hec:events"] == 1
+    assert samples["sightline_accepting",] == 1 and samples["process_resident_memory_bytes",] > 1e6
+    assert httpx.get(front.main + "/metrics", headers={"Authorization": "Bearer nonsense"}).status_code == 401

@@ -72,7 +72,9 @@ class Acceptance:
         self._refusals.add(source, refusal.message, token=token, index=index, records=records)
         return refusal
 
-    def grant(self, headers: Mapping[str, str], source: str, *, needs_token: bool) -> TokenGrant | None:
+    def grant(
+        self, headers: Mapping[str, str], source: str, *, needs_token: bool, kinds: tuple[str, ...] = TOKEN_KINDS
+    ) -> TokenGrant | None:
         """What the sender may do; None for a sender without a token where none is needed. Raises Refused."""
         secret = secret_of(headers)
         if not secret and not needs_token:
@@ -80,8 +82,8 @@ class Acceptance:
         if not secret:
             raise self.refused(Refused(401, "a token is required: send it as `Authorization: Bearer <token>`"), source)
         found = self._tokens.find(secret)
-        if found is None or found.kind not in TOKEN_KINDS:
-            wanted = " or ".join(TOKEN_KINDS)
+        if found is None or found.kind not in kinds:
+            wanted = " or ".join(kinds)
             raise self.refused(Refused(401, f"the token is not a valid token of kind {wanted}"), source)
         if found.disabled:
             raise self.refused(Refused(403, f'the token "{found.name}" is disabled'), source, token=found.name)

@@ -32,6 +32,7 @@ from sightline.journal import JournalWriter
 from sightline.receivers import (
     collectd,
     elasticsearch,
+    exposition,
     hec,
     loki,
     otlp,
@@ -107,8 +108,9 @@ async def serve_front(
             # A client keeps cookies by default: one person's session would then go along with everybody's requests.
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
         )
+        own = exposition.Exposition(acceptance, journal, refusals)
         apps = {
-            "http": lambda: main_app(receiver, collector, acceptance, settings, engine),
+            "http": lambda: main_app(receiver, collector, acceptance, settings, engine, own),
             "otlp_http": lambda: otlp_app(receiver, settings),
             "hec": lambda: hec_app(collector),
         }
@@ -162,6 +164,7 @@ def main_app(
     acceptance: Acceptance,
     settings: Settings,
     engine: httpx.AsyncClient,
+    own: exposition.Exposition,
 ) -> Starlette:
     """The main port: every receiver over HTTP, and everything else from the engine."""
     needs_token = _needs_token(settings, settings.listen.http)
@@ -182,6 +185,7 @@ def main_app(
                 for endpoint in (zipkin.SPANS, signalfx.DATAPOINTS, signalfx.EVENTS, collectd.VALUES)
                 for route in push.routes(acceptance, endpoint, needs_token=needs_token)
             ),
+            *own.routes(needs_token=needs_token),
             Route("/{path:path}", pass_on, methods=methods),
         ]
     )

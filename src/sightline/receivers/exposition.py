@@ -1,0 +1,62 @@
+"""Our own metrics for Prometheus, at /metrics: what was received, refused and waits, and what the process uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from sightline.journal import JournalWriter, journal_bytes
+from sightline.receivers.acceptance import TOKEN_KINDS, Acceptance, Refused
+from sightline.receivers.refusals import Refusals
+
+
+class Exposition:
+    """The counts of this process at the moment of a scrape."""
+
+    def __init__(self, acceptance: Acceptance, journal: JournalWriter, refusals: Refusals) -> None:
+        self._acceptance = acceptance
+        self._journal = journal
+        self._refusals = refusals
+        self._registry = CollectorRegistry()
+        self._registry.register(self)  # type: ignore[arg-type]
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics that are ours alone."""
+        requests = CounterMetricFamily("sightline_journal_requests", "Requests made durable.", labels=["kind"])
+        records = CounterMetricFamily("sightline_journal_records", "Records made durable.", labels=["kind"])
+        size = CounterMetricFamily("sightline_journal_written_bytes", "Bytes made durable.", labels=["kind"])
+        for kind, counts in self._journal.written().items():
+            requests.add_metric([kind], counts.requests)
+            records.add_metric([kind], counts.records)
+            size.add_metric([kind], counts.size_bytes)
+        refused = CounterMetricFamily("sightline_refused_records", "Records refused.", labels=["source"])
+        for source, count in self._refusals.totals().items():
+            refused.add_metric([source], count)
+        waiting = GaugeMetricFamily("sightline_journal_waiting_bytes", "Bytes that wait to be loaded.")
+        waiting.add_metric([], journal_bytes(self._journal.root))
+        accepting = GaugeMetricFamily(
+            "sightline_accepting", "1 while requests are accepted, 0 while they should come later."
+        )
+        accepting.add_metric([], 0 if self._journal.refusal() else 1)
+        yield from (requests, records, size, refused, waiting, accepting)
+
+    def routes(self, *, needs_token: bool) -> list[Route]:
+        """The route of one listener."""
+
+        def expose(request: Request) -> Response:
+            try:
+                self._acceptance.grant(request.headers, "metrics", needs_token=needs_token, kinds=("api", *TOKEN_KINDS))
+            except Refused as refusal:
+                return PlainTextResponse(refusal.message, refusal.status, refusal.headers)
+            encode, content_type = choose_encoder(request.headers.get("accept", ""))
+            return Response(encode(self._registry), headers={"Content-Type": content_type})
+
+        return [Route("/metrics", expose, methods=["GET"])]
