@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sightline.ml.requests import ApplyRequest, Context, FitRequest, SampleRequest, ScoreRequest, split_model_name
     from sightline.ml.sampling import check_sample, sample
     from sightline.ml.scoring import SCORERS, check_score, find_scorer, score
+    from sightline.ml.text_clusters import leader_clusters
     from sightline.ml.training import COMMON_PARAMETERS, FitResult, check_fit, fit
 
 _HOMES = {
@@ -36,6 +37,7 @@ _HOMES = {
     "requests": ("ApplyRequest", "Context", "FitRequest", "SampleRequest", "ScoreRequest", "split_model_name"),
     "sampling": ("check_sample", "sample"),
     "scoring": ("SCORERS", "check_score", "find_scorer", "score"),
+    "text_clusters": ("leader_clusters",),
     "training": ("COMMON_PARAMETERS", "FitResult", "check_fit", "fit"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -68,6 +70,7 @@ __all__ = [
     "forecast",
     "forecast_together",
     "ks_statistic",
+    "leader_clusters",
     "load_applier",
     "population_stability_index",
     "prepare_apply",
