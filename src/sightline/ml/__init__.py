@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from sightline.ml.decomposition import deseasonalised
     from sightline.ml.drift import compare_fields, ks_statistic, population_stability_index
     from sightline.ml.forecasting import Forecast, forecast, forecast_together
+    from sightline.ml.kmeans import Clusters, kmeans_clusters
     from sightline.ml.model import Model
     from sightline.ml.models import ModelRegistry
+    from sightline.ml.novelty import likeness, unexpectedness
     from sightline.ml.periods import find_period
     from sightline.ml.preparation import Limits
     from sightline.ml.requests import ApplyRequest, Context, FitRequest, SampleRequest, ScoreRequest, split_model_name
@@ -30,8 +32,10 @@ _HOMES = {
     "decomposition": ("deseasonalised",),
     "drift": ("compare_fields", "ks_statistic", "population_stability_index"),
     "forecasting": ("Forecast", "forecast", "forecast_together"),
+    "kmeans": ("Clusters", "kmeans_clusters"),
     "model": ("Model",),
     "models": ("ModelRegistry",),
+    "novelty": ("likeness", "unexpectedness"),
     "periods": ("find_period",),
     "preparation": ("Limits",),
     "requests": ("ApplyRequest", "Context", "FitRequest", "SampleRequest", "ScoreRequest", "split_model_name"),
@@ -48,6 +52,7 @@ __all__ = [
     "SCORERS",
     "Applier",
     "ApplyRequest",
+    "Clusters",
     "Context",
     "FitRequest",
     "FitResult",
@@ -69,8 +74,10 @@ __all__ = [
     "fit",
     "forecast",
     "forecast_together",
+    "kmeans_clusters",
     "ks_statistic",
     "leader_clusters",
+    "likeness",
     "load_applier",
     "population_stability_index",
     "prepare_apply",
@@ -79,6 +86,7 @@ __all__ = [
     "split_model_name",
     "summarise",
     "summary",
+    "unexpectedness",
 ]
 
 
