@@ -13,6 +13,7 @@ A script is read line by line. A comment (`#`) states a rule; below it stand one
     conf datamodel           a data model: its JSON below, indented
     clear                    forgets everything that was loaded or stored
     search TEXT              a search; lines right below it that begin with `|` belong to it
+    expect shown             the rows below are as people see them: formats applied
     expect ordered           the rows below come in this order (otherwise they are a bag)
     expect nothing           no rows
     expect warning TEXT      a warning that contains TEXT; every warning must be expected
@@ -126,6 +127,7 @@ class Expectation:
     """What a search must answer."""
 
     ordered: bool = False
+    shown: bool = False
     nothing: bool = False
     warnings: list[str] = field(default_factory=list)
     error: str | None = None
@@ -151,6 +153,8 @@ class Answer:
 
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[Any]] = ()
+    shown_rows: Sequence[Sequence[Any]] = ()
+    """The same rows with the texts that people see."""
     warnings: Sequence[str] = ()
     error: str | None = None
     error_position: tuple[int, int] | None = None
@@ -189,7 +193,7 @@ def compare(expectation: Expectation, answer: Answer, check_position: bool = Tru
         return f"wanted no rows, got {len(answer.rows)}:\n{_plain(answer)}" if answer.rows else ""
     if expectation.table is None:
         return ""
-    return _compare_rows(expectation.table, answer, expectation.ordered)
+    return _compare_rows(expectation.table, answer, expectation.ordered, expectation.shown)
 
 
 def rewrite(text: str, changes: Iterable[tuple[Search, Answer]]) -> str:
@@ -304,8 +308,9 @@ class _Parser:
         expectation.table = self.table()
         if expectation.table is not None and (expectation.nothing or expectation.error is not None):
             raise self.fail("rows below a search that is expected to give none")
-        if expectation.ordered and expectation.table is None:
-            raise self.fail("expect ordered needs rows")
+        for verb, wanted in (("ordered", expectation.ordered), ("shown", expectation.shown)):
+            if wanted and expectation.table is None:
+                raise self.fail(f"expect {verb} needs rows")
         if expectation.table is None and not said:
             raise ScriptError(f"{self.name}:{number}: a search without an expectation")
         return Search(number, "\n".join(parts), expectation, first, self.at, " ".join(self.rule))
@@ -314,6 +319,8 @@ class _Parser:
         verb, _, rest = words.partition(" ")
         if verb == "ordered" and not rest:
             expectation.ordered = True
+        elif verb == "shown" and not rest:
+            expectation.shown = True
         elif verb == "nothing" and not rest:
             expectation.nothing = True
         elif verb == "warning" and rest:
@@ -325,7 +332,7 @@ class _Parser:
                 rest = rest[place.end() :]
             expectation.error = rest
         else:
-            raise self.fail(f'wanted expect ordered, nothing, warning TEXT or error TEXT, got "expect {words}"')
+            raise self.fail(f'wanted expect ordered, shown, nothing, warning TEXT or error TEXT, got "expect {words}"')
 
     def table(self) -> Rows | None:
         rows: list[tuple[Cell, ...]] = []
@@ -401,10 +408,10 @@ def _visible(table: Rows | None, answer: Answer) -> list[int]:
     return [i for i, column in enumerate(answer.columns) if not column.startswith("_") or column in named]
 
 
-def _compare_rows(table: Rows, answer: Answer, ordered: bool) -> str:
+def _compare_rows(table: Rows, answer: Answer, ordered: bool, shown: bool) -> str:
     keep = _visible(table, answer)
     columns = [answer.columns[i] for i in keep]
-    rows = [[row[i] for i in keep] for row in answer.rows]
+    rows = [[row[i] for i in keep] for row in (answer.shown_rows if shown else answer.rows)]
     if columns != list(table.columns):
         return f"wanted the columns {list(table.columns)}\n   got the columns {columns}\n{_grid(columns, rows)}"
     left = list(range(len(rows)))
@@ -463,11 +470,13 @@ def _expectation_lines(expectation: Expectation, answer: Answer) -> list[str]:
         return [*lines, "expect nothing"]
     if expectation.ordered:
         lines.append("expect ordered")
+    if expectation.shown:
+        lines.append("expect shown")
     keep = _visible(expectation.table, answer)
     header = [write_value(answer.columns[i]) for i in keep]
     known = {cell for row in (expectation.table.rows if expectation.table else ()) for cell in row if cell.kind == "near"}
     body = []
-    for row in answer.rows:
+    for row in answer.shown_rows if expectation.shown else answer.rows:
         cells = []
         for i in keep:
             near = next((cell for cell in known if cell.matches(row[i])), None)

@@ -220,6 +220,7 @@ class World:
         return Answer(
             columns=result.table.column_names,
             rows=python_rows(result.table),
+            shown_rows=python_rows(result.shown_table),
             warnings=[m.text for m in result.messages if m.severity in ("warning", "warn")],
         )
 

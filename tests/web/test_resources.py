@@ -123,6 +123,27 @@ def test_no_rows_are_exported_too(ada, form, empty):
     assert answer.text.replace("status\n", '"status"\n').replace('""', '"') == empty
 
 
+def test_formats_are_shown_beside_the_values(ada):
+    text = 'index=web | stats count sum(eval(status*2)) as total by host | fieldformat total=tostring(total, "commas")'
+    sid = run(ada, text)["sid"]
+    results = f"{API}/search/jobs/{sid}/results"
+    page = ada.get(results).json()
+    assert [field["name"] for field in page["fields"]] == ["host", "count", "total"]
+    assert page["rows"] == [["web-1", 3, 1608], ["web-2", 3, 1800]]
+    assert page["display"] == {"total": ["1,608", "1,800"]}
+    assert ada.get(f"{results}?sort=total&desc=1&count=1").json()["display"] == {"total": ["1,800"]}
+    assert "total" in [field["name"] for field in ada.get(f"{API}/search/jobs/{sid}/fields").json()]
+    export = f"{API}/search/jobs/{sid}/export?format=json"
+    assert [row["total"] for row in ada.get(export).json()] == [1608, 1800]
+    assert [row["total"] for row in ada.get(f"{export}&display=true").json()] == ["1,608", "1,800"]
+    assert ada.get(f"{API}/search/jobs/{run(ada, 'index=web')['sid']}/results").json()["display"] == {}
+
+
+def test_a_job_says_what_to_mark(ada):
+    job = run(ada, 'index=web (ann OR "b c*") NOT cid | highlight "web-1", ann | iconify host, user')
+    assert job["presentation"] == {"marks": ["ann", "b c", "web-1"], "icons": ["host", "user"]}
+
+
 def test_an_unknown_form_is_refused(ada):
     sid = run(ada, "index=web | head 1")["sid"]
     answer = ada.get(f"{API}/search/jobs/{sid}/export?format=xml")

@@ -52,7 +52,9 @@ class OnServer:
                 jobs[:] = [job]
                 status.update(f"searching, {job.progress:.0%}")
 
-            table = self._client.search(text, earliest=earliest, latest=latest, on_progress=show)
+            table = self._client.search(
+                text, earliest=earliest, latest=latest, on_progress=show, display=self._form == "table"
+            )
         _tell_messages(jobs[0].messages)
         _print_rows(table, self._form)
 
@@ -76,7 +78,7 @@ class OnDirectory:
         """Run a search and print its rows."""
         result = self._parts.engine.run(text, earliest=earliest or None, latest=latest or None)
         _tell_messages([message.describe() for message in result.messages])
-        _print_rows(result.table, self._form)
+        _print_rows(result.shown_table if self._form == "table" else result.table, self._form)
 
     def explain(self, text: str, earliest: str, latest: str) -> None:
         """Print the stages of a search."""

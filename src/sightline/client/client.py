@@ -52,11 +52,12 @@ class Client:
         latest: str = "",
         max_count: int = 0,
         on_progress: Callable[[Job], None] | None = None,
+        display: bool = False,
     ) -> pa.Table:
         """Runs a search to its end and gives its rows. A search that is interrupted is cancelled on the server.
 
-        `max_count` keeps the newest events of a search for events; 0 keeps all. Raises SearchError when the search is wrong or
-        fails.
+        `max_count` keeps the newest events of a search for events; 0 keeps all. `display` gives fields that `fieldformat`
+        shows in another way as the shown texts. Raises SearchError when the search is wrong or fails.
         """
         job = self.start(text, earliest=earliest, latest=latest, max_count=max_count)
         try:
@@ -67,7 +68,7 @@ class Client:
             raise
         if job.state != "done":
             raise failure_of(job)
-        return self.results(job.sid)
+        return self.results(job.sid, display=display)
 
     def start(self, text: str, *, earliest: str = "", latest: str = "", max_count: int = 0) -> Job:
         """Starts a search and returns at once."""
@@ -94,9 +95,10 @@ class Client:
         """Cancels a search; one that has ended is not an error."""
         self._call("DELETE", f"/search/jobs/{sid}")
 
-    def results(self, sid: str) -> pa.Table:
-        """The rows of a search."""
-        with self._stream("GET", f"/search/jobs/{sid}/export", params={"format": "arrow"}) as answer:
+    def results(self, sid: str, *, display: bool = False) -> pa.Table:
+        """The rows of a search; with `display` as people are to see them."""
+        params = {"format": "arrow", "display": "true" if display else "false"}
+        with self._stream("GET", f"/search/jobs/{sid}/export", params=params) as answer:
             return pa.ipc.open_stream(_Reader(answer.iter_bytes(CHUNK_BYTES))).read_all()
 
     def export(self, sid: str, form: str) -> Iterator[bytes]:

@@ -22,6 +22,7 @@ from sightline.errors import SearchError, Span, UserError
 from sightline.search import registry
 from sightline.search.context import Context, Knowledge, Message, Step
 from sightline.search.planner.lower import lower_expression
+from sightline.search.planner.presentation import NOTHING_SAID, split_shown, with_shown_texts, with_texts
 from sightline.search.planner.relation import Relation, is_second_name
 from sightline.search.planner.values import Type
 from sightline.search.surroundings import Surroundings
@@ -46,6 +47,13 @@ class Result:
     messages: list[Message]
     steps: list[Step]
     stats: dict[str, Any] = field(default_factory=dict)
+    shown: dict[str, pa.ChunkedArray] = field(default_factory=dict)
+    """The texts that people are to see of fields with a format, beside the values in the table."""
+
+    @property
+    def shown_table(self) -> pa.Table:
+        """The rows as people are to see them."""
+        return with_texts(self.table, self.shown)
 
 
 @dataclass
@@ -183,7 +191,7 @@ class SearchEngine:
         with _mapped(source):
             if not pipeline.stages:
                 raise SearchError("the search is empty: wanted a search such as index=main error | stats count")
-            relation = lower_pipeline(pipeline, context, None, cut=cut)
+            relation = with_shown_texts(lower_pipeline(pipeline, context, None, cut=cut), context)
         return Prepared(relation, context, source, pipeline)
 
     def run(self, text: str, *, max_rows: int | None = None, cut: bool = False, **options: Any) -> Result:
@@ -192,9 +200,10 @@ class SearchEngine:
         context = self.context(**options)
         prepared = self.prepare(text, context, cut=cut)
         relation = prepared.relation if max_rows is None else prepared.relation.head(max_rows)
-        table = drop_absent_fields(context.table_of(relation), prepared.kind)
+        table, shown = split_shown(context.table_of(relation))
+        table = drop_absent_fields(table, prepared.kind)
         stats = {"run_duration_s": wall.monotonic() - started, **step_times(context.steps)}
-        return Result(table, prepared.kind, context.messages, context.steps, stats)
+        return Result(table, prepared.kind, context.messages, context.steps, stats, shown)
 
     def explain(self, text: str, **options: Any) -> list[dict[str, str]]:
         """Each stage of a search, planned over the stored fields but without reading rows."""
@@ -258,17 +267,21 @@ def lower_pipeline(pipeline: Pipeline, context: Context, relation: Relation | No
                 command=command.command_name,
                 hint=f"put it in brackets: append [ | {command.command_name} ... ]",
             )
+        given = relation if relation is not None else _nothing(context)
         try:
-            relation = command.lower(relation if relation is not None else _nothing(context), context)
+            relation = command.lower(given, context)
         except SearchError as error:
             raise error.at(_place(stage), command.command_name) from None
         except UserError as error:
             raise SearchError(error.message, _place(stage), command=command.command_name, hint=error.hint) from error
         finally:
             context.stage_span, context.needed_after = before
+        if relation.presentation is NOTHING_SAID:
+            # How fields are shown outlives every command, also those that make new rows of theirs.
+            relation = dataclasses.replace(relation, presentation=given.presentation)
         if cut:
             held = context.relation_of(context.table_of(relation), kind=relation.kind)
-            relation = dataclasses.replace(held, unlisted=relation.unlisted)
+            relation = dataclasses.replace(held, unlisted=relation.unlisted, presentation=relation.presentation)
     assert relation is not None
     return relation
 

@@ -28,6 +28,7 @@ from sightline.search.context import Message
 from sightline.search.engine import Prepared, SearchEngine, is_absent, step_times
 from sightline.search.planner import values as v
 from sightline.search.planner.buckets import TimeBuckets
+from sightline.search.planner.presentation import DISPLAY_PREFIX
 from sightline.search.planner.relation import is_second_name
 from sightline.search.planner.values import Type
 from sightline.search.time import TimeSpan
@@ -117,6 +118,7 @@ class Job:
             "messages": messages,
             "error": self.error,
             "created": self.created,
+            "presentation": self.prepared.relation.presentation.describe() if self.prepared else {"marks": [], "icons": []},
         }
 
 
@@ -356,16 +358,30 @@ class JobManager:
 
     def visible_fields(self, job: Job) -> list[tuple[str, pa.DataType]]:
         """The result's columns: for events only those that some row has."""
+        fields = [(name, type) for name, type in job.fields if name and not name.startswith(DISPLAY_PREFIX)]
         if job.kind != "events":
-            return [(name, type) for name, type in job.fields if name]
-        return [(name, type) for name, type in job.fields if name in job.present and not is_second_name(name, job.present)]
+            return fields
+        return [(name, type) for name, type in fields if name in job.present and not is_second_name(name, job.present)]
 
     def results(
-        self, sid: str, offset: int = 0, count: int | None = 100, *, sort: str = "", descending: bool = False
+        self,
+        sid: str,
+        offset: int = 0,
+        count: int | None = 100,
+        *,
+        sort: str = "",
+        descending: bool = False,
+        shown: bool = False,
     ) -> pa.Table:
-        """Rows of the result from `offset` on (count None: all), maybe sorted by a column."""
+        """Rows of the result from `offset` on (count None: all), maybe sorted by a column.
+
+        With `shown` there are also the texts that people see of fields with a format, as `split_shown` takes them apart.
+        """
         job = self.get(sid)
         names = [name for name, _ in self.visible_fields(job)]
+        if shown:
+            texts = [DISPLAY_PREFIX + name for name in names]
+            names += [name for name, _ in job.fields if name in texts]
         if sort:
             table = self._read(job, 0, job.result_count, names)
             if sort in table.column_names:

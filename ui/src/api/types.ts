@@ -31,6 +31,7 @@ export interface Job {
   engine_ms?: number;
   python_ms?: number;
   created?: number | string;
+  presentation?: { marks: string[]; icons: string[] };
   expires?: number | string;
 }
 
@@ -45,6 +46,8 @@ export interface ResultField {
 export interface Results {
   fields: ResultField[];
   rows: Cell[][];
+  /** Texts to show in place of the values of fields that `fieldformat` shows in another way, row by row. */
+  display?: Record<string, (string | null)[]>;
   total: number;
   partial: boolean;
 }

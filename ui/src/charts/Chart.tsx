@@ -167,11 +167,12 @@ function BigNumber({ table, unit, options }: { table: Table; unit?: string; opti
         ? formatTime(toEpoch(row[time]) ?? 0, "s")
         : (table.fields[at]?.name ?? "");
   const tone = value === null ? "" : toneOf(value, options.thresholds);
-  const shown =
+  const formatted = at >= 0 ? table.display?.[table.fields[at]!.name]?.[table.rows.length - 1] : undefined;
+  const plain =
     value === null ? asText(row[0]) || "–" : unit === "share" ? formatShare(value) : formatUnit(value, unit);
   return (
     <div className="big">
-      <span className={`big-value ${tone}`}>{shown}</span>
+      <span className={`big-value ${tone}`}>{formatted ?? plain}</span>
       <span className="big-note">{note}</span>
     </div>
   );

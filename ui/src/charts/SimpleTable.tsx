@@ -16,9 +16,10 @@ export function SimpleTable({ table, unit, limit = 200, onPick }: Props) {
   const shown = table.fields
     .map((_, i) => i)
     .filter((i) => table.fields[i]!.name !== "_raw" || table.fields.length === 1);
+  const numbered = table.rows.map((row, at) => ({ row, at }));
   const rows = sort
-    ? [...table.rows].sort((a, b) => compare(a[sort.at], b[sort.at]) * (sort.desc ? -1 : 1))
-    : table.rows;
+    ? numbered.sort((a, b) => compare(a.row[sort.at], b.row[sort.at]) * (sort.desc ? -1 : 1))
+    : numbered;
   const most = table.fields.map((f, i) =>
     f.type === "number" ? Math.max(...table.rows.map((r) => asNumber(r[i]) ?? 0), 0) : 0,
   );
@@ -51,11 +52,12 @@ export function SimpleTable({ table, unit, limit = 200, onPick }: Props) {
           </tr>
         </thead>
         <tbody>
-          {rows.slice(0, limit).map((row, r) => (
+          {rows.slice(0, limit).map(({ row, at }, r) => (
             <tr key={r}>
               {shown.map((i) => {
                 const field = table.fields[i]!;
                 const cell = row[i] ?? null;
+                const text = table.display?.[field.name]?.[at] ?? cellText(field, cell, unit);
                 const share =
                   field.type === "number" && most[i]! > 0 ? Math.max(0, (asNumber(cell) ?? 0) / most[i]!) : 0;
                 return (
@@ -70,12 +72,10 @@ export function SimpleTable({ table, unit, limit = 200, onPick }: Props) {
                         className="text-button cell-link"
                         onClick={() => onPick(field.name, String(cell))}
                       >
-                        {cellText(field, cell, unit)}
+                        {text}
                       </button>
                     ) : (
-                      <span title={field.type === "string" ? cellText(field, cell, unit) : undefined}>
-                        {cellText(field, cell, unit)}
-                      </span>
+                      <span title={field.type === "string" ? text : undefined}>{text}</span>
                     )}
                   </td>
                 );

@@ -8,6 +8,8 @@ import { toEpoch } from "../design/format";
 export interface Table {
   fields: ResultField[];
   rows: Cell[][];
+  /** Texts to show in place of values, by field, row by row. */
+  display?: Record<string, (string | null)[]>;
 }
 
 export interface Series {

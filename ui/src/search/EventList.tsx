@@ -7,6 +7,7 @@ import { useRowHeight } from "../app/theme";
 import { hashText } from "../design/colour";
 import { formatClock, formatTime, toEpoch } from "../design/format";
 import { Icon } from "../design/Icon";
+import { cutAtWords } from "./highlight";
 import { eventAsSpl, type EventLike } from "./spl";
 import type { PagedRows } from "./useJob";
 
@@ -18,11 +19,14 @@ export interface EventActions {
 
 interface Props {
   rows: PagedRows;
+  /** Words to mark in the texts, and fields whose values give events a coloured mark. */
+  presentation?: { marks: string[]; icons: string[] };
   open: string | undefined;
   setOpen: (event: string | undefined) => void;
   actions: EventActions;
 }
 
+const NOTHING = { marks: [], icons: [] };
 const HIDDEN = new Set(["_raw", "_time", "_indextime"]);
 
 /** What names an event in the address: its time and a hash of its text. */
@@ -37,7 +41,7 @@ export function toEvent(fields: ResultField[], row: Cell[]): EventLike {
   return { time: toEpoch(values._time), values };
 }
 
-export function EventList({ rows, open, setOpen, actions }: Props) {
+export function EventList({ rows, presentation = NOTHING, open, setOpen, actions }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const rowHeight = useRowHeight();
   // Only the day matters: it decides whether a line shows its date.
@@ -117,6 +121,7 @@ export function EventList({ rows, open, setOpen, actions }: Props) {
               <EventRow
                 fields={rows.fields}
                 row={row}
+                presentation={presentation}
                 height={rowHeight}
                 now={now}
                 sourceField={sourceField}
@@ -135,6 +140,7 @@ export function EventList({ rows, open, setOpen, actions }: Props) {
 interface RowProps {
   fields: ResultField[];
   row: Cell[];
+  presentation: { marks: string[]; icons: string[] };
   height: number;
   now: number;
   sourceField: string | undefined;
@@ -145,7 +151,7 @@ interface RowProps {
 
 /** One event. Drawn again only when it changes itself: while the list scrolls, the rows that stay are left alone. */
 const EventRow = memo(
-  function EventRow({ fields, row, height, now, sourceField, open, setOpen, actions }: RowProps) {
+  function EventRow({ fields, row, presentation, height, now, sourceField, open, setOpen, actions }: RowProps) {
     const event = useMemo(() => toEvent(fields, row), [fields, row]);
     const name = useMemo(() => nameOf(event), [event]);
     const expanded = open === name;
@@ -165,9 +171,12 @@ const EventRow = memo(
           {sourceField && (
             <span className="event-origin">{origin === null || origin === undefined ? "" : String(origin)}</span>
           )}
-          <span className="event-text">{oneLine(event)}</span>
+          <span className="event-text">
+            {presentation.icons.length > 0 && <IconMark event={event} fields={presentation.icons} />}
+            <Marked text={oneLine(event)} words={presentation.marks} />
+          </span>
         </button>
-        {expanded && <EventDetail event={event} actions={actions} />}
+        {expanded && <EventDetail event={event} marks={presentation.marks} actions={actions} />}
       </>
     );
   },
@@ -175,11 +184,31 @@ const EventRow = memo(
   (before, after) =>
     before.row === after.row &&
     before.fields === after.fields &&
+    before.presentation === after.presentation &&
     before.height === after.height &&
     before.open === after.open &&
     before.sourceField === after.sourceField &&
     after.open === undefined,
 );
+
+/** A text with the words that a search looked for. */
+function Marked({ text, words }: { text: string; words: readonly string[] }) {
+  if (words.length === 0) return text;
+  return cutAtWords(text, words).map((piece, i) => (piece.marked ? <mark key={i}>{piece.text}</mark> : piece.text));
+}
+
+/** The mark that `iconify` gives an event: the same shape and colour for the same values. */
+function IconMark({ event, fields }: { event: EventLike; fields: readonly string[] }) {
+  const values = fields.map((name) => String(event.values[name] ?? ""));
+  const hash = hashText(values.join("\u0000"));
+  return (
+    <span
+      className={hash & 1 ? "event-icon round" : "event-icon"}
+      style={{ backgroundColor: `hsl(${(hash >>> 1) % 360} 60% 52%)` }}
+      title={fields.map((name, i) => `${name}=${values[i]}`).join(", ")}
+    />
+  );
+}
 
 /** The text of an event on one line; without a text, its fields. Terminal colour codes are left out. */
 function oneLine(event: EventLike): string {
@@ -195,7 +224,7 @@ function oneLine(event: EventLike): string {
 // eslint-disable-next-line no-control-regex
 const stripColours = (text: string): string => text.replace(/\u001b\[[0-9;]*m/g, "");
 
-function EventDetail({ event, actions }: { event: EventLike; actions: EventActions }) {
+function EventDetail({ event, marks, actions }: { event: EventLike; marks: readonly string[]; actions: EventActions }) {
   const fields = Object.entries(event.values).filter(
     ([name, value]) => name !== "_raw" && name !== "_time" && value !== null && value !== "",
   );
@@ -235,7 +264,11 @@ function EventDetail({ event, actions }: { event: EventLike; actions: EventActio
           <Icon name="copy" /> Copy as JSON
         </button>
       </div>
-      {typeof raw === "string" && raw !== "" && <pre className="event-raw">{stripColours(pretty(raw))}</pre>}
+      {typeof raw === "string" && raw !== "" && (
+        <pre className="event-raw">
+          <Marked text={stripColours(pretty(raw))} words={marks} />
+        </pre>
+      )}
       <table className="event-fields">
         <tbody>
           {fields.map(([name, value]) => (

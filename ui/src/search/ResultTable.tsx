@@ -37,13 +37,13 @@ export function ResultTable({ rows, sort, setSort, onAdd, onExclude, onEvents }:
   const rowHeight = useRowHeight();
   const [sizing, setSizing] = useState<ColumnSizingState>({});
   const [chosen, setChosen] = useState<Chosen | null>(null);
-  const { fields, loaded } = rows;
+  const { fields, loaded, shown } = rows;
 
   const shape = useMemo(() => {
     const sample = loaded.slice(0, 500);
     return fields.map((field, i) => {
       const longest = sample.reduce(
-        (most, row) => Math.max(most, cellText(field, row[i] ?? null).length),
+        (most, row, at) => Math.max(most, (shown(at, field.name) ?? cellText(field, row[i] ?? null)).length),
         field.name.length + 2,
       );
       const most = field.type === "number" ? sample.reduce((m, row) => Math.max(m, asNumber(row[i]) ?? 0), 0) : 0;
@@ -53,7 +53,7 @@ export function ResultTable({ rows, sort, setSort, onAdd, onExclude, onEvents }:
         most: least < 0 ? 0 : most,
       };
     });
-  }, [fields, loaded]);
+  }, [fields, loaded, shown]);
 
   const columns = useMemo<ColumnDef<number>[]>(
     () =>
@@ -174,6 +174,7 @@ export function ResultTable({ rows, sort, setSort, onAdd, onExclude, onEvents }:
                     key={i}
                     field={field}
                     value={row[i] ?? null}
+                    shown={shown(item.index, field.name)}
                     most={shape[i]?.most ?? 0}
                     choose={(target) =>
                       setChosen({
@@ -199,23 +200,25 @@ export function ResultTable({ rows, sort, setSort, onAdd, onExclude, onEvents }:
 function GridCell({
   field,
   value,
+  shown,
   most,
   choose,
 }: {
   field: ResultField;
   value: Cell;
+  shown: string | undefined;
   most: number;
   choose: (target: HTMLElement) => void;
 }) {
   if (value === null) return <div role="cell" className="grid-td none" aria-label="no value" />;
-  if (Array.isArray(value) && value.length > 2 && value.every((v) => asNumber(v) !== null)) {
+  if (shown === undefined && Array.isArray(value) && value.length > 2 && value.every((v) => asNumber(v) !== null)) {
     return (
       <div role="cell" className="grid-td">
         <Sparkline values={value.map((v) => asNumber(v))} label={`${field.name}: ${value.length} values`} />
       </div>
     );
   }
-  const text = cellText(field, value);
+  const text = shown ?? cellText(field, value);
   const share = most > 0 ? Math.max(0, Math.min(1, (asNumber(value) ?? 0) / most)) : 0;
   return (
     <div

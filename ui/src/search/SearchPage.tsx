@@ -307,6 +307,7 @@ export function SearchPage() {
                 ) : view === "events" ? (
                   <EventList
                     rows={rows}
+                    presentation={job?.presentation}
                     open={params.event}
                     setOpen={(event) => setParams({ event })}
                     actions={{

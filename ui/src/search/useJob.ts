@@ -97,6 +97,8 @@ export interface PagedRows {
   total: number;
   partial: boolean;
   row: (index: number) => Cell[] | undefined;
+  /** What `fieldformat` shows of a field in a row; undefined where the value itself is shown. */
+  shown: (index: number, field: string) => string | undefined;
   /** Tells which rows are on the screen; their pages are fetched. */
   show: (first: number, last: number) => void;
   pending: boolean;
@@ -128,7 +130,7 @@ export function useRows(job: Job | undefined, sort: { field: string; desc: boole
     staleTime: Infinity,
     gcTime: 240_000,
   });
-  const [pages, setPages] = useState<{ base: unknown; map: Map<number, Cell[][]> }>({ base, map: new Map() });
+  const [pages, setPages] = useState<{ base: unknown; map: Map<number, Results> }>({ base, map: new Map() });
   const asked = useRef<{ base: unknown; set: Set<number> }>({ base, set: new Set() });
 
   const show = useCallback(
@@ -145,7 +147,7 @@ export function useRows(job: Job | undefined, sort: { field: string; desc: boole
             gcTime: 240_000,
           })
           .then((results) => {
-            setPages((was) => ({ base, map: new Map(was.base === base ? was.map : []).set(page, results.rows) }));
+            setPages((was) => ({ base, map: new Map(was.base === base ? was.map : []).set(page, results) }));
           })
           .catch(() => asked.current.set.delete(page));
       }
@@ -156,12 +158,17 @@ export function useRows(job: Job | undefined, sort: { field: string; desc: boole
   const data = first.data;
   const rest = pages.base === base ? pages.map : undefined;
   const row = useCallback(
-    (index: number) => (index < PAGE ? data?.rows[index] : rest?.get(Math.floor(index / PAGE))?.[index % PAGE]),
+    (index: number) => (index < PAGE ? data : rest?.get(Math.floor(index / PAGE)))?.rows[index % PAGE],
+    [data, rest],
+  );
+  const shown = useCallback(
+    (index: number, field: string) =>
+      (index < PAGE ? data : rest?.get(Math.floor(index / PAGE)))?.display?.[field]?.[index % PAGE] ?? undefined,
     [data, rest],
   );
   const loaded = useMemo(() => {
     const all = [...(data?.rows ?? [])];
-    for (let page = 1; rest?.has(page); page++) all.push(...rest.get(page)!);
+    for (let page = 1; rest?.has(page); page++) all.push(...rest.get(page)!.rows);
     return all;
   }, [data, rest]);
 
@@ -170,6 +177,7 @@ export function useRows(job: Job | undefined, sort: { field: string; desc: boole
     total: data?.total ?? 0,
     partial: data?.partial ?? false,
     row,
+    shown,
     show,
     pending: first.isPending,
     stale: first.isPlaceholderData && data !== undefined,

@@ -24,10 +24,7 @@ class AddInfo(Command):
     """
 
     def lower(self, relation: Relation, context: Context) -> Relation:
-        if context.overridden_earliest is None and context.overridden_latest is None:
-            earliest, latest = context.earliest, context.latest
-        else:
-            earliest, latest = context.overridden_earliest, context.overridden_latest
+        earliest, latest = context.time_range
         fields = {
             "info_min_time": v.number(earliest or 0),
             "info_max_time": v.text("+Infinity") if latest is None else v.number(latest),

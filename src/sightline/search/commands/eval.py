@@ -1,7 +1,8 @@
-"""`eval` and `where`: fields from expressions, and rows for which an expression is true."""
+"""`eval`, `fieldformat` and `where`: fields and their shown texts from expressions, and rows for which one is true."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass, field
 
@@ -36,22 +37,10 @@ class Eval(Command):
 
     @classmethod
     def read(cls, arguments: Stage) -> Eval:  # type: ignore[override]
-        reader = ExpressionReader.over(arguments)
-        assignments: list[tuple[str, Expression]] = []
-        while True:
-            assignments.append((read_target(reader, arguments), reader.expression()))
-            token = reader.peek()
-            if token.kind == "end":
-                break
-            if not token.is_(","):
-                raise SearchError(f'wanted "," or the end, got {shown(token)}', token.span)
-            reader.next()
-            if reader.done:
-                break
-        return cls(assignments)
+        return cls(_read_assignments(arguments))
 
     def print_arguments(self) -> list[str]:
-        return [", ".join(f"{quote_string(name)}={print_expression(e)}" for name, e in self.assignments)]
+        return [_print_assignments(self.assignments)]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         for target, expression in self.assignments:
@@ -64,6 +53,66 @@ class Eval(Command):
                 )
             relation = assign(relation, target, value, context)
         return relation
+
+
+def _read_assignments(stage: Stage) -> list[tuple[str, Expression]]:
+    """`field=expression`, separated by commas, up to the end."""
+    reader = ExpressionReader.over(stage)
+    assignments: list[tuple[str, Expression]] = []
+    while True:
+        assignments.append((read_target(reader, stage), reader.expression()))
+        token = reader.peek()
+        if token.kind == "end":
+            break
+        if not token.is_(","):
+            raise SearchError(f'wanted "," or the end, got {shown(token)}', token.span)
+        reader.next()
+        if reader.done:
+            break
+    return assignments
+
+
+def _print_assignments(assignments: list[tuple[str, Expression]]) -> str:
+    return ", ".join(f"{quote_string(name)}={print_expression(e)}" for name, e in assignments)
+
+
+@command("fieldformat")
+@dataclass
+class FieldFormat(Command):
+    """Shows a field as an expression says, without changing its values.
+
+    Syntax: fieldformat <field>=<expression> [, <field>=<expression>]...
+    Example: index=web | stats sum(x) AS total by host | fieldformat total=tostring(total, "commas")
+
+    Every later command reads the values themselves: sorting, comparing and sums are not disturbed. The page, tables of the
+    command line and exports that ask for it (`display=true`) show the texts; other results hold the values, and the results
+    API has the texts beside them, under `display`. A format belongs to a field's name, to the end of the search, and a
+    rename takes it along. A row for which the expression has no answer shows the value.
+    """
+
+    assignments: list[tuple[str, Expression]] = field(default_factory=list)
+    reads_stage = True
+
+    @classmethod
+    def read(cls, arguments: Stage) -> FieldFormat:  # type: ignore[override]
+        return cls(_read_assignments(arguments))
+
+    def print_arguments(self) -> list[str]:
+        return [_print_assignments(self.assignments)]
+
+    def lower(self, relation: Relation, context: Context) -> Relation:
+        presentation = relation.presentation
+        for name, expression in self.assignments:
+            # What makes no sense is told where it stands, not at the end of the search.
+            value = lower_expression(expression, relation, context)
+            if value.type is Type.BOOL:
+                raise SearchError(
+                    "a condition cannot be shown",
+                    span_of(expression),
+                    hint=f'use {name}=if(..., "true", "false")',
+                )
+            presentation = presentation.with_format(name, expression)
+        return dataclasses.replace(relation, presentation=presentation)
 
 
 def assign(relation: Relation, target: str, value: v.Value, context: Context) -> Relation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
 from sightline.errors import SearchError
@@ -159,6 +160,7 @@ def rename(relation: Relation, old: str, new: str) -> Relation:
         renamed[old] = new
     if not renamed:
         return relation
+    relation = dataclasses.replace(relation, presentation=relation.presentation.renamed(renamed))
     taken = set(renamed.values())
     fields: dict[str, Value] = {}
     for name, value in relation.fields.items():

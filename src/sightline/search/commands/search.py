@@ -26,6 +26,7 @@ from sightline.search.syntax.tree import (
     Predicate,
     Stage,
     SubsearchPredicate,
+    Term,
 )
 from sightline.search.time import SECONDS, UNITS, parse_time
 
@@ -73,6 +74,11 @@ class Search(Command):
         return [print_predicate(self.predicate)]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
+        found = self._found(relation, context)
+        terms = tuple(dict.fromkeys((*relation.presentation.terms, *words_looked_for(self.predicate))))
+        return dataclasses.replace(found, presentation=dataclasses.replace(found.presentation, terms=terms))
+
+    def _found(self, relation: Relation, context: Context) -> Relation:
         predicate = expand_subsearches(self.predicate, context)
         if relation.fields or relation.node is not None and not _is_beginning(relation):
             bounds, rest = take_time_bounds(predicate, context, self.span)
@@ -81,6 +87,15 @@ class Search(Command):
                 condition = v.both([condition, _bound_condition(relation.field(name), side, moment)])
             return relation.filtered(condition)
         return read_store(predicate, context, self.span)
+
+
+def words_looked_for(predicate: Predicate) -> list[str]:
+    """The words and phrases that rows must or may hold, without their stars."""
+    if isinstance(predicate, Term):
+        return [part for part in predicate.value.split("*") if part]
+    if isinstance(predicate, Both | Either):
+        return [word for operand in predicate.operands for word in words_looked_for(operand)]
+    return []
 
 
 def _is_beginning(relation: Relation) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from sightline.search.planner import values as v
 from sightline.search.planner.derived import derived_field
+from sightline.search.planner.presentation import NOTHING_SAID, Presentation
 from sightline.search.planner.values import Column, Over, Type, Value
 
 SETTLE_SIZE = 64
@@ -197,6 +198,9 @@ class Relation:
     kind: str = "table"
     unlisted: Callable[[str, Mapping[str, Value]], Value] | None = dataclasses.field(default=None, compare=False)
     """Gives the values of fields that events may have without being listed, for extractions that name fields by the text."""
+
+    presentation: Presentation = NOTHING_SAID
+    """How the rows are to be shown."""
 
     # -- fields
 

@@ -16,6 +16,7 @@ from sightline.errors import Forbidden, UserError
 from sightline.search import registry
 from sightline.search.completion import times_in
 from sightline.search.jobs import SPOOL_ROWS, Job, column_kind
+from sightline.search.planner.presentation import split_shown, with_texts
 from sightline.search.syntax.expressions import quote_string
 from sightline.search.syntax.layout import lay_out
 from sightline.web.export import MEDIA_TYPES, export, json_response, rows_of
@@ -101,13 +102,17 @@ def get_results(
     sort: str = "",
     desc: bool = False,
 ) -> Response:
-    """A page of the rows; while the search runs, of those found so far."""
+    """A page of the rows; while the search runs, of those found so far.
+
+    `display` has, for each field that `fieldformat` shows in another way, the texts to show in place of its values.
+    """
     job = _job(sid, parts, identity)
-    table = parts.jobs.results(sid, offset, count, sort=sort, descending=desc)
+    table, shown = split_shown(parts.jobs.results(sid, offset, count, sort=sort, descending=desc, shown=True))
     return json_response(
         {
             "fields": [{"name": field.name, "type": column_kind(field.name, field.type)} for field in table.schema],
             "rows": rows_of(table),
+            "display": {name: texts.to_pylist() for name, texts in shown.items()},
             "total": job.result_count,
             "partial": not job.finished.is_set(),
         }
@@ -115,16 +120,26 @@ def get_results(
 
 
 @router.get("/jobs/{sid}/export")
-def export_results(sid: str, parts: WithParts, identity: Asking, format: str = "csv") -> StreamingResponse:
-    """All rows of a search that is done, as csv, json, jsonl or arrow, streamed."""
+def export_results(
+    sid: str, parts: WithParts, identity: Asking, format: str = "csv", display: bool = False
+) -> StreamingResponse:
+    """All rows of a search that is done, as csv, json, jsonl or arrow, streamed.
+
+    With `display`, fields that `fieldformat` shows in another way come as the shown texts instead of their values.
+    """
     job = _job(sid, parts, identity)
     if not job.finished.is_set():
         raise UserError("the search is still running; its rows can be exported when it is done")
-    schema = parts.jobs.results(sid, 0, 0).schema
+
+    def rows(offset: int, count: int) -> pa.Table:
+        table = parts.jobs.results(sid, offset, count, shown=display)
+        return with_texts(*split_shown(table))
+
+    schema = rows(0, 0).schema
 
     def batches() -> Iterator[pa.RecordBatch]:
         for offset in range(0, job.result_count, SPOOL_ROWS):
-            yield from parts.jobs.results(sid, offset, SPOOL_ROWS).cast(schema).to_batches()
+            yield from rows(offset, SPOOL_ROWS).cast(schema).to_batches()
 
     pieces = export(schema, batches(), format)
     name = f"sightline-{sid}.{format}"
