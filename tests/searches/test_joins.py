@@ -21,15 +21,15 @@ on_rows = settings(
     phases=(Phase.explicit, Phase.generate),
 )
 
-scalars = st.sampled_from([None, "a", "A", "b", "7", 7, 7.5, "7.5", "07", ""])
+scalars = st.sampled_from([None, "a", "a", "A", "7", 7, 7.5, "7.5", "07", ""])
 keys = st.one_of(scalars, scalars, st.sampled_from([["a"], ["a", "b"], ["b", "a"], ["7", "a"]]))
-plain_keys = st.sampled_from([None, 1, 2, "1", "x", "X"])
+plain_keys = st.sampled_from([None, 1, 1, "1", "x", "X"])
 values = st.sampled_from([None, 1, 2.5, "t", ["p", "q"]])
 Row = dict[str, Any]
 
 
 def tables(key: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Row]]:
-    return st.lists(st.fixed_dictionaries({"k": key, "j": plain_keys, "x": values}), max_size=9)
+    return st.lists(st.fixed_dictionaries({"k": key, "j": plain_keys, "x": values}), max_size=12)
 
 
 def load(world: World, **indexes: list[Row]) -> None:

@@ -170,6 +170,7 @@ class Context:
     overridden_latest: float | None = None
     subsearch_range: TimeRange = (None, None)
     """The time range of the subsearch that was planned last."""
+    _subsearch_rows: dict[int, tuple[Pipeline, pa.Table]] = field(default_factory=dict)
     jobs: JobManager | None = None
     """The jobs beside this one; None where searches run without being jobs."""
     surroundings: Surroundings | None = None
@@ -402,6 +403,13 @@ class Context:
             if relation is None:
                 self.subsearch_range = self.time_range
                 self.overridden_earliest, self.overridden_latest = outer
+
+    def subsearch_rows(self, pipeline: Pipeline) -> pa.Table:
+        """The rows of a subsearch whose values become part of an expression; it runs once, however often it is asked for."""
+        key = id(pipeline)
+        if key not in self._subsearch_rows:
+            self._subsearch_rows[key] = pipeline, self.table_of(self.subsearch(pipeline))
+        return self._subsearch_rows[key][1]
 
     @property
     def time_range(self) -> TimeRange:

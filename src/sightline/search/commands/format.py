@@ -28,8 +28,8 @@ class Format(Command):
     Syntax: format [maxresults=<n>] [mvsep=<word>] [emptystr=<text>] ["<6 strings around rows, fields and all>"]
     Example: index=web status=500 | fields host | dedup host | format
 
-    Fields that a row lacks, and internal ones, are left out; several values of a field are alternatives, joined by
-    `mvsep`. No rows give `emptystr`, which matches nothing. A subsearch does the same without being asked.
+    Fields come in the order of their names. Those that a row lacks, and internal ones, are left out; several values of a
+    field are alternatives, joined by `mvsep`. No rows give `emptystr`, which matches nothing. A subsearch does the same without being asked.
     """
 
     mvsep: str = option("OR", help="what joins several values of a field")
@@ -60,7 +60,7 @@ class Format(Command):
         all_start, start, joint, end, between, all_end = self.wrapping
         written = []
         for row in rows:
-            parts = [part for name, value in row.items() if (part := self._part(name, value))]
+            parts = [part for name, value in sorted(row.items()) if (part := self._part(name, value))]
             if parts:
                 written.append(f"{start} {f' {joint} '.join(parts)} {end}")
         return f"{all_start} {f' {between} '.join(written)} {all_end}" if written else self.emptystr
@@ -84,7 +84,8 @@ class Return(Command):
     Example: index=web host=[search index=deploys | head 1 | return $host]
 
     One row unless a count is given. `field` becomes `field="value"`, `name=field` becomes `name="value"`, and `$field` the
-    value alone; several rows are joined by OR. Rows without any of the fields are left out.
+    value alone; several rows are joined by OR, equal ones once. Rows without any of the fields are left out. In `eval` and
+    `where` the text is read as a part of the expression, and a word that is no field as text. No rows match nothing.
     """
 
     count: int = 1
@@ -132,6 +133,7 @@ class Return(Command):
                 ]
                 if parts:
                     written.append(" ".join(parts))
+            written = list(dict.fromkeys(written))
             bare = self.count == 1 and all(name == "$" for name, _ in self.parts)
             return written[0] if bare and written else " OR ".join(f"({part})" for part in written)
 

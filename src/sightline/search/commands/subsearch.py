@@ -27,6 +27,7 @@ from sightline.search.syntax.tree import (
     Pipeline,
     Predicate,
     SubsearchPredicate,
+    Term,
 )
 
 _DATASETS = {
@@ -102,7 +103,8 @@ ROWS_LIMIT = 100_000
 def format_rows(table: pa.Table, name: str, operator: str, span: Span) -> Predicate:
     """The condition that a subsearch's rows stand for. Fields `search` and `query` hold ready conditions.
 
-    With a name (`host=[...]`), the first field's values are values of that name. No rows match nothing.
+    With a name (`host=[...]`), the first field's values are values of that name. No rows match nothing, nor do they exclude
+    anything.
     """
     if table.num_rows > ROWS_LIMIT:
         raise SearchError(
@@ -117,14 +119,22 @@ def format_rows(table: pa.Table, name: str, operator: str, span: Span) -> Predic
         if conditions:
             alternatives.append(conditions[0] if len(conditions) == 1 else Both(tuple(conditions)))
     if not alternatives:
-        return Negation(Everything())
-    return alternatives[0] if len(alternatives) == 1 else Either(tuple(alternatives))
+        return Everything() if name and operator == "!=" else Negation(Everything())
+    if len(alternatives) == 1:
+        return alternatives[0]
+    return Both(tuple(alternatives)) if name and operator == "!=" else Either(tuple(alternatives))
 
 
 def _row_conditions(row: dict[str, Any], name: str, operator: str, span: Span) -> list[Predicate]:
     if name:
-        value = next((x for x in row.values() if x is not None), None)
-        return [] if value is None else [Comparison(name, operator, cell_text(value), span, True)]
+        key, value = next(((key, x) for key, x in row.items() if x is not None and x != []), ("", None))
+        if value is None:
+            return []
+        if key in ("search", "query") and isinstance(value, str):
+            return [_values_of(value, name, operator, span)]
+        values = value if isinstance(value, list) else [value]
+        tests = tuple(Comparison(name, operator, cell_text(one), span, True) for one in values)
+        return [tests[0] if len(tests) == 1 else Both(tests) if operator == "!=" else Either(tests)]
     conditions: list[Predicate] = []
     for key, value in row.items():
         if value is None or value == []:
@@ -136,6 +146,19 @@ def _row_conditions(row: dict[str, Any], name: str, operator: str, span: Span) -
         else:
             conditions.append(Comparison(key, "=", cell_text(value), span, True))
     return conditions
+
+
+def _values_of(text: str, name: str, operator: str, span: Span) -> Predicate:
+    """The text of `return $field` as values of a name: `(a) OR (b)` are two, what is no such list is one."""
+    try:
+        read = _read_condition(text, span)
+    except SearchError:
+        read = None
+    terms = read.operands if isinstance(read, Either) else (read,)
+    if not all(isinstance(term, Term) and term.mode in ("word", "phrase") for term in terms):
+        return Comparison(name, operator, text, span, True)
+    tests = tuple(Comparison(name, operator, term.value, span, True) for term in terms)  # type: ignore[union-attr]
+    return tests[0] if len(tests) == 1 else Both(tests) if operator == "!=" else Either(tests)
 
 
 def _read_condition(text: str, span: Span) -> Predicate:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from sightline.errors import SearchError, nearest
+import pyarrow as pa
+
+from sightline.errors import SearchError, Span, nearest
 from sightline.search import registry
 from sightline.search.planner import values as v
 from sightline.search.planner.relation import Relation
@@ -13,6 +15,8 @@ from sightline.search.planner.sources import DICTIONARY_COLUMNS
 from sightline.search.planner.terms import term_condition
 from sightline.search.planner.values import Type, Value
 from sightline.search.syntax import tree
+from sightline.search.syntax.expressions import ExpressionReader
+from sightline.search.syntax.tokens import expression_tokens
 
 if TYPE_CHECKING:
     from sightline.search.context import Context
@@ -32,14 +36,17 @@ def lower_expression(node: tree.Expression, relation: Relation, context: Context
     if isinstance(node, tree.FunctionCall):
         return _function(node, relation, context)
     if isinstance(node, tree.SubsearchValue):
-        return _subsearch_value(node, context)
+        return _subsearch_value(node, relation, context)
     assert isinstance(node, tree.Operation)
     return _operation(node, relation, context)
 
 
 def lower_condition(node: tree.Expression, relation: Relation, context: Context, what: str) -> Value:
     """An expression that must be a condition (for `where`, `head`, `if`)."""
-    value = lower_expression(node, relation, context)
+    if isinstance(node, tree.SubsearchValue):
+        value = _subsearch_condition(node, relation, context)
+    else:
+        value = lower_expression(node, relation, context)
     if value.type in (Type.BOOL, Type.NULL):
         return v.cast(value, Type.BOOL)
     raise SearchError(f"{what} wants a condition such as x>5, got a {_type_name(value.type)}", node.span)  # type: ignore[attr-defined]
@@ -114,13 +121,76 @@ def _argument_range(entry: registry.FunctionEntry) -> str:
     return f"{entry.minimum} to {plural(entry.maximum)}"
 
 
-def _subsearch_value(node: tree.SubsearchValue, context: Context) -> Value:
-    table = context.table_of(context.subsearch(node.pipeline))
+def _subsearch_value(node: tree.SubsearchValue, relation: Relation, context: Context) -> Value:
+    """What a subsearch gave as a part of the expression: the text of `return` or `format`, else its first value."""
+    table = context.subsearch_rows(node.pipeline)
+    text = _returned_text(table)
+    if text is not None:
+        return _lower_text(text, relation, context)
     names = [n for n in table.column_names if not n.startswith("_")] or table.column_names
-    if not table.num_rows or not names:
-        return v.NULL
-    chosen = next((n for n in ("search", "query") if n in names), names[0])
-    return literal_of(table[chosen][0].as_py())
+    return literal_of(table[names[0]][0].as_py()) if table.num_rows and names else v.NULL
+
+
+def _subsearch_condition(node: tree.SubsearchValue, relation: Relation, context: Context) -> Value:
+    """What a subsearch gave where a condition stands: that of `return` or `format`, else one of its rows' values."""
+    table = context.subsearch_rows(node.pipeline)
+    if context.dry:
+        return v.TRUE
+    if _returned_text(table) is not None:
+        return _subsearch_value(node, relation, context)
+    names = [n for n in table.column_names if n and not n.startswith("_")]
+    alternatives = []
+    for row in table.select(names).to_pylist():
+        values = {name: literal_of(value) for name, value in row.items() if value is not None and value != []}
+        tests = [v.compare("=", relation.field(name), value) for name, value in values.items()]
+        alternatives += [v.both(tests)] if tests else []
+    return v.either(alternatives)
+
+
+def _returned_text(table: pa.Table) -> str | None:
+    """The text that `return` or `format` made, which they put into a field of its own; None for other rows."""
+    name = next((n for n in ("search", "query") if n in table.column_names), None)
+    if name is None or not table.num_rows:
+        return None
+    value = table[name][0].as_py()
+    return value if isinstance(value, str) else None
+
+
+def _lower_text(text: str, relation: Relation, context: Context) -> Value:
+    """A text in the place of an expression: what it says as one, else the text itself.
+
+    Splunk puts the text in as it stands. But a word that is no field can only be meant as text, and so can digits with dots
+    or dashes: an address, a date.
+    """
+    try:
+        reader = ExpressionReader(expression_tokens(text, Span(0, len(text)), {}), len(text))
+        expression = reader.expression()
+    except SearchError:
+        return v.text(text)
+    constant = isinstance(expression, tree.Number | tree.String) or v.numeric_literal(text.strip()) is not None
+    meant = constant or _is_condition(expression) or (_has_names(expression) and _fields_exist(expression, relation))
+    return lower_expression(expression, relation, context) if reader.done and meant else v.text(text)
+
+
+def _has_names(node: tree.Expression) -> bool:
+    if isinstance(node, tree.Operation):
+        return any(_has_names(operand) for operand in node.operands)
+    return isinstance(node, tree.Field | tree.FunctionCall)
+
+
+def _is_condition(node: tree.Expression) -> bool:
+    logical = ("and", "or", "xor", "not", "=", "!=", "<", ">", "<=", ">=", "like", "in")
+    return isinstance(node, tree.Operation) and node.operator in logical
+
+
+def _fields_exist(node: tree.Expression, relation: Relation) -> bool:
+    if isinstance(node, tree.Field):
+        return node.name in relation.fields
+    if isinstance(node, tree.Operation):
+        return all(_fields_exist(operand, relation) for operand in node.operands)
+    if isinstance(node, tree.FunctionCall):
+        return node.name in registry.FUNCTIONS and all(_fields_exist(a, relation) for a in node.arguments)
+    return True
 
 
 def literal_of(value: object) -> Value:
