@@ -17,7 +17,7 @@ LAYERS = (
     ("web", "shell"),
     ("app", "cli", "__main__"),
 )
-BESIDE = {"client": {"errors"}}
+BESIDE = {"client": {"errors"}, "telemetry": set()}
 """Packages beside the layers, with all they may import."""
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 ONE_PLACE = {"chdb": "store", "clickhouse_connect": "store", "sklearn": "ml", "skops": "ml"}
