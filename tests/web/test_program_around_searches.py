@@ -172,6 +172,9 @@ def test_the_last_run_of_a_saved_search_is_loaded(parts):
     parts.scheduler.run_now("search", search.id).result(30)
     first = rows(parts, '| loadjob savedsearch="ada:search:Errors"')
     assert first == [{"host": "b", "count": 2}]
+    # Without an owner or an app, those of whoever; the name alone will do.
+    for spelling in (":Errors", "::Errors", "-:-:Errors", "Errors"):
+        assert rows(parts, f'| loadjob savedsearch="{spelling}"') == first
     parts.store.append_events("around", pa.table({"_time": [NOW + 3], "host": ["c"], "status": [503]}))
     parts.scheduler.run_now("search", search.id).result(30)
     assert len(rows(parts, '| loadjob savedsearch="ada:search:Errors"')) == 2

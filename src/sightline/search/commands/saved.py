@@ -87,7 +87,7 @@ class LoadJob(Command):
         wanted = given.get("savedsearch", "")
         if len(names) + bool(wanted) != 1:
             raise SearchError('wants a sid, or savedsearch="<user>:<app>:<name>"', arguments.stage.name_span)
-        if wanted.count(":") == 1:
+        if wanted.count(":") == 1 and not wanted.startswith(":"):
             raise SearchError(f'savedsearch wants "<user>:<app>:<name>", got "{wanted}"', arguments.stage.name_span)
         return cls(sid=names[0] if names else "", **given)
 
@@ -108,7 +108,8 @@ class LoadJob(Command):
     def _latest_run(self, context: Context) -> str:
         if context.jobs is None:
             raise SearchError("there are no jobs where this search runs")
-        user, app, name = self.savedsearch.split(":", 2) if ":" in self.savedsearch else ("-", "-", self.savedsearch)
+        *place, name = self.savedsearch.split(":", 2) if self.savedsearch.count(":") > 1 else [self.savedsearch.lstrip(":")]
+        user, app = (part or "-" for part in place) if place else ("-", "-")
         known = context.knowledge.saved_searches()
         labels = [f"{kind}: {name}" for kind in _KINDS]
         jobs = [

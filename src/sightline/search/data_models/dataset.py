@@ -72,7 +72,11 @@ def _root_search(model: DataModel, root: str, restriction: str) -> str:
     if dataset.grouping is not None:
         grouping = dataset.grouping
         branches = [dataset_search(model, member, restriction) for member in grouping.datasets]
-        source = branches[0] if len(branches) == 1 else "| multisearch " + " ".join(f"[{branch}]" for branch in branches)
+        source = branches[0]
+        if len(branches) > 1:
+            # A transaction reads its events newest first.
+            appended = " | ".join(f"append [{branch}]" for branch in branches[1:])
+            source = f"{source} | {appended} | sort 0 - _time"
         names = " ".join(print_name(field) for field in grouping.fields)
         spans = [("maxpause", grouping.max_pause), ("maxspan", grouping.max_span)]
         options = " ".join(f"{option}={quote_string(span)}" for option, span in spans if span)
