@@ -104,6 +104,7 @@ def test_a_page_does_what_it_says(own_server, shop: Path, page: Path) -> None:
             json.loads(block)
         elif kind == "python":
             code = block.replace("http://127.0.0.1:8000", server.url).replace("sl_api_...", server.token)
+            code = code.replace("127.0.0.1:4318", f"127.0.0.1:{server.otlp_http_port}")
             subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
         elif kind == "shell" and block.startswith("make "):
             assert block.split()[1] in TARGETS, block
