@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 
 from sightline.errors import SearchError, nearest
-from sightline.search.context import Context
+from sightline.search.context import Context, SavedText
 from sightline.search.planner import values as v
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.sources import index_condition, table_relation, time_bounds
@@ -43,21 +43,23 @@ def run_text(
     return found
 
 
-def run_saved_search(name: str, values: Mapping[str, str], context: Context) -> Relation:
-    """The rows of a saved search; `$name$` in its text is replaced.
-
-    A search over all time leaves the saved search its own range; any other range is taken in its place.
-    """
+def find_saved_search(name: str, context: Context) -> SavedText:
+    """A saved search by its name. Raises SearchError that lists those there are."""
     saved = context.knowledge.saved_search(name)
     if saved is None:
         known = context.knowledge.saved_searches()
         listed = f"; saved searches: {', '.join(known)}" if known else "; none is defined"
         raise SearchError(f'there is no saved search "{name}"{listed}', hint=nearest(name, known))
-    text = saved.search
-    for key, value in values.items():
-        text = text.replace(f"${key}$", value)
+    return saved
+
+
+def range_of_saved(saved: SavedText, context: Context) -> tuple[float | None, float | None]:
+    """The range of time that a saved search runs over inside another one; two Nones are that of the other one.
+
+    A search over all time leaves the saved search its own range; any other range is taken in its place.
+    """
     if context.earliest or context.latest is not None:
-        return run_text(text, context, f'saved search "{name}"')
+        return None, None
     earliest, latest = (
         parse_time(bound, context.now, context.zone) if bound else None for bound in (saved.earliest, saved.latest)
     )
@@ -65,6 +67,16 @@ def run_saved_search(name: str, values: Mapping[str, str], context: Context) -> 
         earliest = 0.0
     if earliest is not None and latest is None:
         latest = context.now
+    return earliest, latest
+
+
+def run_saved_search(name: str, values: Mapping[str, str], context: Context) -> Relation:
+    """The rows of a saved search; `$name$` in its text is replaced."""
+    saved = find_saved_search(name, context)
+    text = saved.search
+    for key, value in values.items():
+        text = text.replace(f"${key}$", value)
+    earliest, latest = range_of_saved(saved, context)
     return run_text(text, context, f'saved search "{name}"', earliest=earliest, latest=latest)
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from sightline.errors import SearchError, Span, nearest
 from sightline.search import registry
 from sightline.search.commands.subsearch import cell_text, run_text
-from sightline.search.context import Context
+from sightline.search.context import Context, TimeRange
 from sightline.search.functions.arguments import json_items
+from sightline.search.nested import find_saved_search, other_range, range_of_saved
 from sightline.search.planner import values as v
 from sightline.search.planner.aggregates import fields_with_values
 from sightline.search.planner.lower import lower_expression
@@ -314,7 +315,7 @@ class Map(Command):
         return None if self.saved else frozenset(token_names(self.search or self.template))
 
     def lower(self, relation: Relation, context: Context) -> Relation:
-        text = self._text(context)
+        text, (earliest, latest) = self._text(context)
         names = token_names(text)
         missing = [n for n in names if n != "_serial_id" and relation.field(n).type is Type.NULL]
         if missing and not context.dry:
@@ -340,18 +341,18 @@ class Map(Command):
             if absent:
                 context.warn(f'row {number} has no value of "{absent[0]}": map ran nothing for it', self.place)
                 continue
-            found.append(run_text(fill_tokens(text, values.get), context, self.place))
+            with other_range(context, earliest, latest):
+                found.append(run_text(fill_tokens(text, values.get), context, self.place))
             if len(found) > BRANCHES_AT_ONCE:
                 found = [context.held(_below_one_another(found))]
         return _below_one_another(found) if found else context.empty()
 
-    def _text(self, context: Context) -> str:
+    def _text(self, context: Context) -> tuple[str, TimeRange]:
+        """The search, and the range of time that it runs over where that is not the one of the search around it."""
         if not self.saved:
-            return self.search or self.template
-        text = context.knowledge.saved_search(self.saved)
-        if text is None:
-            raise SearchError(f'there is no saved search "{self.saved}"', self.place)
-        return text
+            return self.search or self.template, (None, None)
+        saved = find_saved_search(self.saved, context)
+        return saved.search, range_of_saved(saved, context)
 
 
 def _below_one_another(relations: Sequence[Relation]) -> Relation:
