@@ -25,6 +25,8 @@ from sightline.search.syntax.tree import Expression, Stage
 from sightline.search.time import parse_span
 
 _ALL_BEFORE = "ROWS BETWEEN UNBOUNDED PRECEDING AND "
+_LONGEST_REACH = 2_000_000_000
+"""The engine wants a whole number of 32 bits for the reach of a frame."""
 
 
 def read_statistics(arguments: Arguments, command: type, found: dict[str, Any]) -> tuple[list[AggregateCall], list[str]]:
@@ -249,20 +251,34 @@ class StreamStats(Command):
             raise SearchError("time_window needs rows with a _time")
         span = parse_span(self.time_window)
         length_s = span.seconds or (span.months or 1) * 31 * 86400.0
-        # The engine wants a whole number of 32 bits for the reach of a frame.
-        unit_s = next(unit for unit in (1e-6, 1e-3, 1.0, 60.0) if length_s / unit < 2_000_000_000)
+        unit_s = next(unit for unit in (1e-6, 1e-3, 1.0, 60.0) if length_s / unit < _LONGEST_REACH)
         scaled = v.call("round", v.call("divide", time, v.real(unit_s), type=Type.FLOAT), type=Type.FLOAT)
         ticks = v.call("ifNull", v.call("toInt64", scaled, type=Type.INT), v.integer(0), type=Type.INT)
         reach = math.ceil(length_s / unit_s)
         order = ((ticks, bool(descending)),)
-        if (
-            descending is not None
-            and self.current
-            and not self.window
-            and not self._has_ties(relation, ticks, partition, context)
-        ):
-            frame = f"RANGE BETWEEN {reach - 1} PRECEDING AND CURRENT ROW"
-            return over_rows(relation, named, lambda call: Over(call.type, plain_call(call), tuple(partition), order, frame))
+        if descending is not None and not self.window:
+            most, coarser = self._ties(relation, ticks, unit_s, partition, context)
+            # Rows of one moment are told apart by a second digit, of twice the size they need: so a frame that reaches half
+            # of it beyond whole ticks takes in all rows of its last tick and none of the one after.
+            digit = 2 * most + 1
+            beyond = (math.ceil(reach / coarser) - 1) * digit + most
+            if most <= 1 and self.current:
+                frame = f"RANGE BETWEEN {reach - 1} PRECEDING AND CURRENT ROW"
+                return over_rows(
+                    relation, named, lambda call: Over(call.type, plain_call(call), tuple(partition), order, frame)
+                )
+            if beyond < _LONGEST_REACH:
+                moment = v.call("intDiv", ticks, v.integer(coarser), type=Type.INT)
+                numbered = Over(Type.INT, v.call("row_number", type=Type.INT), (*partition, ticks), ((position, False),))
+                relation, (nth,) = relation.windowed([("nth", numbered)])
+                forward = v.call("negate", moment, type=Type.INT) if descending else moment
+                whole = v.call("multiply", forward, v.integer(digit), type=Type.INT)
+                place = v.call("plus", whole, v.call("toInt64", nth, type=Type.INT), type=Type.INT)
+                frame = f"RANGE BETWEEN {beyond} PRECEDING AND {'CURRENT ROW' if self.current else '1 PRECEDING'}"
+                unique = ((place, False),)
+                return over_rows(
+                    relation, named, lambda call: Over(call.type, plain_call(call), tuple(partition), unique, frame)
+                )
         # Rows of the same moment are in the frame, whether they come before or after; the position tells them apart.
         frame = f"RANGE BETWEEN {reach} PRECEDING AND {'CURRENT ROW' if descending is not None else f'{reach} FOLLOWING'}"
         apart = v.call("abs", v.call("minus", _part(2), time, type=Type.FLOAT), type=Type.FLOAT)
@@ -280,14 +296,21 @@ class StreamStats(Command):
         over = gathering_window(deciding, partition, order, frame)
         return over_filtered_rows(relation, named, over, v.is_true(v.both(conditions)))
 
-    def _has_ties(self, relation: Relation, ticks: Value, partition: Sequence[Value], context: Context) -> bool:
-        """Whether rows of one group share a moment, so that a frame over time takes rows in that come later."""
+    def _ties(
+        self, relation: Relation, ticks: Value, unit_s: float, partition: Sequence[Value], context: Context
+    ) -> tuple[int, int]:
+        """How many rows of one group share a moment at most, and of how many ticks every moment is a multiple."""
         if context.dry:
-            return False
-        moments = v.agg("uniqExact", v.call("tuple", ticks, *partition, type=Type.TEXT), type=Type.INT)
-        counted = relation.aggregated([], [("rows", v.agg("count", type=Type.INT)), ("moments", moments)])
-        table = context.table_of(counted)
-        return bool(table.num_rows) and table["rows"][0].as_py() != table["moments"][0].as_py()
+            return 1, 1
+        coarser = [round(unit / unit_s) for unit in (60.0, 1.0, 1e-3) if unit > unit_s]
+        keys = [("ticks", ticks), *((f"key{place}", key) for place, key in enumerate(partition))]
+        counted = relation.aggregated(keys, [("rows", v.agg("count", type=Type.INT))])
+        found = [("most", v.agg("max", counted.field("rows"), type=Type.INT))]
+        for number in coarser:
+            rest = v.call("modulo", counted.field("ticks"), v.integer(number), type=Type.INT)
+            found.append((str(number), v.agg("max", v.call("abs", rest, type=Type.INT), type=Type.INT)))
+        row = context.table_of(counted.aggregated([], found)).to_pylist()[0]
+        return row["most"] or 1, next((number for number in coarser if not row[str(number)]), 1)
 
     def _frame(self) -> str:
         end = "CURRENT ROW" if self.current else "1 PRECEDING"
