@@ -13,7 +13,7 @@ from sightline.errors import SearchError, Span
 from sightline.search.context import Context
 from sightline.search.planner import values as v
 from sightline.search.planner.aggregates import NamedValue, grouping_keys, lower_calls, over_rows, read_call
-from sightline.search.planner.lower import lower_condition
+from sightline.search.planner.lower import literal_of, lower_condition
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.sql import Writer
 from sightline.search.planner.values import Call, Column, Lambda, Over, Type, Value
@@ -100,9 +100,7 @@ class Stats(Command):
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         relation, keys = grouping_keys(relation, self.by, distinct=self.dedup_splitvals)
-        relation, named = lower_calls(
-            self.calls, relation, context, by=self.by, all_numbers=self.allnum, finishing=True
-        )
+        relation, named = lower_calls(self.calls, relation, context, by=self.by, all_numbers=self.allnum, finishing=True)
         return relation.aggregated(keys, [(one.name, one.value) for one in named])
 
 
@@ -132,12 +130,32 @@ class EventStats(Command):
         return print_statistics(self)
 
     def lower(self, relation: Relation, context: Context) -> Relation:
+        if not self.by and not context.dry:
+            relation = context.rereadable(relation) if any(call.function in _LONG for call in self.calls) else relation
         relation, named = lower_calls(self.calls, relation, context, by=self.by, all_numbers=self.allnum)
         keys = [relation.field(name) for name in self.by]
         if any(key.type is Type.NULL for key in keys):
             return relation
+        if not keys and not context.dry and any(one.value.type is Type.MULTI for one in named):
+            return self._with_constants(relation, named, context)
         relation, made = over_rows(relation, named, lambda call: Over(call.type, plain_call(call), tuple(keys)))
         return with_aggregates(relation, made, named, keys)
+
+    @staticmethod
+    def _with_constants(relation: Relation, named: Sequence[NamedValue], context: Context) -> Relation:
+        """The rows with aggregates over all of them, reckoned before and put in as constants.
+
+        A window writes its result out for every row, which for a long list needs the memory of as many lists as rows.
+        """
+        found = context.table_of(relation.aggregated([], [(one.name, one.value) for one in named]))
+        for one in named:
+            cell = found[one.name][0].as_py() if one.name in found.column_names else None
+            relation = relation.with_field(one.name, literal_of(cell))
+        return relation
+
+
+_LONG = ("values", "list")
+"""Aggregates whose result may be as long as there are rows."""
 
 
 def plain_call(call: Call) -> Call:
