@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sightline.ml.requests import ApplyRequest, Context, FitRequest, SampleRequest, ScoreRequest, split_model_name
     from sightline.ml.sampling import check_sample, sample
     from sightline.ml.scoring import SCORERS, check_score, find_scorer, score
+    from sightline.ml.telling import told_by_numbers
     from sightline.ml.text_clusters import leader_clusters
     from sightline.ml.training import COMMON_PARAMETERS, FitResult, check_fit, fit
 
@@ -41,6 +42,7 @@ _HOMES = {
     "requests": ("ApplyRequest", "Context", "FitRequest", "SampleRequest", "ScoreRequest", "split_model_name"),
     "sampling": ("check_sample", "sample"),
     "scoring": ("SCORERS", "check_score", "find_scorer", "score"),
+    "telling": ("told_by_numbers",),
     "text_clusters": ("leader_clusters",),
     "training": ("COMMON_PARAMETERS", "FitResult", "check_fit", "fit"),
 }
@@ -86,6 +88,7 @@ __all__ = [
     "split_model_name",
     "summarise",
     "summary",
+    "told_by_numbers",
     "unexpectedness",
 ]
 
