@@ -15,7 +15,9 @@ from sightline.search.planner.lower import lower_predicate
 from sightline.search.planner.relation import Relation, wildcard_regex
 from sightline.search.planner.sources import SPAN_SOURCETYPE, index_condition, table_relation, time_bounds
 from sightline.search.registry import Command, command
+from sightline.search.syntax.parser import parse_pipeline
 from sightline.search.syntax.predicates import print_predicate, read_predicate
+from sightline.search.syntax.source import read_source
 from sightline.search.syntax.tree import (
     Both,
     Comparison,
@@ -328,4 +330,32 @@ def expand_subsearches(predicate: Predicate, context: Context) -> Predicate:
         return dataclasses.replace(predicate, operands=tuple(flat))
     if isinstance(predicate, Negation):
         return Negation(expand_subsearches(predicate.operand, context))
+    if isinstance(predicate, Comparison) and predicate.name == "savedsearch" and predicate.operator == "=":
+        return expand_subsearches(_conditions_of_saved(predicate, context), context)
     return predicate
+
+
+def _conditions_of_saved(term: Comparison, context: Context) -> Predicate:
+    """The conditions with which the saved search named by `savedsearch=` begins."""
+    text = context.knowledge.saved_search(term.value)
+    if text is None:
+        raise SearchError(f'there is no saved search "{term.value}"', term.span)
+    try:
+        stages = parse_pipeline(read_source(text, context.knowledge.macro)).stages
+        predicate = read_predicate(stages[0]) if stages and stages[0].name == "search" else None
+    except SearchError as error:
+        # Its place is one in the saved text.
+        raise SearchError(f'the saved search "{term.value}" cannot be read: {error.message}', term.span) from None
+    if predicate is None:
+        raise SearchError(f'the saved search "{term.value}" does not begin with a search', term.span)
+    if _mentions_saved(predicate):
+        raise SearchError(f'the saved search "{term.value}" names another saved search', term.span)
+    return predicate
+
+
+def _mentions_saved(predicate: Predicate) -> bool:
+    if isinstance(predicate, Both | Either):
+        return any(_mentions_saved(o) for o in predicate.operands)
+    if isinstance(predicate, Negation):
+        return _mentions_saved(predicate.operand)
+    return isinstance(predicate, Comparison) and predicate.name == "savedsearch"
