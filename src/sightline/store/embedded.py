@@ -38,7 +38,7 @@ import pyarrow as pa
 
 from sightline.config import Settings
 from sightline.errors import EnvironmentTrouble, UserError
-from sightline.store import appending, decoding, files, udf
+from sightline.store import appending, decoding, files, pcre, udf
 from sightline.store.engine_errors import EngineError, engine_error
 from sightline.store.migrations import migrate
 from sightline.store.paths import JsonPaths
@@ -52,6 +52,8 @@ _WIDE_STATEMENTS = "SET max_query_size = 268435456, max_ast_elements = 10000000,
 """The engine reads these before it reads a statement, so they cannot stand in it. A subsearch may give a condition of
 hundreds of thousands of values; the memory limit still holds."""
 
+SLOW_BLOCK_ROWS = 8192
+"""Rows of a block where Python is called for each."""
 _MANY_FILES = 1 << 20
 _QUERY = compile("_sightline_connection.query(_sightline_sql, 'ArrowTable')", "<engine query>", "eval")
 _INSERT = compile("_sightline_connection.query(_sightline_sql, 'CSV')", "<engine insert>", "eval")
@@ -145,7 +147,7 @@ class EmbeddedStore:
         `tables` are visible in the text as `Python(<name>)`. `sid` is the name for `cancel` and `progress`. The
         limits of `SearchSettings` hold unless `settings` says otherwise. Raises EngineError.
         """
-        return self._run(sql + settings_clause(self._limits(sid, settings)), tables)
+        return self._run(sql + settings_clause(self._limits(sql, sid, settings)), tables)
 
     def stream(
         self,
@@ -158,7 +160,7 @@ class EmbeddedStore:
         """Run one statement and yield its result in batches as the engine makes them; at least one batch, so that
         the schema is known also when there are no rows. Closing the iterator stops the statement.
         """
-        text = sql + settings_clause(self._limits(sid, settings))
+        text = sql + settings_clause(self._limits(sql, sid, settings))
         connection = self._acquire()
         clean = False
         result = None
@@ -426,9 +428,12 @@ class EmbeddedStore:
         finally:
             self._release(connection, clean)
 
-    def _limits(self, sid: str, settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _limits(self, sql: str, sid: str, settings: Mapping[str, Any] | None) -> dict[str, Any]:
         memory_bytes = self._settings.search.max_memory_bytes
+        # A statement is stopped between blocks only, and a block of slow regular expressions may take long.
+        slow = {"max_block_size": SLOW_BLOCK_ROWS} if pcre.is_used_in(sql) else {}
         return {
+            **slow,
             "session_timezone": "UTC",
             "max_memory_usage": memory_bytes,
             "max_bytes_before_external_group_by": memory_bytes // 2,

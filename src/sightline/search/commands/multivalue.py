@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +65,8 @@ class MakeMv(Command):
             return relation
         text = v.call("ifNull", v.as_text(value), v.text(""), type=Type.TEXT)
         if self.tokenizer:
-            parts = regexes.extract(text, *token_pattern(self.tokenizer), 0)
+            # The first group is the value; without one the whole match is.
+            parts = regexes.extract_group(text, self.tokenizer, min(1, regexes.group_count(self.tokenizer)), 0)
         else:
             parts = v.call("splitByString", v.text(self.delim), text, type=Type.MULTI)
         if not self.allowempty:
@@ -75,24 +75,6 @@ class MakeMv(Command):
             parts = v.call("arrayFilter", Lambda(Type.BOOL, ("part",), filled), parts, type=Type.MULTI)
         parts = v.call("if", v.is_present(value), parts, v.EMPTY_MULTI, type=Type.MULTI)
         return relation.with_field(self.name, join_multi(parts, "\n") if self.setsv else parts)
-
-
-def token_pattern(pattern: str) -> tuple[str, str]:
-    """The pattern with its first group named, or a name for the whole where it has no group, and that name."""
-    i = 0
-    while i < len(pattern):
-        if pattern[i] == "\\":
-            i += 2
-            continue
-        if pattern[i] == "[":
-            closing = pattern.find("]", i + 2)
-            i = closing if closing > 0 else i
-        elif named := re.match(r"\(\?P?<([A-Za-z_]\w*)>", pattern[i:]):
-            return pattern, named.group(1)
-        elif pattern[i] == "(" and pattern[i + 1 : i + 2] != "?":
-            return f"{pattern[:i]}(?P<token>{pattern[i + 1 :]}", "token"
-        i += 1
-    return f"(?P<token>{pattern})", "token"
 
 
 @command("mvexpand")

@@ -83,20 +83,14 @@ class Rex(Command):
             if source.type is not Type.MULTI
             else v.call("arrayStringConcat", source, v.text("\n"), type=Type.TEXT)
         )
-        plain = v.call("ifNull", text, v.text(""), type=Type.TEXT)
-        matched = v.is_true(v.both([v.is_present(text), regexes.matches(plain, self.pattern)]))
-        for name in dict.fromkeys(regexes.group_names(self.pattern)):
-            found = regexes.extract(plain, self.pattern, name, self.max_match)
-            found = v.choose(matched, found, relation.field(name))
-            if found.type is Type.TEXT:
-                kept = v.call("notEquals", v.call("ifNull", found, v.text(""), type=Type.TEXT), v.text(""), type=Type.BOOL)
-                found = v.choose(kept, found, relation.field(name) if name in relation.fields else v.NULL)
-            relation = relation.with_field(name, found)
+        made: dict[str, Value] = {}
+        for name in regexes.group_names(self.pattern):
+            found = regexes.extract(text, self.pattern, name, self.max_match)
+            old = relation.field(name)
+            made[name] = found if old.type is Type.NULL else v.choose(v.is_present(found), found, old)
         if self.offset_field:
-            relation = relation.with_field(
-                self.offset_field, v.choose(matched, regexes.offsets(plain, self.pattern), v.NULL)
-            )
-        return relation
+            made[self.offset_field] = regexes.offsets(text, self.pattern)
+        return relation.with_all(made)
 
     def _rewritten(self, text: Value) -> Value:
         for script in split_sed(self.pattern):
@@ -107,7 +101,9 @@ class Rex(Command):
             _, pattern, replacement, flags = _sed_parts(script)
             if "i" in flags.lower():
                 pattern = "(?i)" + pattern
-            text = regexes.replace(text, pattern, replacement, everywhere="g" in flags)
+            number = "".join(c for c in flags if c.isdigit())
+            which = 0 if "g" in flags.lower() else int(number or 1)
+            text = regexes.replace(text, pattern, replacement, which=which)
         return text
 
 
@@ -158,8 +154,8 @@ def check_sed(script: str, place: object) -> None:
                 f"y/// needs as many characters on both sides, got {len(pattern)} and {len(replacement)}", place
             )  # type: ignore[arg-type]
         return
-    if not re.fullmatch(r"[gGiI]*", flags):
-        raise SearchError(f'sed flags are g and i, got "{flags}"', place)  # type: ignore[arg-type]
+    if not re.fullmatch(r"[gGiI]*([1-9]\d*[iI]*)?", flags):
+        raise SearchError(f'sed flags are g, i and the number of a match, got "{flags}"', place)  # type: ignore[arg-type]
     regexes.check(pattern, place)  # type: ignore[arg-type]
 
 

@@ -1,190 +1,263 @@
-"""Regular expressions in the engine: checking them, finding their named groups, matching, extracting, replacing.
+"""Regular expressions over rows: checking them, matching, extracting, replacing.
 
-The engine's matcher runs in linear time and knows neither look-around nor back-references; a pattern that needs them goes,
-row by row, through Python's `regex`, some twenty times slower. Both read the same dialect here: `.` stops at a line's
-end, `^` and `$` are those of the whole text, unless the pattern says otherwise.
+They are PCRE's. Where the engine's own matcher can do the same (`patterns` says so) it does, at ten million rows a second;
+else PCRE looks at one text after another, a million a second, after the engine has sorted out the texts in which a looser
+pattern finds nothing.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
-
-import regex
 
 from sightline.errors import SearchError, Span
 from sightline.search.planner import values as v
+from sightline.search.planner.patterns import Translation, translate
 from sightline.search.planner.values import Type, Value
-
-_BACKTRACKING = re.compile(
-    r"\(\?<?[=!]"  # Look-around.
-    r"|\(\?>|[*+?}]\+"  # Atomic groups, possessive quantifiers.
-    r"|\\[1-9]|\\[gk][<{'\d]|\(\?P="  # Back-references.
-    r"|\(\?(?:R|\d|&|\||\(|\#|')"  # Recursion, branch resets, conditions, comments, names in quotes.
-    r"|\\[ZGKhHRXN]"  # Anchors and classes of PCRE alone.
-    r"|\(\?[a-z]*x"  # Free spacing.
-    r"|\{(?:\d*,)?[1-9]\d{3,}"  # Counts above the engine's limit of 1000.
-)
-
-
-@lru_cache(maxsize=1000)
-def needs_backtracking(pattern: str) -> bool:
-    """Whether the engine's own matcher cannot run the pattern."""
-    return _BACKTRACKING.search(_without_classes(pattern)) is not None
+from sightline.store import pcre
 
 
 def check(pattern: str, span: Span | None = None) -> None:
     """Refuse a pattern that is no regular expression."""
-    try:
-        regex.compile(python_pattern(pattern))
-    except regex.error as error:
-        raise SearchError(f'"{pattern}" is not a regular expression: {error}', span) from None
-
-
-def _without_classes(pattern: str) -> str:
-    """The pattern with character classes, quoted runs and escaped signs blanked, so that these are not read as syntax."""
-    blanked = re.sub(r"\\Q.*?(?:\\E|\Z)", "x", pattern, flags=re.S)
-    return re.sub(r"\\[^\w]|\[\^?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\]", "x", blanked, flags=re.S)
-
-
-@lru_cache(maxsize=1000)
-def python_pattern(pattern: str) -> str:
-    r"""The pattern as `regex` reads it: `\Q...\E`, `\z` and `\Z` of PCRE written in its way."""
-
-    def rewritten(match: re.Match[str]) -> str:
-        escape = match.group(1)
-        if escape.startswith("Q"):
-            return re.escape(escape[1:].removesuffix("\\E"))
-        if len(escape) > 1:
-            return f"(?P={escape[2:-1]})"
-        return {"z": r"\Z", "Z": r"(?=\n?\Z)"}.get(escape, match.group())
-
-    escapes = r"\\(Q.*?(?:\\E|\Z)|k[<{']\w+[>}']|.)"
-    return re.sub(escapes, rewritten, pattern, flags=re.S)
+    if "\0" in pattern:
+        raise SearchError(f'"{pattern}" is not a regular expression: it holds the character 0, wanted \\0', span)
+    problem = pcre.problem_of(pattern)
+    if problem:
+        raise SearchError(f'"{pattern}" is not a regular expression: {problem}', span)
 
 
 def group_names(pattern: str) -> list[str]:
     """Names of the groups in the order they open."""
-    return re.findall(r"(?<!\\)\(\?P?<([A-Za-z_]\w*)>", pattern)
+    return list(pcre.groups_of(pattern)[1])
 
 
-def _engine_pattern(pattern: str) -> Value:
-    # Groups go by position there: a pattern whose name holds an underscore would match nothing, a mistake of the engine.
-    plain = re.sub(r"(?<!\\)\(\?P?<[A-Za-z_]\w*>", "(", pattern)
-    # The engine lets a dot match the end of a line unless told.
-    return v.text(f"(?-s){plain}" if "." in plain else plain)
+def group_count(pattern: str) -> int:
+    """How many groups a pattern has, named or not."""
+    return pcre.groups_of(pattern)[0]
+
+
+def group_indexes(pattern: str) -> dict[str, int]:
+    """The number of each named group."""
+    return dict(pcre.groups_of(pattern)[1])
+
+
+def _bool(name: str, *arguments: Value) -> Value:
+    return v.call(name, *arguments, type=Type.BOOL)
 
 
 def _plain(text: Value) -> Value:
-    # Python decodes what it is given, and stops at bytes that are no UTF-8.
+    # PCRE is given text that Python has decoded, which stops at bytes that are no UTF-8.
     return v.call("toValidUTF8", text, type=Type.TEXT)
+
+
+def _sure(text: Value) -> Value:
+    # A function that gives an array takes no NULL.
+    return v.call("ifNull", text, v.text(""), type=Type.TEXT)
+
+
+def _only_where(condition: Value | None, text: Value) -> Value:
+    """The text, NULL where the condition does not hold, which spares the call that takes it."""
+    if condition is None:
+        return text
+    return v.call("if", condition, text, v.Literal(Type.TEXT, None), type=Type.TEXT)
+
+
+def _line_end(text: Value) -> Value:
+    return _bool("endsWith", text, v.text("\n"))
+
+
+def _sorted_out(text: Value, found: Translation) -> Value | None:
+    """A test that holds wherever the pattern may match, or None where nothing cheap is known."""
+    return None if found.superset is None else _bool("match", text, v.text(found.superset))
+
+
+def _tests(text: Value, found: Translation) -> list[Value]:
+    tests = [(_bool("match", text, v.text(test)), wanted) for test, wanted in found.tests]
+    return [test if wanted else v.negation(test) for test, wanted in tests]
+
+
+def _by_line_end(text: Value, found: Translation, fast: Value, slow: Callable[[Value], Value]) -> Value:
+    """What the engine says, or PCRE for texts whose last line feed the engine would take for text."""
+    if not found.line_end:
+        return fast
+    special = _line_end(text)
+    if fast.type is Type.MULTI:
+        return v.call("if", v.is_true(special), slow(_only_where(special, text)), fast, type=fast.type)
+    return v.call("if", special, slow(_only_where(special, text)), fast, type=fast.type)
 
 
 def matches(text: Value, pattern: str) -> Value:
     """Whether the pattern occurs in the text."""
     check(pattern)
-    if needs_backtracking(pattern):
-        return v.call("pcre_match", _plain(text), v.text(python_pattern(pattern)), type=Type.BOOL)
-    return v.call("match", text, _engine_pattern(pattern), type=Type.BOOL)
+    return v.shared([text], lambda text: _matches(text, pattern))
+
+
+def _matches(text: Value, pattern: str) -> Value:
+    found = translate(pattern)
+    if found.fast is not None:
+        fast = v.both([_bool("match", text, v.text(found.fast)), *_tests(text, found)])
+        return _by_line_end(text, found, fast, lambda given: _bool("pcre_match", _plain(given), v.text(pattern)))
+    first = _sorted_out(text, found)
+    slow = _bool("pcre_match", _plain(_only_where(first, text)), v.text(pattern))
+    return slow if first is None else v.both([first, slow])
 
 
 def matches_any(text: Value, pattern: Value) -> Value:
     """The same for a pattern that differs by row. A row's pattern that is no regular expression stops the search."""
-    return v.call("pcre_match", _plain(text), pattern, type=Type.BOOL)
+    return _bool("pcre_match", _plain(text), _plain(pattern))
 
 
 def extract(text: Value, pattern: str, name: str, max_match: int = 1) -> Value:
     """What a named group matched: text of the first match, or a multivalue of the first `max_match` (0: all)."""
-    return extract_group(text, pattern, regex.compile(python_pattern(pattern)).groupindex[name], max_match)
-
-
-def group_count(pattern: str) -> int:
-    """How many groups a pattern has."""
-    return regex.compile(python_pattern(pattern)).groups
-
-
-def group_indexes(pattern: str) -> dict[str, int]:
-    """The number of each named group."""
-    return dict(regex.compile(python_pattern(pattern)).groupindex)
+    return extract_group(text, pattern, pcre.groups_of(pattern)[1][name], max_match)
 
 
 def extract_group(text: Value, pattern: str, number: int, max_match: int = 1) -> Value:
-    """The same for a group by its number; 0 is the whole match, for the first match only."""
-    if number == 0:
-        return extract_group(text, f"({pattern})", 1, max_match)
-    index = v.integer(number)
-    if needs_backtracking(pattern):
-        return _extract_backtracking(text, pattern, index, max_match)
-    if max_match == 1:
-        groups = v.call("extractGroups", text, _engine_pattern(pattern), type=Type.MULTI)
-        found = v.call("arrayElement", groups, index, type=Type.TEXT)
-        return v.call("nullIf", found, v.text(""), type=Type.TEXT)
-    groups = v.call("extractAllGroupsHorizontal", text, _engine_pattern(pattern), type=Type.MULTI)
-    found = v.call("arrayElement", groups, index, type=Type.MULTI)
+    """The same for a group by its number; 0 is the whole match.
+
+    A group that matched no text is absent in the first match, and "" among several.
+    """
+    return v.shared([text], lambda text: (_first if max_match == 1 else _several)(text, pattern, number, max_match))
+
+
+def _numbered(fast: str, number: int) -> tuple[Value, Value]:
+    """The pattern and the place of a group in what the engine lists, which leaves the whole match out."""
+    return (v.text(fast), v.integer(number)) if number else (v.text(f"({fast})"), v.integer(1))
+
+
+def _first(text: Value, pattern: str, number: int, max_match: int) -> Value:
+    found = translate(pattern)
+
+    def slow(given: Value) -> Value:
+        return v.call("pcre_group", _plain(given), v.text(pattern), _int64(number), type=Type.TEXT)
+
+    if found.fast is not None and (number or not found.first_only):
+        given, place = _numbered(found.fast, number)
+        groups = v.call("extractGroups", _sure(text), given, type=Type.MULTI)
+        taken = v.call("arrayElement", groups, place, type=Type.TEXT)
+        tests = _tests(text, found)
+        if tests:
+            taken = v.call("if", v.both(tests), taken, v.text(""), type=Type.TEXT)
+        taken = _by_line_end(text, found, taken, slow)
+    else:
+        taken = slow(_only_where(_sorted_out(text, found), text))
+    return v.call("nullIf", taken, v.text(""), type=Type.TEXT)
+
+
+def _several(text: Value, pattern: str, number: int, max_match: int) -> Value:
+    found = translate(pattern)
+
+    def slow(given: Value) -> Value:
+        arguments = (_plain(given), v.text(pattern), _int64(number), _int64(max_match))
+        listed, rest = _listed(v.call("pcre_groups", *arguments, type=Type.TEXT))
+        split = v.call("splitByChar", v.text(pcre.MATCH_END), rest, type=Type.MULTI)
+        read = v.call("JSONExtract", rest, v.text("Array(String)"), type=Type.MULTI)
+        return _read_list(listed, split, read)
+
+    if found.fast is None or found.first_only or found.empty:
+        return slow(_only_where(_sorted_out(text, found), text))
+    given, place = _numbered(found.fast, number)
+    # The function that gives the groups of all matches one by one has no limit; its sibling stops at a thousand.
+    every = v.call("extractAllGroupsVertical", _sure(text), given, type=Type.MULTI)
     if max_match:
-        found = v.call("arraySlice", found, v.integer(1), v.integer(max_match), type=Type.MULTI)
-    return found
+        every = v.call("arraySlice", every, v.integer(1), v.integer(max_match), type=Type.MULTI)
+    taken = v.call("arrayElement", v.Column(Type.MULTI, "groups"), place, type=Type.TEXT)
+    taken = v.call("arrayMap", v.Lambda(Type.TEXT, ("groups",), taken), every, type=Type.MULTI)
+    return _by_line_end(text, found, _where_tests_hold(text, found, taken), slow)
 
 
 def all_groups(text: Value, pattern: str) -> Value:
-    """The groups of every match: an array, for each match, of an array of texts."""
-    if needs_backtracking(pattern):
-        everything = v.call("toInt64", v.integer(0), type=Type.INT)
-        listed = v.call("pcre_groups", _plain(text), v.text(python_pattern(pattern)), everything, type=Type.TEXT)
-        sure = v.call("ifNull", listed, v.text("[]"), type=Type.TEXT)
-        return v.call("JSONExtract", sure, v.text("Array(Array(String))"), type=Type.MULTI)
-    return v.call("extractAllGroupsVertical", text, _engine_pattern(pattern), type=Type.MULTI)
+    """The groups of every match: an array, for each match, of an array of texts. The pattern must have a group."""
+    return v.shared([text], lambda text: _all_groups(text, pattern))
 
 
-def _extract_backtracking(text: Value, pattern: str, index: Value, max_match: int) -> Value:
-    limit = v.call("toInt64", v.integer(max_match), type=Type.INT)
-    listed = v.call("pcre_groups", _plain(text), v.text(python_pattern(pattern)), limit, type=Type.TEXT)
-    sure = v.call("ifNull", listed, v.text("[]"), type=Type.TEXT)
-    found = v.call("JSONExtract", sure, v.text("Array(Array(String))"), type=Type.MULTI)
-    if max_match == 1:
-        first = v.call("arrayElement", found, v.integer(1), type=Type.MULTI)
-        return v.call("nullIf", v.call("arrayElement", first, index, type=Type.TEXT), v.text(""), type=Type.TEXT)
-    row = v.Column(Type.MULTI, "groups")
-    taken = v.Lambda(Type.TEXT, ("groups",), v.call("arrayElement", row, index, type=Type.TEXT))
-    return v.call("arrayMap", taken, found, type=Type.MULTI)
+def _all_groups(text: Value, pattern: str) -> Value:
+    found = translate(pattern)
+
+    def slow(given: Value) -> Value:
+        listed, rest = _listed(v.call("pcre_all_groups", _plain(given), v.text(pattern), type=Type.TEXT))
+        match = v.Column(Type.TEXT, "match")
+        groups = v.call("splitByChar", v.text(pcre.GROUP_END), match, type=Type.MULTI)
+        split = v.call("splitByChar", v.text(pcre.MATCH_END), rest, type=Type.MULTI)
+        split = v.call("arrayMap", v.Lambda(Type.MULTI, ("match",), groups), split, type=Type.MULTI)
+        read = v.call("JSONExtract", rest, v.text("Array(Array(String))"), type=Type.MULTI)
+        return _read_list(listed, split, read)
+
+    if found.fast is None or found.first_only or found.empty:
+        return slow(_only_where(_sorted_out(text, found), text))
+    every = v.call("extractAllGroupsVertical", _sure(text), v.text(found.fast), type=Type.MULTI)
+    return _by_line_end(text, found, _where_tests_hold(text, found, every), slow)
+
+
+def _where_tests_hold(text: Value, found: Translation, values: Value) -> Value:
+    tests = _tests(text, found)
+    return v.call("if", v.is_true(v.both(tests)), values, _NONE, type=Type.MULTI) if tests else values
+
+
+_NONE = v.call("array", type=Type.MULTI)
+"""No values, whether texts or lists of texts are wanted."""
+
+
+def _listed(given: Value) -> tuple[Value, Value]:
+    """What a function gave that lists texts in one text, and that without the sign in front."""
+    sure = _sure(given)
+    return sure, v.call("substring", sure, v.integer(2), type=Type.TEXT)
+
+
+def _read_list(listed: Value, split: Value, read: Value) -> Value:
+    kinds = (
+        _bool("startsWith", listed, v.text(pcre.LISTED)),
+        split,
+        _bool("startsWith", listed, v.text(pcre.AS_JSON)),
+        read,
+    )
+    return v.call("multiIf", *kinds, _NONE, type=Type.MULTI)
+
+
+def _int64(value: int) -> Value:
+    return v.call("toInt64", v.integer(value), type=Type.INT)
 
 
 def offsets(text: Value, pattern: str) -> Value:
     """`name=from-to` of each named group of the first match, with places counted from 0, joined by &."""
-    pieces: list[Value] = []
-    for name in group_names(pattern):
-        found = v.call("ifNull", extract(text, pattern, name), v.text(""), type=Type.TEXT)
-        start = v.call("minus", v.call("position", text, found, type=Type.INT), v.integer(1), type=Type.INT)
-        length = v.call("length", found, type=Type.INT)
-        end = v.call("minus", v.call("plus", start, length, type=Type.INT), v.integer(1), type=Type.INT)
-        if pieces:
-            pieces.append(v.text("&"))
-        pieces += [v.text(f"{name}="), v.as_text(start), v.text("-"), v.as_text(end)]
-    return v.call("concat", *pieces, v.text(""), type=Type.TEXT)
+    return v.call("pcre_offsets", _plain(_only_where(_sorted_out(text, translate(pattern)), text)), v.text(pattern),
+                  type=Type.TEXT)  # fmt: skip
 
 
-def replace(text: Value, pattern: str, replacement: str, *, everywhere: bool = True) -> Value:
-    r"""The text with matches replaced; `\1` in the replacement is what the first group matched."""
+def replace(text: Value, pattern: str, replacement: str, *, which: int = 0) -> Value:
+    r"""The text with every match replaced, or the one of number `which`; `\1` is what the first group matched."""
     check(pattern)
-    groups = regex.compile(python_pattern(pattern)).groups
+    groups = pcre.groups_of(pattern)[0]
     wanted = max((int(n) for n in re.findall(r"(?<!\\)(?:\\\\)*\\(\d)", replacement)), default=0)
     if wanted > groups:
         raise SearchError(f'"{replacement}" names group {wanted}, but "{pattern}" has {groups}')
-    if needs_backtracking(pattern):
-        return _replace_in_python(text, v.text(python_pattern(pattern)), v.text(replacement), everywhere)
-    function = "replaceRegexpAll" if everywhere else "replaceRegexpOne"
-    prepared = re.sub(r"\\(?![0-9\\])", r"\\\\", replacement)
-    return v.call(function, text, _engine_pattern(pattern), v.text(prepared), type=Type.TEXT)
+    return v.shared([text], lambda text: _replace(text, pattern, replacement, which))
+
+
+def _replace(text: Value, pattern: str, replacement: str, which: int) -> Value:
+    found = translate(pattern)
+
+    def slow(given: Value) -> Value:
+        return _replace_by_pcre(given, v.text(pattern), v.text(replacement), which)
+
+    if found.fast is None or found.first_only or found.empty or found.tests or which > 1:
+        first = _sorted_out(text, found)
+        if first is None:
+            return slow(text)
+        return v.call("if", first, slow(_only_where(first, text)), text, type=Type.TEXT)
+    function = "replaceRegexpAll" if which == 0 else "replaceRegexpOne"
+    prepared = re.sub(r"\\(\\|\d)|\\", lambda m: m[0] if m[1] else "\\\\", replacement)
+    return _by_line_end(text, found, v.call(function, text, v.text(found.fast), v.text(prepared), type=Type.TEXT), slow)
 
 
 def replace_any(text: Value, pattern: Value, replacement: Value) -> Value:
     """The same for a pattern or a replacement that differs by row."""
-    return _replace_in_python(text, pattern, replacement, True)
+    return _replace_by_pcre(text, _plain(pattern), _plain(replacement), 0)
 
 
-def _replace_in_python(text: Value, pattern: Value, replacement: Value, everywhere: bool) -> Value:
-    count = v.call("toInt64", v.integer(0 if everywhere else 1), type=Type.INT)
-    return v.call("pcre_replace", _plain(text), pattern, replacement, count, type=Type.TEXT)
+def _replace_by_pcre(text: Value, pattern: Value, replacement: Value, which: int) -> Value:
+    return v.call("pcre_replace", _plain(text), pattern, replacement, _int64(which), type=Type.TEXT)
 
 
 # ---- whole tokens ----------------------------------------------------------------------------------------------------
@@ -203,7 +276,7 @@ def whole_token_groups(pattern: str) -> frozenset[int]:
     `user=(\\w+)` is one, `(\\d\\d)\\d` is none: there a word of the group need not be a word of the text. When in doubt
     a group is left out, so that a text index may be asked for the words of those that are in.
     """
-    if "|" in _without_classes(re.sub(r"\([^()]*\)", "", pattern)) or needs_backtracking(pattern):
+    if "|" in _without_classes(re.sub(r"\([^()]*\)", "", pattern)) or translate(pattern).fast is None:
         return frozenset()
     found = set()
     depth, number, i = 0, 0, 0
@@ -235,3 +308,9 @@ def whole_token_groups(pattern: str) -> frozenset[int]:
                 found.add(group)
         i += 1
     return frozenset(found)
+
+
+def _without_classes(pattern: str) -> str:
+    """The pattern with character classes, quoted runs and escaped signs blanked, so that these are not read as syntax."""
+    blanked = re.sub(r"\\Q.*?(?:\\E|\Z)", "x", pattern, flags=re.S)
+    return re.sub(r"\\[^\w]|\[\^?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\]", "x", blanked, flags=re.S)

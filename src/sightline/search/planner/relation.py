@@ -234,6 +234,12 @@ class Relation:
         result = dataclasses.replace(self, fields=fields)
         return result.settled() if value.size > SETTLE_SIZE or value.volatile else result
 
+    def with_all(self, values: Mapping[str, Value]) -> Relation:
+        """The same rows with several more, or other, fields, each computed from these rows and from none of the others."""
+        relation = self.with_fields({**self.fields, **values})
+        # One by one would not do: settling the first moves the columns that the next one reads.
+        return relation.settled() if any(x.size > SETTLE_SIZE or x.volatile for x in values.values()) else relation
+
     def with_fields(self, fields: Mapping[str, Value]) -> Relation:
         """The same rows with exactly these fields."""
         return dataclasses.replace(self, fields=dict(fields))
