@@ -195,6 +195,15 @@ def test_a_saved_search_runs_with_values(parts):
     assert rows(parts, '| savedsearch "Of host" host=b') == [{"count": 2}]
 
 
+def test_csv_files_stay_in_their_folder(parts):
+    rows(parts, "index=around | stats count | outputcsv counts")
+    assert (parts.directory.path / "csv" / "counts.csv").read_text().startswith('"count"')
+    assert rows(parts, "| inputcsv counts.csv | where count>0 | stats count") == [{"count": 1}]
+    for name in ("../x.csv", "/tmp/x.csv", "a/../../x.csv", ".hidden"):
+        assert "a name wants letters, digits and _ . -" in refusal(parts, f'index=around | stats count | outputcsv "{name}"')
+        assert "a name wants letters, digits and _ . -" in refusal(parts, f'| inputcsv "{name}"')
+
+
 # ---- messages
 
 
