@@ -87,10 +87,17 @@ def mvjoin(arguments: list[Value], context: Context) -> Value:
     Syntax: mvjoin(<field>, <separator>)
     Example: | makeresults | eval a=mvjoin(split("a,b", ","), " and ")
     """
-    separator = v.text(constant_text(arguments[1], "the separator of mvjoin"))
     if arguments[0].type is not Type.MULTI:
         return v.as_text(arguments[0])
-    joined = v.call("arrayStringConcat", arguments[0], separator, type=Type.TEXT)
+    separator = v.as_text(arguments[1])
+    if separator.type is Type.NULL or (isinstance(separator, Literal) and separator.value is None):
+        return Literal(Type.TEXT, None)
+    if isinstance(separator, Literal):
+        joined = v.call("arrayStringConcat", arguments[0], separator, type=Type.TEXT)
+    else:
+        # The engine joins by constants only: a control character stands in.
+        marked = v.call("arrayStringConcat", arguments[0], v.text("\x1f"), type=Type.TEXT)
+        joined = v.call("replaceAll", marked, v.text("\x1f"), separator, type=Type.TEXT)
     return v.call("if", v.is_present(arguments[0]), joined, Literal(Type.TEXT, None), type=Type.TEXT)
 
 
@@ -161,12 +168,15 @@ def mvzip(arguments: list[Value], context: Context) -> Value:
     Syntax: mvzip(<field>, <field>[, <separator>])
     Example: | makeresults | eval a=mvzip(split("a,b", ","), split("1,2", ","), "=")
     """
-    separator = "," if len(arguments) == 2 else constant_text(arguments[2], "the separator of mvzip")
+    separator: Value = v.text(",") if len(arguments) == 2 else v.as_text(arguments[2])
+    if isinstance(separator, Literal) and separator.value is None:
+        return v.EMPTY_MULTI
+    separator = separator if isinstance(separator, Literal) else v.call("ifNull", separator, v.text(""), type=Type.TEXT)
     lists = [v.as_multi(a) for a in arguments[:2]]
     shorter = v.call("least", *(_length(list) for list in lists), type=Type.INT)
     cut = [_list("arraySlice", list, v.integer(1), shorter) for list in lists]
     left, right = Column(Type.TEXT, "left"), Column(Type.TEXT, "right")
-    pair = v.call("concat", left, v.text(separator), right, type=Type.TEXT)
+    pair = v.call("concat", left, separator, right, type=Type.TEXT)
     return _list("arrayMap", v.Lambda(Type.TEXT, ("left", "right"), pair), *cut)
 
 

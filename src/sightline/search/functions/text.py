@@ -238,7 +238,7 @@ def tostring(arguments: list[Value], context: Context) -> Value:
     Example: | makeresults | eval a=tostring(1234567.891, "commas"), b=tostring(615, "duration"), c=tostring(1=1)
 
     A condition gives True or False. `commas` keeps two decimals, `hex` cuts them off, `duration` reads seconds and writes
-    days+HH:MM:SS. With a format, what is no number is NULL.
+    days+HH:MM:SS. With a format, what is no number is NULL. The format may differ by row; one that there is not gives NULL.
     """
     value = arguments[0]
     if len(arguments) == 1:
@@ -246,10 +246,22 @@ def tostring(arguments: list[Value], context: Context) -> Value:
             return value if value.type is Type.MULTI else v.as_text(value)
         words = v.call("if", value, v.text("True"), v.text("False"), type=Type.TEXT)
         return _where(v.is_present(value), words)
+    if arguments[1].type is Type.NULL:
+        return Literal(Type.TEXT, None)
+    if not isinstance(arguments[1], Literal):
+        return v.shared([number(value), v.as_text(arguments[1])], _formatted_by_row)
     form = constant_text(arguments[1], "the format of tostring")
     if form not in _FORMATS:
         raise SearchError(f'tostring has no format "{form}", wanted one of: {", ".join(_FORMATS)}')
     return _FORMATS[form](number(value))
+
+
+def _formatted_by_row(value: Value, form: Value) -> Value:
+    """The value in the format that a row names; NULL for one that there is not."""
+    cases: list[Value] = []
+    for name, write in _FORMATS.items():
+        cases += [v.is_true(v.call("equals", form, v.text(name), type=Type.BOOL)), write(value)]
+    return v.call("multiIf", *cases, Literal(Type.TEXT, None), type=Type.TEXT)
 
 
 def with_commas(value: Value) -> Value:
