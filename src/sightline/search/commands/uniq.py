@@ -47,7 +47,7 @@ class Diff(Command):
     """Compares the text of two rows line by line.
 
     Syntax: diff [position1=<n>] [position2=<n>] [attribute=<field>] [diffheader=<bool>] [context=<bool>] [maxlen=<bytes>]
-    Example: index=config host=web-1 | diff position1=1 position2=2
+    Example: index=web | diff position1=1 position2=2
 
     The answer is one row whose `_raw` is the difference in the form of the `diff` tool: unified, or with `context=true` the
     older context form. Rows without the field count as empty text. Several values are lines.

@@ -132,7 +132,8 @@ class Writer:
         return select
 
     def _project(self, node: Project, needed: set[str]) -> _Select:
-        columns = [(id, value) for id, value in node.columns if id in needed] or list(node.columns[:1])
+        # Where only the number of rows counts, none of the columns is computed.
+        columns = [(id, value) for id, value in node.columns if id in needed] or [("one", v.integer(1))]
         select = self._open(self._node(node.input, {c.id for _, value in columns for c in value.columns}))
         select.columns = {id: self.value(value, select.environment) for id, value in columns}
         return select
