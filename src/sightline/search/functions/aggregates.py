@@ -121,10 +121,12 @@ def _distinct(function: str, argument: Value | None) -> Value:
     assert argument is not None
     if argument.type is Type.NULL:
         return _integer(v.agg("countIf", v.FALSE, type=Type.INT))
-    if argument.type.is_number:
-        return _integer(v.agg(function, argument, type=Type.INT))
-    texts, suffix = _texts(argument)
-    return _integer(v.agg(function + suffix, texts, type=Type.INT))
+    texts, suffix = (argument, "") if argument.type.is_number else _texts(argument)
+    counted = v.agg(function + suffix, texts, type=Type.INT)
+    if function != "uniqExact":
+        # Of no rows at all the engine's estimate is NULL, its exact number 0.
+        counted = v.call("ifNull", counted, v.call("toUInt64", v.integer(0), type=Type.INT), type=Type.INT)
+    return _integer(counted)
 
 
 @aggregate("mode")
