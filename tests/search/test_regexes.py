@@ -48,7 +48,7 @@ def test_how_the_engine_is_told(pattern, wanted):
 @pytest.mark.parametrize(
     ("pattern", "wanted"),
     [
-        ("user=(?!root)", r"user\x{3d}"), (r"(?<!x)a\d+", r"a\d+"), (r"(\w)\1", r"(?-s)(?:\w)(?s:.*)"), ("a*+b", "a*b"), ("x(?>a|b)", "x(?:a|b)"),
+        ("user=(?!root)", "user="), (r"(?<!x)a\d+", r"a\d+"), (r"(\w)\1", r"(?-s)(?:\w)(?s:.*)"), ("a*+b", "a*b"), ("x(?>a|b)", "x(?:a|b)"),
         ("(?!a)", None), ("(?!a)b?", None), (r"a\Rb", r"a(?:\r\n|[\n-\r\x{85}\x{2028}\x{2029}])b"), ("(?!x)a$", "a"), ("(*ACCEPT)a", None),
     ],
 )  # fmt: skip

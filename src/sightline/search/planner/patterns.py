@@ -163,7 +163,7 @@ def _code(text: str) -> int:
 def _escaped(code: int) -> str:
     """A character as the engine reads it anywhere."""
     c = chr(code)
-    if c.isascii() and (c.isalnum() or c in " _"):
+    if c.isascii() and (c.isalnum() or c in " _-=,:;/@%&!~<>#'\""):
         return c
     return c if code > 159 else f"\\x{{{code:x}}}"
 
