@@ -232,7 +232,8 @@ def toarray(arguments: list[Value], context: Context) -> Value:
     text = json_text(value)
     if value.type is Type.MULTI:
         return known(value, text)
-    whole = v.call("if", _is_json(value, "Array"), text, _in_brackets(text), type=Type.TEXT)
+    compact = v.call("JSONExtractRaw", v.as_text(value), type=Type.TEXT)
+    whole = v.call("if", _is_json(value, "Array"), compact, _in_brackets(text), type=Type.TEXT)
     return known(value, whole)
 
 

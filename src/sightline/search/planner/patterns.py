@@ -149,9 +149,9 @@ def _inverse(text: str) -> str:
     out, start = "", 0
     for low, high in sorted(points):
         if low > start:
-            out += f"{_escaped(start)}-{_escaped(low - 1)}"
+            out += f"{_class_escaped(start)}-{_class_escaped(low - 1)}"
         start = high + 1
-    return out + f"{_escaped(start)}-\\x{{10ffff}}"
+    return out + f"{_class_escaped(start)}-\\x{{10ffff}}"
 
 
 def _code(text: str) -> int:
