@@ -3,6 +3,7 @@
 import resource
 import threading
 import time
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -128,6 +129,24 @@ def test_limits_have_errors_of_their_own(store):
         store.query(ENDLESS, settings={"max_execution_time": 0.1})
     with pytest.raises(MemoryLimitExceeded):
         store.query("SELECT groupArray(number) FROM numbers(100000000)", settings={"max_memory_usage": 10_000_000})
+
+
+def test_a_join_that_outgrows_its_memory_goes_to_disk(store):
+    allowed = store.query("SELECT getSetting('max_bytes_before_external_join') AS n")["n"][0].as_py()
+    assert allowed == Settings(data=Path("unused")).search.max_memory_bytes // 4
+    keys = "SELECT concat('user', toString(number)) AS {} {} FROM numbers(2000000)"
+    join = (
+        "SELECT count() AS n, sum(length(b)) AS size"
+        f" FROM ({keys.format('k', '')}) AS l"
+        f" INNER JOIN ({keys.format('k2', ', repeat(toString(number), 10) AS b')}) AS r ON k = k2"
+    )
+    little = {"max_memory_usage": 300_000_000}
+    with pytest.raises(MemoryLimitExceeded):
+        store.query(
+            join, settings={**little, "max_bytes_before_external_join": 0, "max_bytes_ratio_before_external_join": 0}
+        )
+    row = store.query(join, settings={**little, "max_bytes_before_external_join": 100_000_000}).to_pylist()[0]
+    assert row == {"n": 2_000_000, "size": sum(len(str(n)) * 10 for n in range(2_000_000))}
 
 
 def test_error_texts_lose_the_engines_decoration(store):
