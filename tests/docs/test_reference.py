@@ -83,6 +83,8 @@ def engine(store, tmp_path_factory) -> Iterator[SearchEngine]:
     catalog.lookups.write(
         "people", pa.table({"id": ["u1", "u2"], "user": ["u1", "u2"], "name": ["a", "b"], "team": ["x", "y"]})
     )
+    square = '{"type": "Polygon", "coordinates": [[[0, 0], [0, 1], [1, 1], [0, 0]]]}'
+    catalog.lookups.write("squares", pa.table({"featureId": ["Square"], "geom": [square]}))
     rows = 60
     store.append_events(
         "web",
