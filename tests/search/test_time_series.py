@@ -88,7 +88,7 @@ PLANNED = [
     "trendline sma5(n) ema3(n) wma2(n)", "predict n", "x11 add7(n)", "timewrap 1d", "makecontinuous n span=2",
     "fieldsummary", "outlier n", "anomalousvalue n", "anomalydetection n user", "anomalies field=user", "cluster field=user",
     "kmeans k=2 n", "contingency user n", "associate user n", "arules user n", "correlate", "cofilter user n",
-    "analyzefields classfield=user", "bucketdir pathfield=user sizefield=n", "folderize attr=user", "relevancy",
+    "analyzefields classfield=user", "findtypes", "typelearner", "findkeywords labelfield=user", "bucketdir pathfield=user sizefield=n", "folderize attr=user", "relevancy",
     "chart count over n by user", "chart count over n span=5", "timechart span=1h count by n",
 ]  # fmt: skip
 

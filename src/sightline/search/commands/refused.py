@@ -91,7 +91,7 @@ refuse(
     instead="fit DensityFunction learns what is usual, and apply marks what is not",
 )  # fmt: skip
 refuse(
-    "localize", "bucketdir", "folderize", "findkeywords", "collapse", "typelearner", "findtypes",
+    "localize", "collapse",
     reason="it is one of the helpers of Splunk's own pages",
     instead="cluster groups similar events; transaction finds events that belong together",
 )  # fmt: skip
