@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
-import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sightline.apps.contents import Contents, Problem, Search
+from sightline.apps.scratch import scratch_folder
 from sightline.apps.trial import (
     NEEDS,
     REFUSED,
@@ -118,41 +117,24 @@ def _app_knowledge(app: Any) -> AppKnowledge:
 
 @contextmanager
 def scratch_catalog(contents: Contents, data: Path | None) -> Iterator[tuple[Path, list[Problem]]]:
-    """A catalog of its own with what a data directory has and the stanzas of the contents, removed at the end."""
-    from sightline.apps.importing import put_stanzas
+    """A catalog with what a data directory has and the contents' stanzas and data models; and what of them is not right."""
+    from sightline.apps.importing import put_data_models, put_stanzas
     from sightline.catalog import Catalog
 
-    folder = Path(tempfile.mkdtemp(prefix="sightline-check-"))
-    try:
-        if data is not None and (data / "catalog.db").is_file():
-            _copy_catalog(data, folder)
+    problems: list[Problem] = []
+
+    def tell(kind: str, name: str, text: str) -> None:
+        problems.append(Problem(f"{kind} [{name}]", text))
+
+    with scratch_folder(data) as folder:
         catalog = Catalog(folder)
-        problems: list[Problem] = []
         try:
             for app in contents.apps:
-                put_stanzas(app, catalog, lambda kind, name, text: problems.append(Problem(f"{kind} [{name}]", text)))
+                put_stanzas(app, app.name, catalog, tell)
+                put_data_models(app, app.name, catalog, tell)
         finally:
             catalog.close()
         yield folder, problems
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _copy_catalog(data: Path, folder: Path) -> None:
-    """The catalog's file as it stands, also while a server writes to it; its tables are linked and not copied."""
-    source = sqlite3.connect(f"file:{data / 'catalog.db'}?mode=ro", uri=True)
-    target = sqlite3.connect(folder / "catalog.db")
-    try:
-        source.backup(target)
-    finally:
-        source.close()
-        target.close()
-    for name in ("lookups", "collections"):
-        if (data / name).is_dir():
-            (folder / name).mkdir()
-            for entry in (data / name).iterdir():
-                if entry.is_file():
-                    (folder / name / entry.name).symlink_to(entry.resolve())
 
 
 # -- processes

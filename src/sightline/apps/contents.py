@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from sightline.apps.own_conf import with_own_names, with_own_settings
 from sightline.apps.packs import read_json_searches, read_yaml
 from sightline.apps.reading import ARCHIVES, File, Tell, read_files
 from sightline.apps.simple_xml import View, read_view
@@ -25,6 +26,8 @@ CONF_FILES = ("savedsearches", "macros", "props", "transforms", "eventtypes", "t
 """Configuration files that say something here; the others of an app set up pages, inputs and programs."""
 _LAYERS = {"default": 0, "local": 1}
 _TEXT_SEARCHES = (".spl", ".splunk")
+_OTHER_TABLES = (".csv.gz", ".kmz", ".kml", ".mmdb", ".mlmodel")
+"""Kinds of lookup files that are not read, and told."""
 
 
 @dataclass
@@ -99,7 +102,7 @@ def read_contents(path: Path, on_file: Callable[[str], None] = lambda _: None) -
         problems.append(Problem(file, text))
 
     gathered = _Gathered(path, tell)
-    for file in read_files(path, _wanted(path), tell):
+    for file in read_files(path, wanted_files(path), tell):
         on_file(file.name)
         try:
             gathered.add(file)
@@ -108,7 +111,7 @@ def read_contents(path: Path, on_file: Callable[[str], None] = lambda _: None) -
     return Contents(gathered.apps(), problems)
 
 
-def _wanted(path: Path) -> Callable[[str], bool]:
+def wanted_files(path: Path) -> Callable[[str], bool]:
     """Whether a file may hold objects, judged by its name alone. A file that was named itself is always tried."""
     single = path.is_file() and not path.name.lower().endswith(ARCHIVES)
 
@@ -120,6 +123,8 @@ def _wanted(path: Path) -> Callable[[str], bool]:
             return alone or lower.removesuffix(".conf") in CONF_FILES
         if lower.endswith(".csv"):
             return alone or folder == "lookups" or folder.endswith("/lookups")
+        if folder.endswith("lookups") and lower.endswith(_OTHER_TABLES):
+            return True
         return alone or lower.endswith((".xml", ".yml", ".yaml", ".json", ".jsonl", ".ndjson", *_TEXT_SEARCHES))
 
     return wanted
@@ -140,6 +145,9 @@ class _Gathered:
         folder, _, last = file.name.rpartition("/")
         stem, _, ending = last.rpartition(".")
         ending = ending.lower()
+        if last.lower().endswith(_OTHER_TABLES) and folder.endswith("lookups"):
+            self._tell(file.name, "is a lookup that is no CSV file, and is left out")
+            return
         root, layer, below = _place(file.name)
         if ending == "conf":
             self._add_conf(file, root if layer is not None else folder, layer or 0, stem.lower())
@@ -160,7 +168,14 @@ class _Gathered:
         """The apps that hold anything, in the order of their folders."""
         for (root, kind), layers in self._layers.items():
             ordered = sorted(layers, key=lambda layer: layer[:2])
-            self._app(root).stanzas[kind] = merge_conf(stanzas for _, _, stanzas in ordered)
+            file = f"{root}/{kind}.conf".lstrip("/")
+
+            def tell(name: str, text: str, file: str = file) -> None:
+                self._tell(file, f"[{name}]: {text}")
+
+            merged = with_own_settings(merge_conf(stanzas for _, _, stanzas in ordered), tell)
+            # Two searches may have one name, as an alert and as a saved search; both keep their place until they are brought.
+            self._app(root).stanzas[kind] = merged if kind == "savedsearches" else with_own_names(merged, tell)
         for app in self._apps.values():
             package = app.stanzas.get("app", {}).get("package", {}).get("id", "").strip()
             if package:
@@ -173,7 +188,7 @@ class _Gathered:
 
     def _app(self, root: str) -> App:
         if root not in self._apps:
-            name = root.rpartition("/")[2] or _stem_of(self._path)
+            name = root.rpartition("/")[2] or name_of_path(self._path)
             self._apps[root] = App(name, root)
         return self._apps[root]
 
@@ -280,7 +295,8 @@ def _pack_root(name: str) -> str:
     return (match.group(1) or "") if match else name.rpartition("/")[0]
 
 
-def _stem_of(path: Path) -> str:
+def name_of_path(path: Path) -> str:
+    """What an app is called whose files lie at a path itself."""
     name = path.resolve().name or "app"
     for ending in (*ARCHIVES, ".conf", ".xml", ".yml", ".yaml", ".json", ".jsonl", ".ndjson", ".csv"):
         if path.is_file() and name.lower().endswith(ending):

@@ -45,6 +45,7 @@ _MARK = re.compile(r"sightlinehole(\d+)x")
 _WORD = re.compile(r"[A-Za-z_][\w.:{}@-]*")
 _STORED = frozenset(("index", "_time", "_indextime", "_raw", "host", "source", "sourcetype", "_value", "metric_name"))
 _NO_FIELDS = frozenset(("AND", "OR", "NOT", "BY", "by", "AS", "as", "IN", "in", "LIKE", "OUTPUT", "OUTPUTNEW", "WHERE"))
+_AFTER_MODEL = frozenset(("where", "by", "groupby", "search", "flat", "acceleration_search", "strict_fields", "in", "as"))
 _MODEL = re.compile(r'model "([^"]+)" (?:does not exist|is not there)|there is no model "([^"]+)"')
 
 
@@ -72,6 +73,15 @@ class AppKnowledge:
     searches: dict[str, str] = field(default_factory=dict)
     lookups: dict[str, list[str]] = field(default_factory=dict)
     """Each table's columns."""
+
+
+@dataclass(frozen=True)
+class _SavedText:
+    """A saved search as another one reads it."""
+
+    search: str
+    earliest: str = ""
+    latest: str = ""
 
 
 class TrialKnowledge:
@@ -170,15 +180,23 @@ class TrialKnowledge:
         known = [] if found is None else found.column_names
         return _empty(list(dict.fromkeys(["_key", *known, *self._words])))
 
-    def saved_search(self, name: str) -> str | None:
-        """The text of a saved search."""
+    def saved_search(self, name: str) -> Any:
+        """A saved search, or one of all events."""
         for app in self._order:
             if name in app.searches:
-                return app.searches[name]
+                return _SavedText(app.searches[name])
         found = self._base.saved_search(name)
         if found is None:
             self.missing[f"saved search {name}"] = None
-            return "search *"
+            return _SavedText("search *")
+        return found
+
+    def data_model(self, name: str) -> dict[str, Any] | None:
+        """A data model, or one with the datasets and fields that the search names."""
+        found = self._base.data_model(name)
+        if found is None:
+            self.missing[f"data model {name}"] = None
+            return _supposed_model(name, self._text, self._words)
         return found
 
     def index_datatype(self, name: str) -> str | None:
@@ -400,6 +418,27 @@ def words_of(text: str) -> list[str]:
 
 def _empty(columns: Sequence[str]) -> pa.Table:
     return pa.table({name: pa.array([], pa.string()) for name in dict.fromkeys(columns) if name})
+
+
+def _supposed_model(name: str, text: str, words: Sequence[str]) -> dict[str, Any]:
+    """A data model as a search supposes it: a root dataset, further ones below it, each word a field of the root."""
+    named = re.findall(rf"(?i:datamodel|pivot)[\s=:\"']*{re.escape(name)}[.\s\"]+([A-Za-z]\w*)", text)
+    below = [part for word in words if "." in word and (part := word.split(".")[0]) != name]
+    datasets = [d for d in dict.fromkeys([*named, *below]) if d.lower() not in _AFTER_MODEL] or [name]
+    fields = dict.fromkeys(word.rpartition(".")[2].strip("{}") for word in words)
+    described = [{"fieldName": f, "owner": datasets[0], "type": "string"} for f in fields if re.fullmatch(r"\w+", f)]
+    objects = [
+        {
+            "objectName": dataset,
+            "displayName": dataset,
+            "parentName": "BaseEvent" if position == 0 else datasets[0],
+            "fields": described if position == 0 else [],
+            "calculations": [],
+            "constraints": [{"search": "*", "owner": dataset}] if position == 0 else [],
+        }
+        for position, dataset in enumerate(datasets)
+    ]
+    return {"modelName": name, "displayName": name, "objects": objects}
 
 
 def _first_line(error: BaseException) -> str:

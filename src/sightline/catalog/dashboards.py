@@ -6,7 +6,9 @@ the next start leaves that alone.
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +54,25 @@ class Dashboards:
             updated=now,
         )
         with self._sessions.begin() as session:
+            dashboard.view = _fresh_view(session, "search", dashboard.title)
             session.add(dashboard)
         return dashboard
+
+    def own(self) -> list[Dashboard]:
+        """Every dashboard that was not bundled, by app and view; each has a view's name."""
+        with self._sessions.begin() as session:
+            rows = list(session.scalars(select(Dashboard).where(Dashboard.bundled.is_(None)).order_by(Dashboard.id)))
+            for row in rows:
+                # Those of before views had names.
+                if row.view is None:
+                    row.view = _fresh_view(session, row.app, row.title)
+                    session.flush()
+            return sorted(rows, key=lambda row: (row.app, row.view))
+
+    def find(self, app: str, view: str) -> Dashboard | None:
+        """The dashboard of this name in an app, or None."""
+        with self._sessions() as session:
+            return session.scalar(select(Dashboard).where(Dashboard.app == app, Dashboard.view == view))
 
     def put(
         self, app: str, view: str, title: str, definition: dict[str, Any], description: str = "", owner: str = "admin"
@@ -159,6 +178,13 @@ def check_definition(definition: dict[str, Any]) -> dict[str, Any]:
         "refresh_s": float(definition.get("refresh_s", 0)),
         "panels": checked,
     }
+
+
+def _fresh_view(session, app: str, title: str) -> str:
+    """A name for files, made of a title, that no other dashboard of the app has."""
+    stem = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:100] or "dashboard"
+    taken = set(session.scalars(select(Dashboard.view).where(Dashboard.app == app)))
+    return next(name for n in itertools.count(1) if (name := stem if n == 1 else f"{stem}_{n}") not in taken)
 
 
 def _check_title(title: str) -> str:

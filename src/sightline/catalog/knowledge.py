@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -24,6 +25,8 @@ from sightline.errors import NotFound, UserError, nearest
 if TYPE_CHECKING:
     from sightline.catalog.catalog import Catalog
 
+MAX_LINE_BYTES = 1_000_000
+"""A lookup of one line, its names, is at most so long."""
 DATATYPES = ("event", "metric", "trace")
 DEFAULT_INDEXES = {"main": "event", "summary": "event", "metrics": "metric", "traces": "trace", "_internal": "event"}
 
@@ -105,15 +108,13 @@ class Macros:
         iseval: bool = False,
         app: str = OWN_APP,
     ) -> Macro:
-        """Defines a macro, in place of one with the same name and number of arguments."""
+        """Defines a macro, in place of one with the same name and number of arguments. An empty one stands for nothing."""
         arguments = arguments or []
         if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,100}", name):
             raise UserError(f'a macro name wants letters, digits and _ . : -, got "{name}"')
         for argument in arguments:
             if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", argument):
                 raise UserError(f'a macro argument wants letters, digits, _ and -, got "{argument}"')
-        if not definition.strip():
-            raise UserError(f'macro "{name}" wants a definition, got an empty one')
         macro = Macro(
             name=name,
             arguments=arguments,
@@ -171,8 +172,10 @@ class Lookups:
         path = self._path(name)
         if not path.is_file():
             return None
-        if path.stat().st_size == 0:
-            return pa.table({})
+        if path.stat().st_size < MAX_LINE_BYTES and b"\n" not in (content := path.read_bytes()):
+            # Arrow wants a line feed after the names.
+            names = next(csv.reader([content.decode("utf-8-sig", "replace").strip()]), [])
+            return pa.table({name: pa.array([], pa.string()) for name in names})
         try:
             text = arrow_csv.read_csv(
                 path,
@@ -184,6 +187,11 @@ class Lookups:
         except pa.ArrowInvalid as error:
             raise UserError(f'lookup "{name}" is not valid CSV: {error}') from error
         return pa.table({column: _typed(text.column(column)) for column in text.column_names})
+
+    def read_bytes(self, name: str) -> bytes | None:
+        """The CSV file as it is kept, or None when there is none of this name."""
+        path = self._path(name)
+        return path.read_bytes() if path.is_file() else None
 
     def write(self, name: str, table: pa.Table) -> None:
         """Keeps a table under a name, in place of what was there. A multivalue cell is joined with line feeds."""

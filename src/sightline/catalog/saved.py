@@ -225,7 +225,7 @@ class Alerts(_Scheduled[Alert]):
         if checked.get("severity", "warning") not in SEVERITIES:
             raise UserError(f'unknown severity "{checked["severity"]}", wanted one of: {", ".join(SEVERITIES)}')
         for action in checked.get("actions", ()):
-            _check_action(action)
+            check_action(action)
         return checked
 
 
@@ -257,7 +257,8 @@ def check_condition(condition: dict[str, Any]) -> dict[str, Any]:
     return {"kind": "rows", "relation": relation, "quantity": text if text.endswith("%") else float(text)}
 
 
-def _check_action(action: dict[str, Any]) -> None:
+def check_action(action: dict[str, Any]) -> None:
+    """Raises UserError for an action that could never be taken."""
     kind = action.get("kind")
     if kind not in ACTION_KINDS:
         raise UserError(f'unknown kind of action "{kind}", wanted one of: {", ".join(ACTION_KINDS)}')

@@ -11,13 +11,16 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from sightline.cli.asking import told
+from sightline.cli.asking import ApiToken, Data, Url, asks_server, client_of, directory_of, open_catalog, told
 
 if TYPE_CHECKING:
     from sightline.apps.checking import Report
+    from sightline.apps.importing import Outcome
 
 MANY_COMMANDS = 40
 """Rows of the table of commands; the rest run everywhere or are rare."""
+MANY_ELEMENTS = 5
+"""Elements of a dashboard that are named beside what they have in common."""
 STATE_STYLES = {"runs": "green", "needs": "yellow", "unknown_command": "magenta", "refused": "red"}
 STATE_WORDS = {"runs": "runs", "needs": "needs", "unknown_command": "unknown", "refused": "refused"}
 
@@ -48,6 +51,87 @@ def check(
         print(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2).decode())
     else:
         print_report(report)
+
+
+def import_(
+    context: typer.Context,
+    path: Annotated[
+        Path, typer.Argument(help="A Splunk app, a pack of detections, a list of searches, a folder or archive.")
+    ],
+    app: Annotated[str, typer.Option("--app", metavar="NAME", help="Put the objects under this app's name.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    data: Data = None,
+    url: Url = "",
+    token: ApiToken = "",
+) -> None:
+    """Bring the objects of Splunk apps into the catalog; again and again, as they change."""
+    from sightline.apps.importing import Outcome
+    from sightline.apps.moving import bring
+    from sightline.apps.packing import packed
+
+    if asks_server(context):
+        with client_of(url, token) as client, packed(path) as (archive, name, unread), told.status("importing"):
+            outcome = Outcome.from_json(client.import_app(archive, name=name, app=app, dry_run=dry_run))
+            outcome.problems += unread
+    else:
+        with open_catalog(data) as catalog, _progress("checking") as advance:
+            outcome = bring(path, directory_of(data), catalog, app_name=app or None, dry_run=dry_run, on_progress=advance)
+    print_outcome(outcome, dry_run=dry_run)
+
+
+def export(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="A new folder, or one that was exported to before.")],
+    app: Annotated[str, typer.Option("--app", metavar="NAME", help="Only the objects of this app.")] = "",
+    data: Data = None,
+    url: Url = "",
+    token: ApiToken = "",
+) -> None:
+    """Write the catalog's objects as files in the shape of a Splunk app, to be edited and imported again."""
+    from sightline.apps.exporting import export_catalog, write_files
+    from sightline.apps.packing import unpacked
+
+    if asks_server(context):
+        with client_of(url, token) as client:
+            files = unpacked(client.export_apps(app))
+        write_files(files, path)
+        told.print(f"wrote {sum(map(len, files.values())):,} files to {escape(str(path))}")
+        return
+    with open_catalog(data) as catalog:
+        counts = export_catalog(catalog, path, app or None)
+    listed = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items())) or "nothing"
+    told.print(f"wrote {listed} to {escape(str(path))}")
+
+
+def print_outcome(outcome: Outcome, *, dry_run: bool) -> None:
+    """What became of each kind of object, what was left out, and what there is to know of the rest."""
+    from rich.table import Table
+    from rich.text import Text
+
+    out = Console(highlight=False, soft_wrap=True)
+    for problem in outcome.problems:
+        out.print(Text.assemble(("not read ", "red"), f"{problem.file}: {problem.text}"))
+    for note in outcome.skipped:
+        out.print(Text.assemble(("left out ", "red"), f"{note.kind} {note.name}: {note.text}".replace("\n", " ")))
+    together: dict[tuple[str, str, str], list[str]] = {}
+    for note in outcome.notes:
+        together.setdefault((note.kind, note.name, note.text), []).append(note.element)
+    for (kind, name, text), elements in together.items():
+        named = [element for element in elements if element]
+        places = "; ".join(named[:MANY_ELEMENTS]) + (
+            f" and {len(named) - MANY_ELEMENTS} more" if named[MANY_ELEMENTS:] else ""
+        )
+        shown = f"{kind} {name}: {text}" + (f": {places}" if places else "")
+        out.print(Text.assemble(("note     ", "yellow"), shown.replace("\n", " ")))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("would be" if dry_run else "")
+    for heading in ("created", "updated", "unchanged", "left out"):
+        table.add_column(heading, justify="right")
+    for kind, count in outcome.counts.items():
+        numbers = (count.created, count.updated, count.unchanged, count.skipped)
+        if any(numbers):
+            table.add_row(kind, *(f"{number:,}" if number else "" for number in numbers))
+    out.print(table if table.row_count else "there is nothing to import")
 
 
 def print_report(report: Report) -> None:

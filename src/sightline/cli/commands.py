@@ -31,6 +31,8 @@ app.add_typer(token_app, name="token")
 app.add_typer(user_app, name="user")
 app.add_typer(index_app, name="index")
 app.command()(apps.check)
+app.command("import")(apps.import_)
+app.command()(apps.export)
 
 Earliest = Annotated[str, typer.Option(metavar="T", help="Begin of the time range, such as -24h@h.")]
 Latest = Annotated[str, typer.Option(metavar="T", help="End of the time range; it is not part of it.")]

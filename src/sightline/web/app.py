@@ -8,6 +8,7 @@ from sightline import __version__
 from sightline.web import failures, page
 from sightline.web.api import (
     alerts,
+    apps,
     auth,
     collections,
     dashboards,
@@ -48,6 +49,7 @@ ROUTERS = (
     collections.router,
     data_models.router,
     load.router,
+    apps.router,
     status.router,
 )
 

@@ -22,7 +22,7 @@ from sightline.web.parts import Identity
 API = "/api/v1"
 COOKIE = "sightline_session"
 PUBLIC = frozenset({f"{API}/auth/login", f"{API}/auth/link", f"{API}/auth/logout", f"{API}/health"})
-STREAMED_UPLOADS = frozenset({f"{API}/load"})
+STREAMED_UPLOADS = frozenset({f"{API}/load", f"{API}/apps/import"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CONTENT_SECURITY_POLICY = "; ".join(
     (

@@ -41,7 +41,7 @@ async def load(
     staged = folder / uuid.uuid4().hex / name
     staged.parent.mkdir()
     try:
-        size = await _receive(request, staged, parts.settings.web.max_upload_bytes)
+        size = await receive(request, staged, parts.settings.web.max_upload_bytes)
         rows = await run_in_threadpool(load_file, parts, staged, index, sourcetype, time_field)
     finally:
         staged.unlink(missing_ok=True)
@@ -75,7 +75,8 @@ def load_file(
     )
 
 
-async def _receive(request: Request, path: Path, limit: int) -> int:
+async def receive(request: Request, path: Path, limit: int) -> int:
+    """Writes the body to a file, piece by piece, and gives its size. Raises TooLarge beyond the limit."""
     size = 0
     with path.open("wb") as file:
         async for chunk in request.stream():
