@@ -270,6 +270,19 @@ class MCollect(Command):
         return pa.table(columns)
 
 
+@command("meventcollect", kind="dataset")
+@dataclass
+class MEventCollect(MCollect):
+    """Writes events as metric points into a metric index, and passes them on.
+
+    Syntax: meventcollect index=<index> [split=<bool>] [prefix_field=<field>] [host=] [source=] [sourcetype=] [<field>...]
+    Example: | makeresults | eval metric_name="demo.answer", _value=42 | meventcollect index=my_metrics
+
+    The same as mcollect. Splunk runs it where the events are stored, and so allows only streaming commands before it; here
+    whatever gives rows may stand there.
+    """
+
+
 def _dimension(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column's values as text, as SPL shows them."""
     if pa.types.is_string(column.type):
