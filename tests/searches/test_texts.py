@@ -204,3 +204,33 @@ def test_convert_auto_takes_the_first_way_that_fits_all(world: World, given_text
     for row in ask(world, given_texts, "convert auto(text)"):
         text = given_texts[row["n"]]
         assert same(row["text"], fitting[0](text)) if fitting else row["text"] == text
+
+
+# ---- kvform ---------------------------------------------------------------------------------------------------------
+
+
+def test_kvform_reads_events_by_their_forms(world: World) -> None:
+    world.clear()
+    (world.data / "forms").mkdir(exist_ok=True)
+    (world.data / "forms" / "student.form").write_text("Students Name: [[string:name]]\nAge: [[int:age]] Zip: [[int:zip]]\n")
+    filled = "Students Name: Max Mustermann \nAge:  12   Zip: 53111"
+    rows = [
+        {"n": 1, "sourcetype": "student", "_raw": filled, "_time": 3.0},
+        {"n": 2, "sourcetype": "other", "_raw": filled, "_time": 2.0},
+        {"n": 3, "sourcetype": "student", "_raw": "Age: x", "_time": 1.0},
+    ]
+    world.add_events("f", rows)
+
+    def answered(text: str) -> list[list[Any]]:
+        answer = world.answer(text)
+        assert answer.error is None and answer.bug is None, answer.error or answer.bug
+        return [list(row) for row in answer.rows]
+
+    read = ["Max Mustermann", "12", "53111"]
+    nothing = [None, None, None]
+    found = answered("index=f | kvform | sort n | table n name age zip")
+    assert found == [[1, *read], [2, *nothing], [3, *nothing]]
+    found = answered("index=f | kvform form=student | sort n | table n name age zip")
+    assert found == [[1, *read], [2, *read], [3, *nothing]]
+    answer = world.answer("index=f | kvform form=nosuch")
+    assert answer.error is not None and 'there is no form "nosuch"' in answer.error
