@@ -91,10 +91,30 @@ refuse(
     instead="fit DensityFunction learns what is usual, and apply marks what is not",
 )  # fmt: skip
 refuse(
-    "localize", "collapse",
+    "collapse",
     reason="it is one of the helpers of Splunk's own pages",
-    instead="cluster groups similar events; transaction finds events that belong together",
-)  # fmt: skip
+    instead="cluster groups similar events",
+)
+refuse(
+    "rtorder",
+    reason="it orders the events of real-time searches, which are not run here",
+    instead="sort orders rows; a schedule or a refreshed search follows new events",
+)
+refuse(
+    "searchtxn",
+    reason="it finds transactions whose types are defined in a file of a Splunk installation",
+    instead="give transaction the options of the type: search ... | transaction <fields> maxspan=<span>",
+)
+refuse(
+    "typeahead",
+    reason="it answers the editor of Splunk's own page",
+    instead="walklex lists indexed words, fieldsummary fields with their values",
+)
+refuse(
+    "kvform",
+    reason="it reads form templates that are files of a Splunk installation",
+    instead="rex and extract take fields out of texts",
+)
 refuse(
     "audit",
     reason="it checks signatures in Splunk's own audit trail",
