@@ -15,8 +15,9 @@ from sightline.errors import SearchError, Span, nearest
 from sightline.search.context import Context, Knowledge
 from sightline.search.planner import values as v
 from sightline.search.planner.lower import lower_predicate
+from sightline.search.planner.props import narrowed
 from sightline.search.planner.relation import Relation, wildcard_regex
-from sightline.search.planner.values import Column, Deferred, Lambda, Type, Value
+from sightline.search.planner.values import Column, Deferred, Lambda, Literal, Type, Value
 from sightline.search.syntax.parser import parse_pipeline
 from sightline.search.syntax.predicates import read_predicate
 from sightline.search.syntax.source import Macros, read_source
@@ -58,6 +59,7 @@ class EventTypes:
         """`more` are stanzas beside, or in place of, those that are kept."""
         self._context = context
         self._stanzas = {**context.knowledge.stanzas("eventtypes"), **(more or {})}
+        self._lower = {name.lower(): name for name in self._stanzas}
         self._known: dict[str, Predicate | None] = {}
         self.tagged = tagged_values(context.knowledge)
 
@@ -84,6 +86,12 @@ class EventTypes:
         except SearchError as error:
             raise SearchError(f'event type "{name}": {error.message}', hint=error.hint) from None
         return self.expanded(placed(conditions, span), (*outer, name))
+
+    def _named(self, pattern: str) -> list[str]:
+        if "*" in pattern:
+            return _matching(pattern, self._stanzas)
+        found = self._lower.get(pattern.lower())
+        return [] if found is None else [found]
 
     def usable(self, name: str) -> Predicate | None:
         """The conditions of an event type; None, with a warning, where it has none."""
@@ -123,7 +131,7 @@ class EventTypes:
         return self._of_tag(name.removeprefix(f"{TAG}::") if name != TAG else "", pattern, span, outer)
 
     def _of_event_type(self, pattern: str, span: Span, outer: tuple[str, ...]) -> Predicate:
-        names = _matching(pattern, self._stanzas)
+        names = self._named(pattern)
         if outer and pattern == "*":
             names = [n for n in names if n not in outer]
         if not names:
@@ -154,7 +162,7 @@ class EventTypes:
             if tagged.field != EVENT_TYPE:
                 chosen.append(tagged.condition(span))
                 continue
-            for name in _matching(tagged.value, self._stanzas):
+            for name in self._named(tagged.value):
                 if outer:
                     if name not in outer:
                         chosen.append(self.predicate(name, outer, span))
@@ -164,39 +172,59 @@ class EventTypes:
 
     # -- fields
 
-    def fields(self, relation: Relation) -> dict[str, Value]:
-        """`eventtype`, `tag` and `tag::<field>` as values over a relation, computed where they are used."""
+    def fields(self, relation: Relation, sourcetypes: frozenset[str] | None) -> dict[str, Value]:
+        """`eventtype`, `tag` and `tag::<field>` as values over a relation, computed where they are used.
+
+        `sourcetypes` are those that its events can have, None for any.
+        """
         found: dict[str, Value] = {}
         if self._stanzas:
-            found[EVENT_TYPE] = Deferred(Type.MULTI, lambda: self.event_type_value(relation))
-        if self.tagged:
-            found[TAG] = Deferred(Type.MULTI, lambda: self.tag_value(relation, self.tagged))
-        for field in sorted({t.field for t in self.tagged}):
-            of_field = [t for t in self.tagged if t.field == field]
-            found[f"{TAG}::{field}"] = Deferred(Type.MULTI, lambda of_field=of_field: self.tag_value(relation, of_field))
+            found[EVENT_TYPE] = Deferred(Type.MULTI, lambda: self.event_type_value(relation, None, sourcetypes))
+        fields = [""] if self.tagged else []
+        fields += sorted({t.field for t in self.tagged})
+        for field in fields:
+            tagged = [t for t in self.tagged if field in ("", t.field)]
+            name = f"{TAG}::{field}" if field else TAG
+            found[name] = Deferred(Type.MULTI, lambda tagged=tagged: self.tag_value(relation, tagged, sourcetypes))
         return found
 
-    def event_type_value(self, relation: Relation, names: Iterable[str] | None = None) -> Value:
+    def event_type_value(
+        self, relation: Relation, names: Iterable[str] | None = None, sourcetypes: frozenset[str] | None = None
+    ) -> Value:
         """The names of the event types that an event is of, of all or of the named ones."""
         asked = self.names if names is None else names
-        usable = [(name, predicate) for name in asked if (predicate := self.usable(name)) is not None]
-        conditions = [lower_predicate(predicate, relation, self._context) for _, predicate in usable]
-        return chosen([v.multi([name]) for name, _ in usable], conditions)
+        usable = [(v.multi([name]), predicate) for name in asked if (predicate := self.usable(name)) is not None]
+        return self._those_that_hold(usable, relation, sourcetypes)
 
-    def tag_value(self, relation: Relation, tagged: Iterable[TaggedValue]) -> Value:
+    def tag_value(self, relation: Relation, tagged: Iterable[TaggedValue], sourcetypes: frozenset[str] | None) -> Value:
         """The tags of an event, each once, in order."""
-        lists: list[Value] = []
-        conditions: list[Value] = []
+        usable: list[tuple[Value, Predicate]] = []
         for one in tagged:
-            predicate: Predicate | None = one.condition(Span(0, 0))
-            if one.field == EVENT_TYPE:
-                names = _matching(one.value, self._stanzas)
-                predicate = Either(tuple(p for n in names if (p := self.usable(n)) is not None))
-            condition = lower_predicate(predicate, relation, self._context)
-            if condition != v.FALSE:
-                lists.append(v.multi(one.tags))
-                conditions.append(condition)
-        return in_order(chosen(lists, conditions))
+            if one.field != EVENT_TYPE:
+                usable.append((v.multi(one.tags), one.condition(Span(0, 0))))
+                continue
+            for name in self._named(one.value):
+                predicate = self.usable(name)
+                if predicate is not None:
+                    usable.append((v.multi(one.tags), predicate))
+        return in_order(self._those_that_hold(usable, relation, sourcetypes))
+
+    def _those_that_hold(
+        self, lists: list[tuple[Value, Predicate]], relation: Relation, sourcetypes: frozenset[str] | None
+    ) -> Value:
+        if sourcetypes is not None:
+            lists = [(values, predicate) for values, predicate in lists if narrowed(predicate, sourcetypes)]
+        # Many conditions read the same few fields: each is computed once, under a name.
+        given = {n: x for n, x in relation.fields.items() if not isinstance(x, Column | Literal | Deferred)}
+        names = list(given)
+
+        def made(*values: Value) -> Value:
+            named = relation.with_fields(relation.fields | dict(zip(names, values, strict=True)))
+            conditions = [lower_predicate(predicate, named, self._context) for _, predicate in lists]
+            kept = [(values, c) for (values, _), c in zip(lists, conditions, strict=True) if c != v.FALSE]
+            return chosen([values for values, _ in kept], [c for _, c in kept])
+
+        return v.shared([given[name] for name in names], made)
 
 
 def chosen(lists: list[Value], conditions: list[Value]) -> Value:

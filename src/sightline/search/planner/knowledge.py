@@ -32,6 +32,7 @@ from sightline.search.syntax.tree import Both, Comparison, Either, Membership, P
 
 STORED = frozenset(("index", "_time", "_indextime", "_raw"))
 """Fields that nothing configured changes: what the store prunes and orders by."""
+_KEY_VALUE_MODES: dict[str, Extraction] = {"auto_escaped": EscapedPairs(), "xml": XmlExtraction()}
 _COLUMNS = frozenset(("host", "source", "sourcetype", "severity", "trace_id", "span_id", "index"))
 _ALIAS = re.compile(r'("[^"]+"|\S+)\s+(AS|ASNEW)\s+("[^"]+"|[^\s,]+)', re.I)
 
@@ -50,11 +51,71 @@ def with_knowledge(
     """The stored events with all fields that are configured for those of them that can match the conditions.
 
     `sourcetypes` are those that the stored events have, None where that is not known.
+
+    What a sourcetype's settings make of one another is planned for each sourcetype by itself, and a field is then what it is
+    for the sourcetype of the event. Planned for all at once, a field made of fields made of fields would hold every
+    combination of their sourcetypes.
     """
-    stanzas = context.knowledge.stanzas("props")
     possible = None if sourcetypes is None else narrowed(predicate, sourcetypes)
-    builder = _Builder(relation, relevant(stanzas, possible), _only(predicate, possible), context)
-    return builder.built(types)
+    props = relevant(context.knowledge.stanzas("props"), possible)
+    only = _only(predicate, possible)
+    named = [only] if only is not None else [p.name.text for p in props if p.name.is_exact_sourcetype]
+    worlds = {}
+    for sourcetype in named if only is not None else [*named, None]:
+        worlds[sourcetype] = world = _World(relation, props, sourcetype, context, alone=only is not None)
+        world.build()
+        # A lookup is joined to all events, and matches those of its sourcetype.
+        relation = dataclasses.replace(relation, node=world.relation.node)
+    fields = next(iter(worlds.values())).relation.fields if only is not None else _merged(relation, worlds)
+    known = dataclasses.replace(relation, fields=fields, unlisted=_unlisted(props, only, context))
+    in_text = {n for w in worlds.values() for n in w.in_text}
+    in_text -= {n for w in worlds.values() for n in w.relation.fields if n not in w.in_text}
+    return Known(
+        dataclasses.replace(known, fields=fields | types.fields(known, possible)),
+        frozenset(in_text - relation.fields.keys()),
+    )
+
+
+def _merged(relation: Relation, worlds: Mapping[str | None, _World]) -> dict[str, Value]:
+    """Each field as it is for the sourcetype of an event; for any other sourcetype as in the world without a name."""
+    others = worlds[None].relation.fields
+    sourcetype = relation.fields["sourcetype"]
+    fields = {}
+    for name in dict.fromkeys([*others, *(n for world in worlds.values() for n in world.relation.fields)]):
+        usual = others.get(name, v.NULL)
+        cases: list[tuple[list[str], Value]] = []
+        for one, world in worlds.items():
+            value = world.relation.fields.get(name, v.NULL)
+            if one is None or value == usual:
+                continue
+            same = next((names for names, known in cases if known == value), None)
+            if same is None:
+                cases.append(([one], value))
+            else:
+                same.append(one)
+        fields[name] = _by_sourcetype(sourcetype, cases, usual)
+    return _present(fields)
+
+
+def _by_sourcetype(sourcetype: Value, cases: list[tuple[list[str], Value]], usual: Value) -> Value:
+    if not cases:
+        return usual
+    wanted = v.common_type([usual.type, *(value.type for _, value in cases)])
+    pieces: list[Value] = []
+    for names, value in cases:
+        if len(names) == 1:
+            condition = v.call("equals", sourcetype, v.text(names[0]), type=Type.BOOL)
+        else:
+            condition = v.call("in", sourcetype, v.multi(names), type=Type.BOOL)
+        pieces += [v.is_true(condition), _cast(value, wanted)]
+    function = "if" if len(cases) == 1 else "multiIf"
+    return v.call(function, *pieces, _cast(usual, wanted), type=wanted)
+
+
+def _cast(value: Value, wanted: Type) -> Value:
+    if value.type is Type.NULL:
+        return v.EMPTY_MULTI if wanted is Type.MULTI else v.Literal(wanted, None)
+    return v.cast(value, wanted)
 
 
 def _only(predicate: Predicate, possible: frozenset[str] | None) -> str | None:
@@ -69,36 +130,37 @@ def _only(predicate: Predicate, possible: frozenset[str] | None) -> str | None:
     return None
 
 
-class _Builder:
-    """Adds one kind of configured field after the other."""
+class _World:
+    """The fields of the events of one sourcetype, or of all that have no settings by name: one kind after the other."""
 
-    def __init__(self, relation: Relation, props: list[Props], only: str | None, context: Context) -> None:
+    def __init__(
+        self, relation: Relation, props: list[Props], sourcetype: str | None, context: Context, *, alone: bool
+    ) -> None:
+        """`alone` says that the relation has no other events."""
+        self.alone = alone
         self.relation = relation
         self.context = context
-        self.props = props
-        self.only = only
+        self.props = [p for p in props if p.name.may_mean(sourcetype)]
+        self.sourcetype = sourcetype
         self.base = dict(relation.fields)
         self.fields = dict(relation.fields)
         self.found: dict[str, list[tuple[Value, Value]]] = {}
         """Fields that were extracted: (condition, value), of which the first with a value counts."""
         self.in_text: set[str] = set()
-        self.pairs: list[tuple[Rule, Extraction]] = []
-        """Extractions that take the names of their fields from the text."""
 
-    def built(self, types: EventTypes) -> Known:
+    def build(self) -> None:
+        """Compute `relation`, with all fields, and `in_text`."""
         self._extracts()
         self._reports()
         self._key_value_mode()
-        self.relation = dataclasses.replace(self.relation, fields=self.fields, unlisted=self._unlisted())
+        unlisted = _unlisted(self.props, self.sourcetype, self.context)
+        self.relation = dataclasses.replace(self.relation, fields=self.fields, unlisted=unlisted)
         self._aliases()
         self._calculated()
         self._lookups()
-        fields = self.relation.fields
-        fields = fields | types.fields(dataclasses.replace(self.relation, fields=fields))
-        return Known(dataclasses.replace(self.relation, fields=fields), frozenset(self.in_text))
 
     def _rules(self, prefix: str) -> list[Rule]:
-        return rules(self.props, prefix, self.only)
+        return rules(self.props, prefix, self.sourcetype)
 
     def _skip(self, rule: Rule, error: SearchError) -> None:
         # A search about something else must not stop for it; what was written was checked, what was imported may not be.
@@ -114,13 +176,10 @@ class _Builder:
                 self._skip(rule, error)
 
     def _reports(self) -> None:
-        transforms = self.context.knowledge.stanzas("transforms")
         for rule in self._rules("REPORT-"):
-            for name in re.split(r"\s*,\s*", rule.text.strip(" ,")):
+            for name in _listed(rule.text):
                 try:
-                    if name not in transforms:
-                        raise SearchError(f"there is no transform [{name}]")
-                    self._extract(rule, extractions.read_transform(name, transforms[name]))
+                    self._extract(rule, _transform(name, self.context))
                 except SearchError as error:
                     self._skip(rule, error)
 
@@ -129,7 +188,6 @@ class _Builder:
         text = _joined(source)
         if text.type is Type.NULL:
             return
-        self.pairs.append((rule, extraction))
         condition = rule.condition(self.base)
         stored = extraction.source == RAW and text == Column(Type.TEXT, "_raw:text")
         for name, value in extraction.fields(text).items():
@@ -157,37 +215,13 @@ class _Builder:
     def _key_value_mode(self) -> None:
         text = self.base.get(RAW, v.NULL)
         for rule in self._rules("KV_MODE"):
-            mode = rule.text.strip().lower()
-            if mode == "auto_escaped":
-                extraction: Extraction = EscapedPairs()
-                for name, value in self.base.items():
-                    plain = isinstance(value, Column) and value.type is Type.TEXT and name not in _COLUMNS
-                    if plain and name not in self.found and not name.startswith("_"):
-                        found = extraction.named(text, name)
-                        self.fields[name] = first_present([_when(rule.condition(self.base), found), value])
-            elif mode == "xml":
-                extraction = XmlExtraction()
-            else:
+            if rule.text.strip().lower() != "auto_escaped":
                 continue
-            self.pairs.append((rule, extraction))
-
-    def _unlisted(self) -> Callable[[str, Mapping[str, Value]], Value]:
-        pairs = tuple(self.pairs)
-
-        def value_of(name: str, fields: Mapping[str, Value]) -> Value:
-            choices = []
-            for rule, extraction in pairs:
-                text = _joined(fields.get(extraction.source, v.NULL))
-                if text.type is Type.NULL:
-                    continue
-                value = extraction.named(text, name)
-                if value.type is not Type.NULL:
-                    choices.append(_when(rule.condition(fields), value))
-            if "{}" in name and "_raw" in fields:
-                choices.append(_json_items(v.as_text(fields["_raw"]), name))
-            return first_present(choices)
-
-        return value_of
+            for name, value in self.base.items():
+                plain = isinstance(value, Column) and value.type is Type.TEXT and name not in _COLUMNS
+                if plain and name not in self.found and not name.startswith("_"):
+                    found = EscapedPairs().named(text, name)
+                    self.fields[name] = first_present([_when(rule.condition(self.base), found), value])
 
     # -- what is made of extracted fields
 
@@ -233,15 +267,62 @@ class _Builder:
 
     def _lookups(self) -> None:
         for rule in self._rules("LOOKUP-"):
+            everywhere = rule.condition(self.base)
+            mine = everywhere
+            if self.sourcetype is not None and not self.alone:
+                named = v.call("equals", self.base["sourcetype"], v.text(self.sourcetype), type=Type.BOOL)
+                mine = v.both([v.is_true(named), everywhere])
             try:
                 use = read_lookup(rule.text)
-                joined, found = joined_lookup(self.relation, use, self.context, rule.condition(self.base))
+                joined, found = joined_lookup(self.relation, use, self.context, mine, everywhere)
             except SearchError as error:
                 self._skip(rule, error)
                 continue
             fields = joined.fields | {name: value for name, value in found.items() if name not in STORED}
             self.in_text -= found.keys()
             self.relation = dataclasses.replace(joined, fields=_present(fields))
+
+
+def _listed(names: str) -> list[str]:
+    return re.split(r"\s*,\s*", names.strip(" ,"))
+
+
+def _transform(name: str, context: Context) -> Extraction:
+    transforms = context.knowledge.stanzas("transforms")
+    if name not in transforms:
+        raise SearchError(f"there is no transform [{name}]")
+    return extractions.read_transform(name, transforms[name])
+
+
+def _unlisted(props: list[Props], only: str | None, context: Context) -> Callable[[str, Mapping[str, Value]], Value]:
+    """Gives fields whose names come from the text, as extractions and KV_MODE say, and items of JSON arrays.
+
+    Over the fields of the moment, because a search may ask for such a field at any stage.
+    """
+    pairs: list[tuple[Rule, Extraction]] = []
+    for rule in rules(props, "REPORT-", only):
+        for name in _listed(rule.text):
+            try:
+                pairs.append((rule, _transform(name, context)))
+            except SearchError:
+                continue  # It was told where the listed fields are made.
+    for rule in rules(props, "KV_MODE", only):
+        mode = _KEY_VALUE_MODES.get(rule.text.strip().lower())
+        if mode is not None:
+            pairs.append((rule, mode))
+
+    def value_of(name: str, fields: Mapping[str, Value]) -> Value:
+        choices = []
+        for rule, extraction in pairs:
+            text = _joined(fields.get(extraction.source, v.NULL))
+            value = v.NULL if text.type is Type.NULL else extraction.named(text, name)
+            if value.type is not Type.NULL:
+                choices.append(_when(rule.condition(fields), value))
+        if "{}" in name and RAW in fields:
+            choices.append(_json_items(v.as_text(fields[RAW]), name))
+        return first_present(choices)
+
+    return value_of
 
 
 def read_aliases(text: str) -> list[tuple[str, bool, str]]:

@@ -187,11 +187,12 @@ def add_lookup(relation: Relation, use: Use, context: Context) -> Relation:
 
 
 def joined_lookup(
-    relation: Relation, use: Use, context: Context, condition: Value = v.TRUE
+    relation: Relation, use: Use, context: Context, condition: Value = v.TRUE, read_where: Value = v.TRUE
 ) -> tuple[Relation, dict[str, Value]]:
     """The rows with a lookup joined, and the values of the fields that it gives, not yet fields.
 
-    Rows for which the condition is false match nothing and keep what they have.
+    Rows for which the condition is false match nothing. Of those that the values are read for, the rows for which
+    `read_where` is false keep what they have.
     """
     definition = definition_of(use.name, context)
     outputs = use.outputs
@@ -209,8 +210,8 @@ def joined_lookup(
         if former.type is not Type.NULL:
             if use.only_new:
                 value = v.choose(v.is_present(former), former, value)
-            if condition != v.TRUE:
-                value = v.choose(condition, value, former)
+            if read_where != v.TRUE:
+                value = v.choose(read_where, value, former)
         found[ours] = value
     return joined, found
 

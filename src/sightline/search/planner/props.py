@@ -33,6 +33,17 @@ class StanzaName:
     pattern: str = ""
     """A regular expression over the whole text; empty where the text must be equal."""
 
+    @property
+    def is_exact_sourcetype(self) -> bool:
+        """Whether it names one sourcetype."""
+        return self.kind == "sourcetype" and not self.pattern
+
+    def may_mean(self, sourcetype: str | None) -> bool:
+        """Whether it can mean events of a sourcetype; with None, of one that no stanza names."""
+        if self.kind != "sourcetype":
+            return True
+        return not self.is_exact_sourcetype if sourcetype is None else self.matches(sourcetype)
+
     def matches(self, value: str) -> bool:
         """Whether a value is meant."""
         if self.kind == "default":
@@ -115,10 +126,14 @@ def relevant(stanzas: Mapping[str, Mapping[str, str]], sourcetypes: frozenset[st
     found = []
     for stanza, settings in stanzas.items():
         name = read_name(stanza)
-        if name.kind == "sourcetype" and sourcetypes is not None and not any(name.matches(s) for s in sourcetypes):
+        if name.kind == "sourcetype" and sourcetypes is not None and not _means_any(name, sourcetypes):
             continue
         found.append(Props(stanza, name, settings))
     return sorted(found, key=lambda props: props.rank)
+
+
+def _means_any(name: StanzaName, sourcetypes: frozenset[str]) -> bool:
+    return name.text in sourcetypes if name.is_exact_sourcetype else any(name.matches(s) for s in sourcetypes)
 
 
 def rules(found: Iterable[Props], prefix: str, only: str | None) -> list[Rule]:
@@ -136,16 +151,12 @@ def rules(found: Iterable[Props], prefix: str, only: str | None) -> list[Rule]:
         winners: list[StanzaName] = []
         for props in holders[key]:
             # Two sourcetypes exclude each other by themselves.
-            better = tuple(name for name in winners if not (_is_exact(name) and _is_exact(props.name)))
+            better = tuple(name for name in winners if not (name.is_exact_sourcetype and props.name.is_exact_sourcetype))
             made.append(Rule(props.stanza, key, props.settings[key], props.name, better, only))
             if props.name.kind == "default" or (props.name.kind == "sourcetype" and only is not None):
                 break
             winners.append(props.name)
     return made
-
-
-def _is_exact(name: StanzaName) -> bool:
-    return name.kind == "sourcetype" and not name.pattern
 
 
 def _condition(name: StanzaName, fields: Mapping[str, Value], only: str | None) -> Value:
@@ -170,5 +181,12 @@ def narrowed(predicate: Predicate, sourcetypes: frozenset[str]) -> frozenset[str
 
 
 def _matching(sourcetypes: frozenset[str], patterns: Iterable[str]) -> frozenset[str]:
-    regexes = [wildcard_regex(p.lower()) for p in patterns]
-    return frozenset(s for s in sourcetypes if any(r.fullmatch(s.lower()) for r in regexes))
+    found: set[str] = set()
+    for pattern in patterns:
+        wanted = pattern.lower()
+        if "*" in wanted:
+            regex = wildcard_regex(wanted)
+            found.update(s for s in sourcetypes if regex.fullmatch(s.lower()))
+        else:
+            found.update(s for s in sourcetypes if s.lower() == wanted)
+    return frozenset(found)
