@@ -111,11 +111,6 @@ refuse(
     instead="walklex lists indexed words, fieldsummary fields with their values",
 )
 refuse(
-    "kvform",
-    reason="it reads form templates that are files of a Splunk installation",
-    instead="rex and extract take fields out of texts",
-)
-refuse(
     "audit",
     reason="it checks signatures in Splunk's own audit trail",
     instead="index=_internal sourcetype=sightline:audit tells who searched what",
