@@ -37,6 +37,7 @@ MONTHS = {"mon": 1, "q": 3, "y": 12}
 _ABSOLUTE_FORMATS = ("%m/%d/%Y:%H:%M:%S", "%m/%d/%Y:%H:%M:%S.%f", "%m/%d/%Y:%H:%M", "%m/%d/%Y", "%Y-%m-%dT%H:%M:%S%z",
                      "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S",
                      "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d")  # fmt: skip
+_SECONDS = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?")
 _OFFSET = re.compile(r"([+-])\s*(\d*)\s*([A-Za-z]+)")
 _SNAP = re.compile(r"@\s*([A-Za-z]+)([0-7])?")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)?\s*([A-Za-z]+)?(?:@(.*))?\Z")
@@ -84,7 +85,8 @@ def parse_time(text: str, now: float, zone: tzinfo = UTC, time_format: str = "")
     if time_format:
         try:
             return _localised(datetime.strptime(given, time_format), zone).timestamp()
-        except ValueError:
+        except (ValueError, re.error, OverflowError):
+            # Python makes a pattern of the format, which may name a part twice.
             pass
     lowered = given.lower()
     if lowered in ("now", "now()", ""):
@@ -94,10 +96,8 @@ def parse_time(text: str, now: float, zone: tzinfo = UTC, time_format: str = "")
             f'real-time windows such as "{given}" are not supported',
             hint="use a range such as -5m and refresh, or a schedule",
         )
-    try:
+    if _SECONDS.fullmatch(given):
         return float(given)
-    except ValueError:
-        pass
     if given[0] in "+-@":
         return _relative(given, now, zone)
     if lowered.startswith("now") and lowered[3:4] in ("+", "-", "@"):

@@ -305,6 +305,8 @@ class MStats(Command):
             time, time, parameter, call.extra, None, context.overridden_earliest, context.overridden_latest
         )
         bare_count = call.field is None or (call.function in ("count", "c") and metric is None)
+        if bare_count and entry.needs_field:
+            raise SearchError(f"{call.function} needs a metric, as in {call.function}(_value)", call.span)
         return entry.lower(None if bare_count else self._argument(points, metric), given)
 
     def _with_rates(

@@ -52,7 +52,8 @@ class XPath(Command):
         arguments.finish()
         try:
             _compiled(expression)
-        except etree.XPathSyntaxError as error:
+        except (etree.XPathSyntaxError, ValueError) as error:
+            # lxml refuses control characters with an error of its own.
             raise SearchError(f'"{expression}" is not an XPath expression: {error}', place) from None
         return cls(expression=expression, **found)
 

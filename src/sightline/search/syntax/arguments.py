@@ -342,12 +342,18 @@ class Arguments:
         return text, None, ()
 
 
+_PERCENTILES = ("p", "perc", "exactperc", "upperperc")
+"""Functions whose names go on with a number, and mean nothing without it."""
+
+
 def split_parameter(name: str, known: Sequence[str]) -> tuple[str | None, float | None]:
     """`perc95` as ("perc", 95.0); a known name as itself; an unknown one as (None, None)."""
+    if name in _PERCENTILES:
+        return None, None
     if name in known:
         return name, None
     stem = name.rstrip("0123456789.")
-    if stem != name and stem in ("p", "perc", "exactperc", "upperperc"):
+    if stem != name and stem in _PERCENTILES:
         try:
             percent = float(name[len(stem) :])
         except ValueError:
