@@ -23,6 +23,12 @@ TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
 READ_ONLY = ("name      retrain",)
 """Blocks that show settings, by how they begin."""
 BUILDERS = "barolo barbera grignolino"
+CORNER_SHOP = {
+    "default/macros.conf": "[orders]\ndefinition = index=main kind=order\n",
+    "default/savedsearches.conf": "[by city]\nsearch = `orders` | stats count by city\n",
+    "lookups/cities.csv": "city,region\nAsti,Piemonte\n",
+}
+"""A Splunk app, for the page about moving in."""
 
 
 def blocks(page: Path) -> list[str]:
@@ -65,6 +71,10 @@ def shop(own_server, tmp_path_factory) -> Path:
             f"{user},{0.5 + n % 3 + n / 1000},{500 + 300 * (n % 3) + n},{('pale', 'deep', 'dark')[n % 3]},{'test' if n % 4 == 0 else 'train'},{n}"
         )
     (folder / "outcomes.csv").write_text("\n".join(rows) + "\n")
+    for name, content in CORNER_SHOP.items():
+        path = folder / "corner_shop" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
     with own_server.client() as client:
         client.post("/api/v1/indexes", json={"name": "my_latest_data", "datatype": "event"})
     return folder
