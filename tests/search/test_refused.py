@@ -38,3 +38,26 @@ def test_an_unknown_command_is_told_apart():
     error = refusal_of("index=web | qqqqvvv count")
     assert error.name == "qqqqvvv" and "as scripts do not run here" in error.hint
     assert not isinstance(refusal_of("| script python x"), registry.UnknownCommand)
+
+
+DOCUMENTED = """
+abstract accum addcoltotals addinfo addtotals analyzefields anomalies anomalousvalue anomalydetection append appendcols
+appendpipe arules associate autoregress awssnsalert bin bucket bucketdir chart cluster cofilter collect concurrency
+contingency convert correlate datamodel datamodelsimple dbinspect dbxquery dedup delete delta diff entitymerge erex eval
+eventcount eventstats extract kv fieldformat fields fieldsummary filldown fillnull findtypes folderize foreach format from
+fromjson gauge gentimes geom geomfilter geostats head highlight history iconify inputcsv inputintelligence inputlookup
+iplocation join kmeans kvform loadjob localize localop lookup makecontinuous makejson makemv makeresults map mcatalog mcollect
+metadata metasearch meventcollect mpreview msearch mstats multikv multisearch mvcombine mvexpand noop nomv outlier outputcsv
+outputlookup outputtext overlap pivot predict prjob rangemap rare redistribute regex relevancy reltime rename replace require
+rest return reverse rex rtorder run runshellscript savedsearch script scrub search searchtxn selfjoin sendalert sendemail set
+setfields sichart sirare sistats sitimechart sitop snowevent snoweventstream snowincident snowincidentstream sort spath stats
+strcat streamstats table tags tail timechart timewrap tojson top transaction transpose trendline tscollect tstats typeahead
+typelearner typer union uniq untable walklex where x11 xmlkv xmlunescape xpath xyseries fit apply summary listmodels
+deletemodel sample score crawl dump file input audit dispatch
+"""
+
+
+def test_no_documented_command_is_called_unknown():
+    registry.load()
+    known = registry.COMMANDS.keys() | registry.REFUSALS.keys()
+    assert sorted(set(DOCUMENTED.split()) - known) == []
