@@ -49,7 +49,9 @@ class KnownNames:
         return Names(
             indexes=sorted(datatypes, key=lambda name: (name.startswith("_"), name)),
             fields=self._fresh(("fields", wanted), lambda: self._fields(datatypes, wanted)),
-            lookups=knowledge.lookups(),
+            lookups=self._lookups(),
+            saved_searches=knowledge.saved_searches(),
+            datamodels=knowledge.data_models(),
             macros=knowledge.macros(),
             models=sorted({model["name"] for model in self._engine.models.list(owner=owner)}),
             metrics=self._fresh(("metrics", wanted), lambda: self._metrics(datatypes, wanted)),
@@ -76,6 +78,12 @@ class KnownNames:
                 self._kept.clear()
             self._kept[key] = (now, found)
         return found
+
+    def _lookups(self) -> list[str]:
+        """Definitions, collections and files: what `lookup` and `inputlookup` find by a name."""
+        knowledge = self._engine.knowledge
+        defined = [n for n, s in knowledge.stanzas("transforms").items() if "filename" in s or "collection" in s]
+        return [*sorted(defined), *sorted(knowledge.stanzas("collections")), *knowledge.lookups()]
 
     def _fields(self, datatypes: dict[str, str], indexes: Sequence[str]) -> dict[str, str]:
         from sightline.search.planner.relation import Names as Identifiers

@@ -25,7 +25,7 @@ KINDS = ("datamodel", "lookup", "inputlookup", "savedsearch", "index")
 class DataModelCommand(Command):
     """Tells data models, or gives the rows of a dataset.
 
-    Syntax: datamodel [<model> [<dataset> [search|flat|acceleration_search|search_string|flat_string]]]
+    Syntax: datamodel [<data model> [<dataset> [search|flat|acceleration_search|search_string|flat_string]]]
         [strict_fields=<bool>]
     Example: | datamodel Web Proxy search | stats count BY Web.status
 

@@ -122,7 +122,7 @@ class Limit:
 class Pivot(Command):
     """Makes a table over a dataset of a data model.
 
-    Syntax: pivot <model> <dataset> <function>(<field>) [AS <label>]... [FILTER <field> <comparison> <value>]...
+    Syntax: pivot <data model> <dataset> <function>(<field>) [AS <label>]... [FILTER <field> <comparison> <value>]...
         [SPLITROW <field> [AS <label>] [RANGE start=<n> end=<n> max=<n> size=<n>] [PERIOD <period>]
         [TRUELABEL <text>] [FALSELABEL <text>]]... [SPLITCOL <field> ...]
         [LIMIT <field> BY (TOP|BOTTOM) <n> <function>(<field>)]... [SORT <n> [+|-]<field>...]

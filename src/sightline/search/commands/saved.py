@@ -23,7 +23,7 @@ _KINDS = ("search", "alert")
 class SavedSearch(Command):
     """Runs a saved search and gives its rows.
 
-    Syntax: savedsearch <name> [nosubstitution=<bool>] [<name>=<value>]...
+    Syntax: savedsearch <saved search> [nosubstitution=<bool>] [<name>=<value>]...
     Example: | savedsearch "Errors by host" index=web
 
     `$name$` in the text of the saved search is replaced by the value given for the name. Over all time the saved search
