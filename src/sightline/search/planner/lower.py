@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -307,18 +308,37 @@ def lower_predicate(node: tree.Predicate, relation: Relation, context: Context) 
     if isinstance(node, tree.Both):
         return v.both([lower_predicate(o, relation, context) for o in node.operands])
     if isinstance(node, tree.Either):
-        return v.either([lower_predicate(o, relation, context) for o in node.operands])
+        return v.either([lower_predicate(o, relation, context) for o in gathered_memberships(node.operands)])
     if isinstance(node, tree.Negation):
         return v.negation(lower_predicate(node.operand, relation, context))
     if isinstance(node, tree.Term):
         return _term(node, relation)
     if isinstance(node, tree.Membership):
-        tests = [_comparison(node.name, "=", value, relation, node) for value in node.values]
-        return v.either(tests)
+        return _membership(node.name, node.values, relation)
     if isinstance(node, tree.Comparison):
         return _comparison(node.name, node.operator, node.value, relation, node)
     assert isinstance(node, tree.SubsearchPredicate)
     raise SearchError("a subsearch must be expanded before it is lowered", node.span)
+
+
+def gathered_memberships(operands: Sequence[tree.Predicate]) -> list[tree.Predicate]:
+    """The alternatives with all values wanted of one field together: what a subsearch gives for its rows is one look-up."""
+    found: dict[str, tree.Predicate] = {}
+    for position, operand in enumerate(operands):
+        key = operand.name if _names_values(operand) else f"\0{position}"  # type: ignore[attr-defined]
+        before = found.get(key)
+        if before is None:
+            found[key] = operand
+            continue
+        values = tuple(
+            one for o in (before, operand) for one in (o.values if isinstance(o, tree.Membership) else (o.value,))
+        )  # type: ignore[attr-defined]
+        found[key] = tree.Membership(key, values, before.span)  # type: ignore[attr-defined]
+    return list(found.values())
+
+
+def _names_values(node: tree.Predicate) -> bool:
+    return isinstance(node, tree.Membership) or isinstance(node, tree.Comparison) and node.operator == "="
 
 
 def _term(node: tree.Term, relation: Relation) -> Value:
@@ -355,12 +375,53 @@ def _comparison(name: str, operator: str, given: str, relation: Relation, node: 
     return v.is_true(scalar_comparison(value, operator, given))
 
 
+def _membership(name: str, given: Sequence[str], relation: Relation) -> Value:
+    """Whether the field equals any of the given values, in the sense of `=`."""
+    if "*" in name:
+        return v.either([_membership(n, given, relation) for n in relation.matching(name)])
+    value = relation.field(name)
+    if value.type is Type.NULL:
+        return v.FALSE
+    if value.type is Type.MULTI:
+        item = v.Column(Type.TEXT, "item")
+        return v.call("arrayExists", v.Lambda(Type.BOOL, ("item",), _equals_any(item, given)), value, type=Type.BOOL)
+    return _equals_any(value, given)
+
+
+def _equals_any(value: Value, given: Sequence[str]) -> Value:
+    """Plain values are looked up all at once; those with wildcards, and networks, are tested one by one."""
+    numbers: list[int | float] = []
+    texts: list[str] = []
+    tests: list[Value] = []
+    for one in dict.fromkeys(given):
+        parsed = v.numeric_literal(one)
+        if value.type.is_number and parsed is not None:
+            numbers.append(parsed)
+        elif value.type is Type.TEXT and one.isascii() and "*" not in one and not _is_network(one):
+            texts.append(one.lower())
+            numbers.extend([] if parsed is None else [parsed])
+        else:
+            tests.append(v.is_true(_equality(value, one, parsed)))
+    if len(texts) == 1 or (not texts and len(numbers) == 1):
+        return v.either([v.is_true(_equality(value, one, v.numeric_literal(one))) for one in dict.fromkeys(given)])
+    if texts:
+        tests.append(v.is_true(v.call("in", v.call("lower", value, type=Type.TEXT), v.multi(texts), type=Type.BOOL)))
+    if numbers:
+        number = value if value.type is Type.INT and all(isinstance(n, int) for n in numbers) else v.as_float(value)
+        tests.append(v.is_true(v.call("in", number, v.Literal(Type.MULTI, tuple(numbers)), type=Type.BOOL)))
+    return v.either(tests)
+
+
 def scalar_comparison(value: Value, operator: str, given: str) -> Value:
     """`field operator value` of the search command: case-insensitive, `*` matches anything, numbers compare as numbers."""
     parsed = v.numeric_literal(given)
     if operator in ("=", "!="):
         test = _equality(value, given, parsed)
-        return v.both([v.is_present(value), v.negation(v.is_true(test))]) if operator == "!=" else test
+        if operator == "=":
+            return test
+        # A comparison with an absent value is NULL, and so is its opposite; whether there is a value never is.
+        compares = bool(test.columns) and given != "*"
+        return v.negation(test) if compares else v.both([v.is_present(value), v.negation(v.is_true(test))])
     if parsed is not None:
         if value.type.is_number:
             return v.compare(operator, value, v.number(parsed))
@@ -376,6 +437,9 @@ def _equality(value: Value, given: str, parsed: int | float | None) -> Value:
         return v.is_present(value)
     if "*" in given:
         pattern = "".join("%" if c == "*" else "\\" + c if c in "\\%_" else c for c in given)
+        if given.isascii():
+            # Half the time of `ilike`.
+            return v.call("like", v.call("lower", v.as_text(value), type=Type.TEXT), v.text(pattern.lower()), type=Type.BOOL)
         return v.call("ilike", v.as_text(value), v.text(pattern), type=Type.BOOL)
     if value.type.is_number:
         return v.Literal(Type.BOOL, False) if parsed is None else v.call("equals", value, v.number(parsed), type=Type.BOOL)

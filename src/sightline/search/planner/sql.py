@@ -240,9 +240,11 @@ class Writer:
             return f"{self.value(value.call, environment)} OVER ({' '.join(parts)})"
         assert isinstance(value, Call)
         parameters = f"({', '.join(self.parameter(p) for p in value.parameters)})" if value.parameters else ""
-        arguments = [self.value(a, environment) for a in value.arguments]
         if value.function in ("in", "notIn") and isinstance(value.arguments[1], Literal):
-            arguments[1] = "(" + ", ".join(self.parameter(x) for x in value.arguments[1].value) + ",)"
+            # A set: texts, or numbers, which no multivalue holds.
+            listed = "(" + ", ".join(self.parameter(x) for x in value.arguments[1].value) + ",)"
+            return f"{value.function}({self.value(value.arguments[0], environment)}, {listed})"
+        arguments = [self.value(a, environment) for a in value.arguments]
         return f"{value.function}{parameters}({', '.join(arguments)})"
 
     def literal(self, value: Literal) -> str:

@@ -17,36 +17,51 @@ _MINOR_BREAKERS = r"/:=@.\-$#%\\_"
 _TOKEN = re.compile(r"[A-Za-z0-9\u0080-\U0010ffff]+")
 
 
+_INDEXED_FRAGMENT = 4
+"""Letters and digits from which on the engine looks a piece of a word up in the index's dictionary of words."""
+
+
 def term_condition(raw: Value, term: tree.Term, *, indexed: bool) -> Value:
     """Whether the text contains the term. `indexed` says that the text is the stored column with its text index."""
-    value = term.value
-    if value in ("", "*"):
+    if term.value in ("", "*"):
         return v.TRUE
-    case = "" if term.mode == "case" else "(?i)"
-    body = "".join(r"[^\s]*?" if c == "*" and term.mode != "phrase" else ".*?" if c == "*" else _escape(c) for c in value)
-    if term.mode == "term":
+    # The lower-case text is searched without a flag that ignores case: the engine finds a literal piece of a pattern several
+    # times faster then.
+    exactly = term.mode == "case"
+    value = term.value if exactly else term.value.lower()
+    stored = v.Column(Type.TEXT, RAW_TEXT)
+    text = raw if exactly else stored if indexed else v.call("lowerUTF8", raw, type=Type.TEXT)
+    exact = v.call("match", text, v.text(f"(?s){_pattern(value, term.mode)}"), type=Type.BOOL)
+    if not indexed:
+        return v.is_true(exact)
+    conditions: list[Value] = []
+    tokens = whole_tokens(value)
+    if tokens:
+        conditions.append(v.call("hasAllTokens", stored, v.text(" ".join(tokens)), type=Type.BOOL))
+        if tokens == [value] and term.mode in ("word", "phrase"):
+            return conditions[0]
+    fragment = longest_fragment(value)
+    if len(fragment) >= _INDEXED_FRAGMENT:
+        conditions.append(v.call("like", stored, v.text(f"%{fragment}%"), type=Type.BOOL))
+    return v.both([*conditions, v.is_true(exact) if exactly else exact])
+
+
+def _pattern(value: str, mode: str) -> str:
+    """The regular expression of a term: from one end of a word to another, except where a wildcard stands."""
+    body = "".join(r"[^\s]*?" if c == "*" and mode != "phrase" else ".*?" if c == "*" else _escape(c) for c in value)
+    if mode == "term":
         left, right = rf"(?:^|[{_MAJOR_BREAKERS}])", rf"(?:$|[{_MAJOR_BREAKERS}])"
     else:
         left, right = r"(?:^|[\x00-/:-@\[-`{-\x7f])", r"(?:$|[\x00-/:-@\[-`{-\x7f])"
-    left = left if value[0].isalnum() or term.mode == "term" else ""
-    right = right if value[-1].isalnum() or term.mode == "term" else ""
+    left = left if value[0].isalnum() or mode == "term" else ""
+    right = right if value[-1].isalnum() or mode == "term" else ""
     if value.startswith("*"):
         left = ""
         body = body.removeprefix(r"[^\s]*?").removeprefix(".*?")
     if value.endswith("*"):
         right = ""
         body = body.removesuffix(r"[^\s]*?").removesuffix(".*?")
-    exact = v.call("match", raw, v.text(f"{case}(?s){left}{body}{right}"), type=Type.BOOL)
-    conditions: list[Value] = []
-    if indexed:
-        tokens = whole_tokens(value)
-        if tokens:
-            column = v.Column(Type.TEXT, RAW_TEXT)
-            conditions.append(v.call("hasAllTokens", column, v.text(" ".join(tokens)), type=Type.BOOL))
-            if tokens == [value.lower()] and term.mode in ("word", "phrase"):
-                return conditions[0]
-    conditions.append(v.is_true(exact))
-    return v.both(conditions)
+    return f"{left}{body}{right}"
 
 
 RAW_TEXT = "_raw:stored"
@@ -62,6 +77,16 @@ def whole_tokens(value: str) -> list[str]:
         if before != "*" and after != "*":
             found.append(match.group().lower())
     return found
+
+
+def longest_fragment(value: str) -> str:
+    """The longest piece of a word that touches a wildcard, in lower case: `erro` of `erro*`."""
+    pieces = [
+        m.group().lower()
+        for m in _TOKEN.finditer(value)
+        if "*" in (value[m.start() - 1 : m.start()], value[m.end() : m.end() + 1])
+    ]
+    return max(pieces, key=len, default="")
 
 
 def _escape(c: str) -> str:
