@@ -198,7 +198,6 @@ ERRORS = [
     ("searchmatch(s)", "searchmatch wants a constant text"),
     ('searchmatch("(a")', "searchmatch: "),
     ('tostring(n, "nosuch")', 'tostring has no format "nosuch", wanted one of: commas, hex, duration'),
-    ("tostring(n, s)", "the format of tostring must be a constant text"),
     ('tonumber("1", 40)', "the base must be a whole number from 2 to 36, got 40"),
     ("round(f, n)", "round wants a constant number of decimal places"),
     ("trim(s, d)", "the characters that trim takes away must be a constant text"),
