@@ -8,7 +8,7 @@ import pytest
 from world import NOW, World
 
 ROWS = 1_000_000
-NUMBERED = f"| makeresults count={ROWS} | streamstats count AS n | eval k=n%10, t=\"user\".(n%1000).\" id=\".n"
+NUMBERED = f'| makeresults count={ROWS} | streamstats count AS n | eval k=n%10, t="user".(n%1000)." id=".n'
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,6 @@ def test_a_million_rows(world: World, search: str, wanted: list[dict[str, Any]] 
         assert [row["count"] for row in rows] == [ROWS // 10]
     else:
         assert [{name: float(value) for name, value in row.items()} for row in rows] == wanted
-    assert not [step for step in result.steps if step.kind == "python" and (step.rows or 0) > 1000], "rows went through Python"
+    assert not [step for step in result.steps if step.kind == "python" and (step.rows or 0) > 1000], (
+        "rows went through Python"
+    )

@@ -35,26 +35,29 @@ def _check_index(name: str, wanted: str, context: Context) -> None:
 class Collect(Command):
     """Writes the rows as events into an index, and passes them on.
 
-    Syntax: collect index=<index> [source=<text>] [sourcetype=<text>] [host=<text>] [marker="k=v,..."] [addtime=<bool>] [testmode=<bool>]
+    Syntax: collect index=<index> [source=<text>] [sourcetype=<text>] [host=<text>] [marker="k=v,..."] [addtime=<bool>] [addinfo=<bool>]
+        [output_format=raw|hec] [testmode=<bool>]
     Example: index=web | stats count by host | collect index=summary
 
     Each row becomes an event with its fields; `_raw` is kept where a row has it, else made of the fields as
-    `name=value` pairs (`output_format=hec`: as JSON). A row without `_time` gets the start of the search's range, or now.
+    `name=value` pairs (`output_format=hec`: as JSON). A row without `_time` gets the start of the search's range, or, with
+    `addtime=false` and where there is none, the time of the search. `addinfo=true` stores that range with each event, as
+    `info_min_time`, `info_max_time` and `info_search_time`.
     """
 
     index: str = option("summary", help="the index to write to", aliases=("summaryindex",))
-    addtime: bool = option(True, help="give rows a time")
-    file: str = option("", help="accepted for compatibility")
+    addtime: bool = option(True, help="a row without a time gets the start of the range")
+    file: str = option("", help="accepted for compatibility; events go to the store without a file in between")
     host: str = option("", help="host of the events")
     source: str = option("", help="source of the events")
     sourcetype: str = option("stash", help="sourcetype of the events")
     marker: str = option("", help="fields added to every event, as k=v,k=v")
     testmode: bool = option(False, help="show what would be written without writing")
-    run_in_preview: bool = option(False, help="accepted for compatibility")
-    spool: bool = option(True, help="accepted for compatibility")
+    run_in_preview: bool = option(False, help="accepted for compatibility; rows are written once")
+    spool: bool = option(True, help="accepted for compatibility; events go to the store without a file in between")
     output_format: str = option("raw", choices=("raw", "hec"), help="how _raw is made")
-    addinfo: bool = option(False, help="accepted for compatibility")
-    uselb: bool = option(True, help="accepted for compatibility")
+    addinfo: bool = option(False, help="store the search's time range with each event")
+    uselb: bool = option(True, help="accepted for compatibility; there is one server")
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         _check_index(self.index, "event", context)
@@ -70,13 +73,16 @@ class Collect(Command):
         columns = {n: c for n, c in zip(table.column_names, table.columns, strict=True) if n and not n.startswith("_")}
         for name in ("index", "host", "source", "sourcetype"):
             columns.pop(name, None)
+        if self.addinfo:
+            for name, value in _range_of(context).items():
+                columns[name] = pa.repeat(pa.scalar(value), rows)
         for name, value in _marker_fields(self.marker).items():
             columns[name] = _constant(value, rows)
         names = table.column_names
         raw = table.column("_raw") if "_raw" in names else None
         made = pa.array(_raw_texts(columns, rows, self.output_format), pa.string())
         columns["_raw"] = pa.chunked_array([made]) if raw is None else pc.coalesce(raw, pa.chunked_array([made]))
-        moment = context.earliest if context.earliest else context.now
+        moment = context.time_range[0] if self.addtime and context.time_range[0] else context.now
         times = table.column("_time") if "_time" in names else pa.nulls(rows, pa.float64())
         columns["_time"] = pc.fill_null(pc.cast(times, pa.float64()), float(moment))
         columns["host"] = _constant(self.host, rows)
@@ -87,6 +93,15 @@ class Collect(Command):
 
 def _constant(value: str, rows: int) -> pa.Array:
     return pa.repeat(pa.scalar(value or None, pa.string()), rows)
+
+
+def _range_of(context: Context) -> dict[str, float | str]:
+    earliest, latest = context.time_range
+    return {
+        "info_min_time": float(earliest or 0),
+        "info_max_time": "+Infinity" if latest is None else float(latest),
+        "info_search_time": float(context.now),
+    }
 
 
 def _marker_fields(marker: str) -> dict[str, str]:
@@ -128,9 +143,9 @@ class MCollect(Command):
     """
 
     index: str = option("", help="the metric index to write to")
-    file: str = option("", help="accepted for compatibility")
+    file: str = option("", help="accepted for compatibility; points go to the store without a file in between")
     split: str = option("false", choices=("false", "true", "allnums", "f", "t", "0", "1"), help="how rows become points")
-    spool: bool = option(True, help="accepted for compatibility")
+    spool: bool = option(True, help="accepted for compatibility; points go to the store without a file in between")
     prefix_field: str = option("", help="with split: its value goes before each metric's name")
     host: str = option("", help="host of the points")
     source: str = option("", help="source of the points")

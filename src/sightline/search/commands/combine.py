@@ -134,7 +134,7 @@ class AppendPipe(Command):
     Example: index=web | stats count by host | appendpipe [stats sum(count) AS count | eval host="all"]
     """
 
-    run_in_preview: bool = option(True, help="accepted for compatibility")
+    run_in_preview: bool = option(True, help="accepted for compatibility; it always runs")
     pipeline: Pipeline | None = None
 
     @classmethod

@@ -113,7 +113,7 @@ class OutputCsv(Command):
     append: bool = option(False, help="add to the file's rows")
     create_empty: bool = option(False, help="make the file even when there are no rows")
     override_if_empty: bool = option(True, help="empty the file when there are no rows")
-    usexml: bool = option(False, help="accepted for compatibility")
+    usexml: bool = option(False, help="accepted for compatibility; the file is always CSV")
     singlefile: bool = option(True, help="accepted for compatibility; there is one file")
     name: str = ""
 

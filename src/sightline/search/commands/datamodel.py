@@ -37,7 +37,7 @@ class DataModelCommand(Command):
 
     strict_fields: bool = option(True, help="only the fields that the model names")
     summariesonly: bool = option(False, help="accepted for compatibility; every search reads all events")
-    allow_old_summaries: bool = option(False, help="accepted for compatibility")
+    allow_old_summaries: bool = option(False, help="accepted for compatibility; every search reads all events")
     nodename: str = option("", help="a dataset below the named one to take the rows of")
     names: tuple[str, ...] = ()
     """Model, dataset and mode, as far as they are given."""

@@ -41,8 +41,8 @@ class Extract(Command):
     mv_add: bool = option(False, help="keep all values of a name")
     clean_keys: bool = option(True, help="write _ for signs in names")
     auto: bool = option(True, help="take pairs as they stand in the text")
-    segment: bool = option(True, help="accepted; words are not marked")
-    reload: bool = option(False, help="accepted; settings are always the newest")
+    segment: bool = option(True, help="accepted for compatibility; words are not marked")
+    reload: bool = option(False, help="accepted for compatibility; settings are always the newest")
     names: list[str] = field(default_factory=list)
 
     @classmethod
@@ -133,7 +133,7 @@ class XmlKv(Command):
     name, the field holds all their texts. An element without text gives nothing; a row without it keeps what it had.
     """
 
-    maxinputs: int = option(0, minimum=0, help="accepted; events are not read in portions")
+    maxinputs: int = option(0, minimum=0, help="accepted for compatibility; events are not read in portions")
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         text = undictionaried(relation.field("_raw"))

@@ -102,8 +102,8 @@ class Metadata(Command):
     """
 
     type: str = option("", choices=tuple(_KINDS), help="what to list")
-    splunk_server: str = option("", help="accepted for compatibility")
-    splunk_server_group: str = option("", help="accepted for compatibility")
+    splunk_server: str = option("", help="accepted for compatibility; there is one server")
+    splunk_server_group: str = option("", help="accepted for compatibility; there is one server")
     datatype: str = option("event", choices=("all", "event", "metric"), help="which indexes to look at")
     indexes: list[str] = field(default_factory=list)
 
@@ -175,9 +175,9 @@ class EventCount(Command):
     summarize: bool = option(True, help="one row for all indexes")
     report_size: bool = option(False, help="add the size on disk")
     list_vix: bool = option(True, help="accepted for compatibility; there are no virtual indexes")
-    list_federated_remote: bool = option(False, help="accepted for compatibility")
-    splunk_server: str = option("", help="accepted for compatibility")
-    splunk_server_group: str = option("", help="accepted for compatibility")
+    list_federated_remote: bool = option(False, help="accepted for compatibility; there is one server")
+    splunk_server: str = option("", help="accepted for compatibility; there is one server")
+    splunk_server_group: str = option("", help="accepted for compatibility; there is one server")
     indexes: list[str] = field(default_factory=list)
 
     @classmethod
@@ -221,9 +221,9 @@ class DbInspect(Command):
     span: str = option("", help="count parts over buckets of time")
     timeformat: str = option("%m/%d/%Y:%H:%M:%S", help="how modTime is written")
     corruptonly: bool = option(False, help="only damaged parts; the engine keeps none")
-    cached: bool = option(False, help="accepted for compatibility")
-    splunk_server: str = option("", help="accepted for compatibility")
-    splunk_server_group: str = option("", help="accepted for compatibility")
+    cached: bool = option(False, help="accepted for compatibility; the numbers are always the newest")
+    splunk_server: str = option("", help="accepted for compatibility; there is one server")
+    splunk_server_group: str = option("", help="accepted for compatibility; there is one server")
     indexes: list[str] = field(default_factory=list)
 
     @classmethod
@@ -301,8 +301,8 @@ class WalkLex(Command):
     type: str = option("term", choices=_LEXICON, help="what to list")
     prefix: str = option("", help="only those that begin so")
     pattern: str = option("", help="only those that match, `*` standing for anything")
-    splunk_server: str = option("", help="accepted for compatibility")
-    splunk_server_group: str = option("", help="accepted for compatibility")
+    splunk_server: str = option("", help="accepted for compatibility; there is one server")
+    splunk_server_group: str = option("", help="accepted for compatibility; there is one server")
     indexes: list[str] = field(default_factory=list)
 
     @classmethod

@@ -36,8 +36,8 @@ class Lookup(Command):
     multivalue every value is looked for; an absent value matches nothing.
     """
 
-    local: bool = option(False, help="accepted for compatibility")
-    update: bool = option(False, help="accepted for compatibility")
+    local: bool = option(False, help="accepted for compatibility; there is one server")
+    update: bool = option(False, help="accepted for compatibility; lookups are always the newest")
     name: str = ""
     keys: list[tuple[str, str]] = field(default_factory=list)
     """(field of the lookup, field of the rows)"""
@@ -158,7 +158,7 @@ class OutputLookup(Command):
     override_if_empty: bool = option(True, help="empty the lookup when there are no rows")
     key_field: str = option("", help="replace rows with the same value of this field")
     max: int = option(0, minimum=0, help="at most so many rows; 0 is all")
-    createinapp: bool = option(True, help="accepted for compatibility")
+    createinapp: bool = option(True, help="accepted for compatibility; lookups do not belong to apps")
     name: str = ""
 
     @classmethod

@@ -10,6 +10,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.json as arrow_json
 
 from sightline.errors import SearchError
+from sightline.search.commands.inventory import SERVER
 from sightline.search.context import Context
 from sightline.search.planner import values as v
 from sightline.search.planner.relation import Numbers, Relation
@@ -25,12 +26,15 @@ class MakeResults(Command):
 
     Syntax: makeresults [count=<n>] [annotate=<bool>] [format=csv|json data="<text>"]
     Example: | makeresults count=3 | eval x=random() % 10
+
+    `annotate=true` adds the columns that events have. Nothing is known of such rows but the server that made them, so that
+    only `splunk_server` has a value.
     """
 
     count: int = option(1, minimum=0, help="how many rows")
     annotate: bool = option(False, help="add _raw, host, source, sourcetype, splunk_server and splunk_server_group")
-    splunk_server: str = option("", help="accepted for compatibility")
-    splunk_server_group: str = option("", help="accepted for compatibility")
+    splunk_server: str = option("", help="accepted for compatibility; there is one server")
+    splunk_server_group: str = option("", help="accepted for compatibility; there is one server")
     format: str = option("", choices=("csv", "json"), help="how data is written")
     data: str = option("", help="rows as text")
 
@@ -40,8 +44,9 @@ class MakeResults(Command):
         rows = Relation(Numbers(self.count), {}, ((Column(Type.INT, "number"), False),), context.names)
         rows = rows.with_field("_time", v.integer(int(context.now)))
         if self.annotate:
-            for name in ("_raw", "host", "source", "sourcetype", "splunk_server", "splunk_server_group"):
-                rows = rows.with_fields({**rows.fields, name: v.Literal(Type.TEXT, None)})
+            unknown = ("_raw", "host", "source", "sourcetype", "splunk_server", "splunk_server_group")
+            rows = rows.with_fields({**rows.fields, **dict.fromkeys(unknown, v.Literal(Type.TEXT, None))})
+            rows = rows.with_field("splunk_server", v.text(SERVER))
         return rows
 
     def _parsed(self) -> pa.Table:

@@ -114,10 +114,10 @@ class MStats(Command):
     chart_otherstr: str = option("OTHER", name="chart.otherstr", help="name of the series of the rest")
     prestats: bool = option(False, help="give partial results for a command that follows")
     append: bool = option(False, help="keep the current rows before these")
-    backfill: bool = option(True, help="accepted for compatibility")
-    update_period: int = option(0, help="accepted for compatibility")
+    backfill: bool = option(True, help="accepted for compatibility; stored points are always read")
+    update_period: int = option(0, help="accepted for compatibility; searches end, and are run again to be refreshed")
     fillnull_value: str = option("", help="stands for a BY field that a point lacks")
-    chunk_size: int = option(10_000_000, help="accepted for compatibility")
+    chunk_size: int = option(10_000_000, help="accepted for compatibility; the engine decides how to divide the work")
     span: str = option("", help="length of a bucket of time")
     every: str = option("", help="one bucket of `span` in each of these")
     calls: list[AggregateCall] = field(default_factory=list)
@@ -399,7 +399,7 @@ class MCatalog(Command):
     `values(_dims)` lists the names of dimensions.
     """
 
-    prestats: bool = option(False, help="accepted for compatibility")
+    prestats: bool = option(False, help="accepted for compatibility; the rows are the same")
     append: bool = option(False, help="keep the current rows before these")
     calls: list[AggregateCall] = field(default_factory=list)
     predicate: Predicate = field(default_factory=Everything)
@@ -462,10 +462,10 @@ class MPreview(Command):
     filter: str = option("", help="conditions as in search")
     earliest: str = option("", help="start of the range")
     latest: str = option("", help="end of the range")
-    chunk_size: int = option(1000, help="accepted for compatibility")
+    chunk_size: int = option(1000, help="accepted for compatibility; the engine decides how to divide the work")
     target_per_timeseries: int = option(5, minimum=0, help="points of each series; 0 is all")
-    splunk_server: str = option("", help="accepted for compatibility")
-    splunk_server_group: str = option("", help="accepted for compatibility")
+    splunk_server: str = option("", help="accepted for compatibility; there is one server")
+    splunk_server_group: str = option("", help="accepted for compatibility; there is one server")
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         place = context.stage_span or Span(0, 0)

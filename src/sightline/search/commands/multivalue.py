@@ -129,10 +129,11 @@ class MvCombine(Command):
     Syntax: mvcombine [delim=<text>] <field>
     Example: index=web | stats count by host user | mvcombine user
 
-    Rows without the field are left out of the joining and stay. A joined row stands where its first one stood.
+    Rows without the field are left out of the joining and stay. A joined row stands where its first one stood. The field
+    has several values; a `nomv` after it writes them as one, with `delim` in between.
     """
 
-    delim: str = option(" ", help="accepted; a multivalue stays one")
+    delim: str = option(" ", help="what a later nomv puts between the values")
     name: str = ""
 
     @classmethod
@@ -164,7 +165,8 @@ class MvCombine(Command):
         )
         order = ((combined.field("\0first"), False),)
         fields = {n: combined.fields.get(n, value) for n, value in relation.fields.items()}
-        return dataclasses.replace(combined.with_fields(fields), order=order)
+        presentation = relation.presentation.with_delimiter([self.name], self.delim)
+        return dataclasses.replace(combined.with_fields(fields), order=order, presentation=presentation)
 
 
 @command("nomv")
@@ -174,6 +176,8 @@ class NoMv(Command):
 
     Syntax: nomv <field>
     Example: index=web | nomv tags
+
+    After `mvcombine`, or `stats` with `delim`, its delimiter stands between the values instead of a new line.
     """
 
     name: str = ""
@@ -189,9 +193,10 @@ class NoMv(Command):
         value = relation.field(self.name)
         if value.type is not Type.MULTI:
             return relation
-        return relation.with_field(self.name, join_multi_or_absent(value))
+        delimiter = relation.presentation.delimiter(self.name)
+        return relation.with_field(self.name, join_multi_or_absent(value, delimiter))
 
 
-def join_multi_or_absent(value: Value) -> Value:
-    """A multivalue as one text of lines, absent where it has no value."""
-    return v.choose(v.is_present(value), join_multi(value, "\n"), v.Literal(Type.TEXT, None))
+def join_multi_or_absent(value: Value, delimiter: str = "\n") -> Value:
+    """A multivalue as one text, of lines unless told otherwise; absent where it has no value."""
+    return v.choose(v.is_present(value), join_multi(value, delimiter), v.Literal(Type.TEXT, None))

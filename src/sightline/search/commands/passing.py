@@ -36,7 +36,7 @@ class Redistribute(Command):
     Example: index=web | redistribute BY host | stats count BY host
     """
 
-    num_of_reducers: int = option(0, minimum=0, help="accepted for compatibility")
+    num_of_reducers: int = option(0, minimum=0, help="accepted for compatibility; the engine decides how to divide the work")
     by: tuple[str, ...] = ()
 
     @classmethod

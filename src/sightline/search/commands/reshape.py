@@ -90,7 +90,7 @@ class XySeries(Command):
     the first or second field are left out.
     """
 
-    grouped: bool = option(False, help="accepted; rows need not be sorted")
+    grouped: bool = option(False, help="accepted for compatibility; rows need not be sorted")
     sep: str = option(": ", help="what stands between value and column")
     format: str = option("", help="a name with $AGG$ for the value field and $VAL$ for the column")
     row: str = ""

@@ -34,8 +34,8 @@ class Rest(Command):
 
     count: int = option(0, minimum=-1, help="at most so many entries; 0 is all")
     splunk_server: str = option("", help="accepted for compatibility; there is one server")
-    splunk_server_group: str = option("", help="accepted for compatibility")
-    timeout: int = option(60, minimum=0, help="accepted for compatibility")
+    splunk_server_group: str = option("", help="accepted for compatibility; there is one server")
+    timeout: int = option(60, minimum=0, help="accepted for compatibility; there is no other server to wait for")
     strict: bool = option(False, help="accepted for compatibility; an unknown path always fails")
     path: str = ""
     arguments: dict[str, str] = field(default_factory=dict)

@@ -75,7 +75,7 @@ class LoadJob(Command):
     """
 
     events: bool = option(False, help="the events, not the table made of them")
-    job_delegate: str = option("", help="accepted for compatibility")
+    job_delegate: str = option("", help="accepted for compatibility; there is one server")
     artifact_offset: int = option(0, minimum=0, help="how many runs before the last")
     ignore_running: bool = option(True, help="pass over a run that goes on")
     savedsearch: str = option("", help="user:app:name of a saved search")

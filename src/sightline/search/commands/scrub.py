@@ -56,8 +56,8 @@ class Scrub(Command):
     private_terms: str = option("", name="private-terms", help="lookup of words that never stay")
     dictionary: str = option("", help="lookup of more words that stay")
     name_terms: str = option("", name="name-terms", help="lookup of names, which never stay")
-    timeconfig: str = option("", help="accepted; times have no words that tell anything")
-    namespace: str = option("", help="accepted; lookups are found by name")
+    timeconfig: str = option("", help="accepted for compatibility; times have no words that tell anything")
+    namespace: str = option("", help="accepted for compatibility; lookups are found by name")
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         private = _words(self.private_terms, context) | _words(self.name_terms, context)

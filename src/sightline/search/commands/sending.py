@@ -51,7 +51,7 @@ class SendAlert(Command):
     """
 
     results_link: str = option("", help="where the results can be seen")
-    results_path: str = option("", help="accepted for compatibility")
+    results_path: str = option("", help="accepted for compatibility; actions are given the rows themselves")
     action: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
 
@@ -117,13 +117,13 @@ class SendEmail(Command):
     server: str = option("", help="another mail server, for administrators")
     maxinputs: int = option(0, minimum=0, help="at most so many rows; 0 is all")
     graceful: bool = option(False, help="go on with a warning when the message is not sent")
-    maxtime: str = option("", help="accepted for compatibility")
-    width_sort_columns: bool = option(True, help="accepted for compatibility")
+    maxtime: str = option("", help="accepted for compatibility; sending has its own limit of time")
+    width_sort_columns: bool = option(True, help="accepted for compatibility; columns are as wide as their texts")
     use_ssl: bool = option(False, help="accepted for compatibility; the settings say how the server is spoken to")
     use_tls: bool = option(False, help="accepted for compatibility; the settings say how the server is spoken to")
-    pdfview: str = option("", help="accepted for compatibility")
-    paperorientation: str = option("", help="accepted for compatibility")
-    papersize: str = option("", help="accepted for compatibility")
+    pdfview: str = option("", help="accepted for compatibility; nothing is printed on paper")
+    paperorientation: str = option("", help="accepted for compatibility; nothing is printed on paper")
+    papersize: str = option("", help="accepted for compatibility; nothing is printed on paper")
     results_link: str = option("", help="where the results can be seen")
 
     @classmethod

@@ -82,9 +82,9 @@ class Stats(Command):
     fields, numbers before text. Without rows there is one row without BY (a count is 0) and none with BY.
     """
 
-    partitions: int = option(1, minimum=0, help="accepted; the engine decides how to divide the work")
+    partitions: int = option(1, minimum=0, help="accepted for compatibility; the engine decides how to divide the work")
     allnum: bool = option(False, help="numeric aggregates only of fields whose values are all numbers")
-    delim: str = option(" ", help="accepted; a multivalue stays one")
+    delim: str = option("\n", help="what a later nomv puts between the values of list and values")
     dedup_splitvals: bool = option(False, help="count a repeated value of a multivalue BY field once")
     calls: list[AggregateCall] = field(default_factory=list)
     by: list[str] = field(default_factory=list)
@@ -101,7 +101,11 @@ class Stats(Command):
     def lower(self, relation: Relation, context: Context) -> Relation:
         relation, keys = grouping_keys(relation, self.by, distinct=self.dedup_splitvals)
         relation, named = lower_calls(self.calls, relation, context, by=self.by, all_numbers=self.allnum, finishing=True)
-        return relation.aggregated(keys, [(one.name, one.value) for one in named])
+        found = relation.aggregated(keys, [(one.name, one.value) for one in named])
+        if self.delim == "\n":
+            return found
+        several = [one.name for one in named if one.value.type is Type.MULTI]
+        return dataclasses.replace(found, presentation=found.presentation.with_delimiter(several, self.delim))
 
 
 @command("eventstats", kind="dataset")

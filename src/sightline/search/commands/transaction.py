@@ -84,8 +84,8 @@ class Transaction(Command):
     mvraw: bool = option(False, help="keep the texts of events apart")
     delim: str = option(" ", help="with mvraw, what joins the texts; other fields stay multivalues")
     nullstr: str = option("NULL", help="with mvlist, what stands for an absent value")
-    maxopentxn: int = option(0, help="accepted; no transaction is given up for lack of memory")
-    maxopenevents: int = option(0, help="accepted; no transaction is given up for lack of memory")
+    maxopentxn: int = option(0, help="accepted for compatibility; no transaction is given up for lack of memory")
+    maxopenevents: int = option(0, help="accepted for compatibility; no transaction is given up for lack of memory")
     startswith: Filter | None = None
     endswith: Filter | None = None
     names: list[str] = field(default_factory=list)

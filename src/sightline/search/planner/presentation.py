@@ -8,7 +8,7 @@ name. Results keep values and shown texts apart, so that a page shows one and a 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,15 +37,26 @@ class Presentation:
     """Texts to mark in events."""
     icons: tuple[str, ...] = ()
     """Fields whose values tell the icons of events apart."""
+    delimiters: tuple[tuple[str, str], ...] = ()
+    """Field of several values and what stands between them when they are written as one."""
 
     def with_format(self, name: str, expression: Expression) -> Presentation:
         """One more format, in place of an earlier one of the same field."""
         others = tuple((other, kept) for other, kept in self.formats if other != name)
         return dataclasses.replace(self, formats=(*others, (name, expression)))
 
+    def with_delimiter(self, names: Iterable[str], delimiter: str) -> Presentation:
+        """Other text between the values of these fields."""
+        others = tuple((name, kept) for name, kept in self.delimiters if name not in set(names))
+        return dataclasses.replace(self, delimiters=(*others, *((name, delimiter) for name in names)))
+
+    def delimiter(self, name: str) -> str:
+        """What stands between the values of a field when they are written as one: lines unless something else was said."""
+        return dict(self.delimiters).get(name, "\n")
+
     def renamed(self, names: Mapping[str, str]) -> Presentation:
         """The same for fields under other names."""
-        if not self.formats and not self.icons:
+        if not self.formats and not self.icons and not self.delimiters:
             return self
         overwritten = set(names.values()) - set(names)
         formats = tuple(
@@ -53,7 +64,11 @@ class Presentation:
             for name, expression in self.formats
             if name not in overwritten
         )
-        return dataclasses.replace(self, formats=formats, icons=tuple(names.get(name, name) for name in self.icons))
+        delimiters = tuple(
+            (names.get(name, name), delimiter) for name, delimiter in self.delimiters if name not in overwritten
+        )
+        icons = tuple(names.get(name, name) for name in self.icons)
+        return dataclasses.replace(self, formats=formats, icons=icons, delimiters=delimiters)
 
     def describe(self) -> dict[str, list[str]]:
         """For JSON: texts to mark, and fields that choose icons."""
