@@ -86,6 +86,10 @@ class SearchSettings:
     """Wall time of one search."""
     max_concurrent: int = 8
     """Searches that run at once; more wait in a queue."""
+    max_threads: int = 0
+    """Threads of one search; 0 is as many as there are processors."""
+    niceness: int = 5
+    """How far threads of searches stand back behind those that load data, from 0 to 19, where the system allows it."""
     job_ttl_s: float = 600.0
     """How long a finished job's results stay after they were last read."""
     max_python_rows: int = 20_000_000

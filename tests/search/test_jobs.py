@@ -161,3 +161,111 @@ def test_jobs_are_forgotten_when_nobody_looks_at_them(jobs: JobManager) -> None:
     with pytest.raises(NotFound):
         jobs.get(job.sid)
     assert not job.folder.exists()
+
+
+SLOW_ROWS = 2_000_000
+
+
+@pytest.fixture(scope="module")
+def slow(parts):
+    """Two million events of one day, newest last."""
+    engine, _, _ = parts
+    engine.knowledge._catalog.indexes.ensure("slow", "event")
+    engine.store.insert(
+        "INSERT INTO sightline.events (`index`, _time, host, _raw, fields) SELECT 'slow',"
+        f" fromUnixTimestamp64Micro(toInt64({NOW:.0f}000000 - 86400000000 + number * {86_400_000_000 // SLOW_ROWS})), 'a',"
+        f" concat('line ', toString(number)), concat('{{\"n\":', toString(number % 7), '}}')::JSON FROM numbers({SLOW_ROWS})",
+        token="slow",
+    )
+    return engine
+
+
+LONG = "index=slow | eval d=len(sha512(sha512(sha512(sha512(_raw))))) | stats count sum(d) AS d by n"
+
+
+def test_a_long_search_shows_previews_of_its_table(slow, parts, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("sightline.search.jobs.PREVIEW_AFTER_S", 0.01)
+    _, settings, _ = parts
+    manager = JobManager(slow, settings, Minute(), tmp_path)
+    try:
+        job = manager.create(LONG, now=NOW + 1)
+        seen: list[tuple[float, int, int]] = []
+        end = time.monotonic() + 120
+        while not job.finished.is_set():
+            assert time.monotonic() < end, job.describe()
+            told = job.describe()["preview"]
+            if told is not None and (not seen or seen[-1][0] != told["share"]):
+                table = manager.results(job.sid)
+                if job.previewed:
+                    seen.append((told["share"], table.num_rows, sum(table.column("count").to_pylist())))
+            time.sleep(0.002)
+        assert job.state == "done", job.error
+        assert seen, "no preview was shown"
+        for share, rows, counted in seen:
+            assert rows == 7 and 0 < counted < SLOW_ROWS / 10 and 0 < share <= 0.1
+        assert [one[0] for one in seen] == sorted(one[0] for one in seen)
+        assert job.describe()["preview"] is None
+        assert sum(manager.results(job.sid).column("count").to_pylist()) == SLOW_ROWS
+    finally:
+        manager.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["index=slow", "index=slow | stats count | collect index=summary", "index=slow | stats count by n | outputlookup x.csv",
+     "| makeresults | stats count", "index=slow [ search index=web | head 1 | fields status ] | stats count"],
+)  # fmt: skip
+def test_what_does_more_than_give_rows_is_not_run_twice(slow, text: str) -> None:
+    from sightline.search.previews import is_previewed
+
+    assert not is_previewed(slow.read(text)[1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "| makeresults count=3000000000 | eval r=random() | sort r | head 3000000000",
+        "| makeresults count=3000000000 | streamstats count AS n | eval k=n%1000000007 | stats values(k) by n",
+        "index=slow | eval k=1 | join type=inner max=0 k [ search index=slow | eval k=1 | table k ] | stats count",
+        LONG.replace("sha512(_raw)", "sha512(sha512(sha512(sha512(sha512(sha512(_raw))))))"),
+    ],
+)
+def test_cancelling_frees_the_engine_within_a_second_whatever_runs(slow, parts, tmp_path: Path, text: str) -> None:
+    _, settings, _ = parts
+    manager = JobManager(slow, settings, Minute(), tmp_path)
+    try:
+        job = manager.create(text, now=NOW + 1)
+        end = time.monotonic() + 30
+        while slow.store.progress(job.sid) is None:
+            assert time.monotonic() < end and not job.finished.is_set(), job.error
+            time.sleep(0.01)
+        time.sleep(0.3)
+        manager.cancel(job.sid)
+        assert job.finished.wait(10)
+        assert job.state == "cancelled", job.describe()
+        assert slow.store.progress(job.sid) is None and slow.store.progress(f"{job.sid}.preview") is None
+    finally:
+        manager.close()
+
+
+def test_a_search_beyond_its_memory_ends_with_a_message_while_inserts_go_on(slow, parts, tmp_path: Path) -> None:
+    _, settings, _ = parts
+    small = dataclasses.replace(settings, search=dataclasses.replace(settings.search, max_memory_bytes=250_000_000))
+    previous, slow.store._settings = slow.store._settings, small
+    manager = JobManager(SearchEngine(slow.store, slow.knowledge, slow.models, small), small, Minute(), tmp_path)
+    try:
+        huge = manager.create("index=slow | eval h=sha512(_raw) | stats values(h) AS all | eval n=mvcount(all)", now=NOW + 1)
+        before = time.monotonic()
+        while not huge.finished.is_set() or time.monotonic() - before < 0.1:
+            slow.store.append_events("meanwhile", pa.table({"_time": [NOW], "x": [1]}))
+            assert time.monotonic() - before < 120
+        assert huge.state == "failed" and "needs more than the 250 MB" in huge.error["text"], huge.describe()
+        # Sorting spills instead of failing.
+        sorted_job = manager.wait(
+            manager.create("index=slow | sort - n _raw | head 2000000 | stats count", now=NOW + 1).sid, 120
+        )
+        assert sorted_job.state == "done", sorted_job.error
+        assert manager.results(sorted_job.sid).to_pylist() == [{"count": SLOW_ROWS}]
+    finally:
+        slow.store._settings = previous
+        manager.close()

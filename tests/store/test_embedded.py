@@ -306,3 +306,16 @@ def test_fields_are_listed_again_after_every_write_and_only_then(store) -> None:
         assert set(store.json_paths("events", ["kept"])) == set()
     finally:
         store._paths.read = original
+
+
+def test_a_search_has_the_threads_and_the_niceness_of_the_settings(store) -> None:
+    from dataclasses import replace
+
+    asked = "SELECT name, value FROM system.settings WHERE name IN ('max_threads', 'os_threads_nice_value_query')"
+    previous = store._settings
+    store._settings = replace(previous, search=replace(previous.search, max_threads=1, niceness=7))
+    try:
+        found = {row["name"]: row["value"] for row in store.query(asked).to_pylist()}
+    finally:
+        store._settings = previous
+    assert found == {"max_threads": "1", "os_threads_nice_value_query": "7"}

@@ -171,6 +171,10 @@ class Context:
     subsearch_range: TimeRange = (None, None)
     """The time range of the subsearch that was planned last."""
     _subsearch_rows: dict[int, tuple[Pipeline, pa.Table]] = field(default_factory=dict)
+    newest_from: float | None = None
+    """For a preview: only events from this moment on are read, whatever range the search has."""
+    scanned: Relation | None = None
+    """The stored events that the search reads, as they are filtered before any other command."""
     jobs: JobManager | None = None
     """The jobs beside this one; None where searches run without being jobs."""
     surroundings: Surroundings | None = None

@@ -24,14 +24,17 @@ from sightline.clock import Clock, system_clock
 from sightline.config import Settings
 from sightline.errors import EnvironmentTrouble, NotFound, SearchError, SightlineError
 from sightline.search.commands.subsearch import cell_text
-from sightline.search.context import Message
+from sightline.search.context import Context, Message
 from sightline.search.engine import Prepared, SearchEngine, is_absent, step_times
 from sightline.search.planner import values as v
 from sightline.search.planner.buckets import TimeBuckets
 from sightline.search.planner.presentation import DISPLAY_PREFIX
 from sightline.search.planner.relation import is_second_name
 from sightline.search.planner.values import Type
+from sightline.search.previews import AFTER_S as PREVIEW_AFTER_S
+from sightline.search.previews import Preview, previews
 from sightline.search.time import TimeSpan
+from sightline.store.engine_errors import MemoryLimitExceeded
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +90,15 @@ class Job:
     earliest_time: float | None = None
     latest_time: float | None = None
     prepared: Prepared | None = None
+    preview: Preview | None = None
+    """What the search gives over its newest events, while it has no rows of its own."""
     cancel_asked: bool = False
     finished: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def previewed(self) -> bool:
+        """Whether a preview stands for the rows."""
+        return self.preview is not None and not self.parts and not self.finished.is_set()
 
     def describe(self) -> dict[str, Any]:
         """For JSON."""
@@ -115,6 +125,7 @@ class Job:
             "run_duration_s": wall.time() - self.started if running and self.started else self.run_duration_s,
             "engine_ms": round(self.engine_s * 1000, 1),
             "python_ms": round(self.python_s * 1000, 1),
+            "preview": {"rows": self.preview.table.num_rows, "share": self.preview.share} if self.previewed else None,
             "messages": messages,
             "error": self.error,
             "created": self.created,
@@ -216,6 +227,7 @@ class JobManager:
         while not job.finished.is_set():
             try:
                 self.engine.store.cancel(job.sid)
+                self.engine.store.cancel(_preview_sid(job))
             except SightlineError:
                 log.exception("search %s could not be cancelled", job.sid)
             job.finished.wait(CANCEL_INTERVAL_S)
@@ -269,6 +281,7 @@ class JobManager:
                 cancelled=lambda: job.cancel_asked or wall.monotonic() - started > self.settings.search.max_time_s,
             )  # fmt: skip
             context.check_cancelled()
+            threading.Thread(target=self._preview, args=(job, context.now), name=f"preview {job.sid}", daemon=True).start()
             prepared = self.engine.prepare(job.search, context)
             job.kind, job.prepared = prepared.kind, prepared
             job.earliest_time = context.overridden_earliest or context.earliest
@@ -296,11 +309,32 @@ class JobManager:
                 job.engine_s, job.python_s = times["engine_s"], times["python_s"]
             job.last_touched = self.clock()
             job.finished.set()
+            if job.run_duration_s > PREVIEW_AFTER_S:
+                self.engine.store.cancel(_preview_sid(job))
             if self.on_done is not None:
                 try:
                     self.on_done(job)
                 except Exception:
                     log.exception("what follows a finished search failed")
+
+    def _preview(self, job: Job, now: float) -> None:
+        """Previews of a job that runs for long. They end with it, and what goes wrong in them is the search's to tell."""
+        if job.finished.wait(PREVIEW_AFTER_S):
+            return
+
+        def make_context(*, dry: bool) -> Context:
+            return self.engine.context(
+                earliest=job.earliest, latest=job.latest, now=now, user=job.user, app=job.app, sid=_preview_sid(job),
+                dry=dry, cancelled=lambda: job.cancel_asked or job.finished.is_set(),
+            )  # fmt: skip
+
+        try:
+            for found in previews(self.engine, job.search, make_context):
+                job.preview = found
+        except SightlineError as error:
+            log.debug("no preview of search %s: %s", job.sid, error)
+        except Exception:
+            log.exception("the preview of search %s ended by a bug", job.sid)
 
     def _failed(self, job: Job, error: SightlineError, started: float) -> None:
         if job.cancel_asked:
@@ -311,7 +345,12 @@ class JobManager:
         text = str(error)
         if wall.monotonic() - started > self.settings.search.max_time_s:
             text = f"the search ran longer than {self.settings.search.max_time_s:g} s and was stopped"
+        if isinstance(error, MemoryLimitExceeded):
+            limit = self.settings.search.max_memory_bytes
+            text = f"the search needs more than the {limit / 1e6:,.0f} MB of memory that one may use"
         job.error = {"text": text}
+        if isinstance(error, MemoryLimitExceeded):
+            job.error["hint"] = "search fewer events, keep fewer values, or raise search.max_memory_bytes"
         if isinstance(error, SearchError):
             if error.span is not None:
                 line, column = error.span.line_and_column(job.search)
@@ -378,21 +417,16 @@ class JobManager:
         With `shown` there are also the texts that people see of fields with a format, as `split_shown` takes them apart.
         """
         job = self.get(sid)
+        preview = job.preview
+        if job.previewed and preview is not None:
+            plain = [n for n in preview.table.column_names if n and (shown or not n.startswith(DISPLAY_PREFIX))]
+            return sorted_table(preview.table.select(plain), sort, descending).slice(offset, count)
         names = [name for name, _ in self.visible_fields(job)]
         if shown:
             texts = [DISPLAY_PREFIX + name for name in names]
             names += [name for name, _ in job.fields if name in texts]
         if sort:
-            table = self._read(job, 0, job.result_count, names)
-            if sort in table.column_names:
-                key = table.column(sort)
-                if pa.types.is_list(key.type):
-                    shown = [cell_text(x) or None for x in key.to_pylist()]
-                    key = pa.chunked_array([pa.array(shown, pa.string())])
-                order = "descending" if descending else "ascending"
-                indices = pc.sort_indices(pa.table({"key": key}), [("key", order)])
-                table = table.take(indices)
-            return table.slice(offset, count)
+            return sorted_table(self._read(job, 0, job.result_count, names), sort, descending).slice(offset, count)
         return self._read(job, offset, job.result_count if count is None else count, names)
 
     def _read(self, job: Job, offset: int, count: int, names: list[str]) -> pa.Table:
@@ -490,6 +524,21 @@ class JobManager:
             )
         found.sort(key=lambda f: (f["name"].startswith("_"), -f["coverage"], f["name"]))
         return found
+
+
+def sorted_table(table: pa.Table, name: str, descending: bool) -> pa.Table:
+    """The rows by a column; as they are where there is no such column."""
+    if name not in table.column_names:
+        return table
+    key = table.column(name)
+    if pa.types.is_list(key.type):
+        key = pa.chunked_array([pa.array([cell_text(x) or None for x in key.to_pylist()], pa.string())])
+    return table.take(pc.sort_indices(pa.table({"key": key}), [("key", "descending" if descending else "ascending")]))
+
+
+def _preview_sid(job: Job) -> str:
+    """The name under which previews run in the engine: what they read is no progress of the search."""
+    return f"{job.sid}.preview"
 
 
 def column_kind(name: str, type: pa.DataType) -> str:

@@ -39,6 +39,8 @@ class Command:
     """Whether it may stand first and makes its own rows."""
     anywhere: ClassVar[bool] = False
     """Whether a generating command may also follow others (one with `append=t` always may)."""
+    repeatable: ClassVar[bool] = False
+    """For one of kind dataset: whether it only gives rows, so that it may run a second time for a preview."""
     fills_brackets: ClassVar[bool] = False
     """Whether its brackets hold text with places to fill in, which is a search only then."""
 

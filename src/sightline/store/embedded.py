@@ -441,6 +441,9 @@ class EmbeddedStore:
             # The part of a join's other side that is read back from disk needs memory of its own.
             "max_bytes_before_external_join": memory_bytes // 4,
             "max_execution_time": self._settings.search.max_time_s,
+            "max_threads": self._settings.search.max_threads,
+            # Loading is what must not wait: an insert runs at the usual priority, beside any number of searches.
+            "os_threads_nice_value_query": self._settings.search.niceness,
             **JSON_SETTINGS,
             "log_comment": sid,
             **(settings or {}),

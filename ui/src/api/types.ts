@@ -27,6 +27,8 @@ export interface Job {
   event_count: number;
   scanned_rows: number;
   run_duration_s: number;
+  /** What the search gives over its newest events, while it has no rows of its own. */
+  preview?: { rows: number; share: number } | null;
   messages: Message[];
   engine_ms?: number;
   python_ms?: number;

@@ -9,6 +9,7 @@ import { useRange, useSetParams } from "../app/useRange";
 import { useWhere } from "../app/where";
 import { Chart, type ChartOptions } from "../charts/Chart";
 import { chooseChart } from "../charts/shape";
+import { formatShare } from "../design/format";
 import { Icon } from "../design/Icon";
 import { Empty, Failure, Skeleton } from "../design/States";
 import { ChartControls } from "./ChartControls";
@@ -233,7 +234,13 @@ export function SearchPage() {
                     set={setParams}
                   />
                 )}
-                {rows.partial && isRunning(job) && <span className="dim small">the rows so far</span>}
+                {rows.partial && isRunning(job) && (
+              <span className="dim small">
+                {job?.preview
+                  ? `partial: over the newest ${formatShare(job.preview.share)} of the events`
+                  : "the rows so far"}
+              </span>
+            )}
               </div>
               <div
                 className={

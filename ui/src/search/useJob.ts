@@ -88,7 +88,7 @@ export function useJob(wanted: JobRequest | null) {
 
 /** Part of a job's cache keys: changes whenever there may be more to see. */
 export const versionOf = (job: Job | undefined): string =>
-  job ? `${job.state === "done" ? "done" : "part"}:${job.result_count}:${isRunning(job) ? job.event_count : ""}` : "";
+  job ? `${job.state === "done" ? "done" : "part"}:${job.result_count}:${isRunning(job) ? job.event_count : ""}:${job.preview?.share ?? ""}` : "";
 
 const PAGE = 200;
 

@@ -89,6 +89,7 @@ class Sort(Command):
 
     keys: list[SortKey] = field(default_factory=list)
     count: int = 0
+    repeatable = True
 
     @classmethod
     def read(cls, arguments: Arguments) -> Sort:

@@ -88,7 +88,8 @@ class Search(Command):
             for name, side, moment in bounds:
                 condition = v.both([condition, _bound_condition(relation.field(name), side, moment)])
             return relation.filtered(condition)
-        return read_store(predicate, context, self.span)
+        context.scanned = read_store(predicate, context, self.span)
+        return context.scanned
 
 
 def words_looked_for(predicate: Predicate) -> list[str]:
@@ -132,7 +133,11 @@ def read_store(predicate: Predicate, context: Context, span: Span) -> Relation:
         sourcetypes = context.store.sourcetypes(names) if table == "events" else frozenset((SPAN_SOURCETYPE,))
         known = with_knowledge(table_relation(table, paths, context.names), rest, sourcetypes, types, context)
         relation = known.relation
-        conditions = [index_condition(names), time_bounds(table, earliest, latest)]
+        conditions = [
+            index_condition(names),
+            time_bounds(table, earliest, latest),
+            time_bounds(table, context.newest_from, None),
+        ]
         for name, side, moment in bounds:
             if name != "_time":
                 conditions.append(_bound_condition(relation.field(name), side, moment))

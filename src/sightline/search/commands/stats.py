@@ -123,6 +123,7 @@ class EventStats(Command):
     allnum: bool = option(False, help="numeric aggregates only of fields whose values are all numbers")
     calls: list[AggregateCall] = field(default_factory=list)
     by: list[str] = field(default_factory=list)
+    repeatable = True
 
     @classmethod
     def read(cls, arguments: Arguments) -> EventStats:

@@ -113,7 +113,7 @@ def get_results(
             "fields": [{"name": field.name, "type": column_kind(field.name, field.type)} for field in table.schema],
             "rows": rows_of(table),
             "display": {name: texts.to_pylist() for name, texts in shown.items()},
-            "total": job.result_count,
+            "total": job.preview.table.num_rows if job.previewed and job.preview is not None else job.result_count,
             "partial": not job.finished.is_set(),
         }
     )
