@@ -111,7 +111,9 @@ def test_places_of_groups(calculate):
 
 
 def test_a_pattern_without_end_stops(calculate):
-    with pytest.raises(UserError, match=r'"\(a\|aa\|a\)\+\(\?=c\)\(\?!d\)\$" was given up on one value after 10,000,000 steps'):
+    with pytest.raises(
+        UserError, match=r'"\(a\|aa\|a\)\+\(\?=c\)\(\?!d\)\$" was given up on one value after 10,000,000 steps'
+    ):
         run(calculate, regexes.matches(v.text("a" * 40 + "b" + "c"), "(a|aa|a)+(?=c)(?!d)$"))
 
 

@@ -46,14 +46,14 @@ def round_(arguments: list[Value], context: Context) -> Value:
     Syntax: round(<number>[, <places>])
     Example: | makeresults | eval a=round(2.5), b=round(3.14159, 2)
 
-    A negative number of places rounds to tens, hundreds, and so on. Places must be a constant.
+    A negative number of places rounds to tens, hundreds, and so on. Places may differ by row; those beyond 300 give NULL.
     """
     value = number(arguments[0])
     if len(arguments) == 1:
         return value if value.type is Type.INT else whole(half_away(value))
     places = arguments[1]
     if not isinstance(places, Literal):
-        raise SearchError("round wants a constant number of decimal places, got an expression")
+        return v.shared([v.as_float(value), number(places)], _rounded_by_row)
     found = v.as_number(places)
     if not isinstance(found, Literal) or found.value is None:
         return Literal(Type.FLOAT, None)
@@ -65,6 +65,17 @@ def round_(arguments: list[Value], context: Context) -> Value:
     if not -300 <= count <= 300:
         raise SearchError(f"round wants -300 to 300 decimal places, got {count}")
     return round_places(v.as_float(value), count)
+
+
+def _rounded_by_row(value: Value, places: Value) -> Value:
+    """The float rounded to as many places as each row says."""
+    count = whole(v.call("trunc", v.as_float(places), type=Type.FLOAT))
+    factor = v.call("exp10", v.as_float(count), type=Type.FLOAT)
+    nudge = v.call("multiply", v.call("sign", value, type=Type.FLOAT), v.real(1e-9), type=Type.FLOAT)
+    scaled = v.call("plus", v.call("multiply", value, factor, type=Type.FLOAT), nudge, type=Type.FLOAT)
+    rounded = finite(v.call("divide", half_away(scaled), factor, type=Type.FLOAT))
+    sensible = v.call("lessOrEquals", v.call("abs", count, type=Type.INT), v.integer(300), type=Type.BOOL)
+    return v.call("if", v.is_true(sensible), rounded, Literal(Type.FLOAT, None), type=Type.FLOAT)
 
 
 @function("floor")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sightline.errors import SearchError
 from sightline.search.functions.arguments import constant_text, constant_whole, each_text, int64, number, whole
+from sightline.search.functions.by_row import PRINTF_CONVERSION
 from sightline.search.functions.numeric import half_away
 from sightline.search.planner import regexes
 from sightline.search.planner import values as v
@@ -93,6 +95,8 @@ def _where(condition: Value, value: Value) -> Value:
 
 
 def _trim(name: str, engine_name: str, arguments: list[Value]) -> Value:
+    if len(arguments) > 1 and arguments[1].type is not Type.NULL and not isinstance(arguments[1], Literal):
+        return each_text(arguments[0], lambda text: v.shared([text, v.as_text(arguments[1])], _TRIMS[name]))
     characters = " \t" if len(arguments) == 1 else constant_text(arguments[1], f"the characters that {name} takes away")
     if not characters:
         return each_text(arguments[0], lambda text: text)
@@ -104,6 +108,32 @@ def _trim(name: str, engine_name: str, arguments: list[Value]) -> Value:
     return each_text(arguments[0], lambda text: _text(engine_name, text, v.text(characters)))
 
 
+def _trimmed(text: Value, characters: Value, left: bool, right: bool) -> Value:
+    """The text without the characters that each row names at its ends."""
+    one = v.Column(Type.TEXT, "one")
+    sure = _text("ifNull", text, v.text(""))
+    letters = v.call("extractAll", sure, v.text("(?s)."), type=Type.MULTI)
+    named = _text("ifNull", characters, v.text(""))
+    stays = v.call("equals", v.call("position", named, one, type=Type.INT), v.integer(0), type=Type.BOOL)
+    test = v.Lambda(Type.BOOL, ("one",), stays)
+    first = v.call("arrayFirstIndex", test, letters, type=Type.INT)
+    last = v.call("arrayLastIndex", test, letters, type=Type.INT)
+    start = first if left else v.integer(1)
+    end = last if right else v.call("length", letters, type=Type.INT)
+    size = v.call("minus", v.call("plus", end, v.integer(1), type=Type.INT), start, type=Type.INT)
+    kept = v.call("arraySlice", letters, v.call("greatest", start, v.integer(1), type=Type.INT), size, type=Type.MULTI)
+    nothing = v.call("equals", first, v.integer(0), type=Type.BOOL)
+    part = _text("if", nothing, v.text(""), _text("arrayStringConcat", kept))
+    return _where(v.both([v.is_present(text), v.is_present(characters)]), part)
+
+
+_TRIMS = {
+    "trim": partial(_trimmed, left=True, right=True),
+    "ltrim": partial(_trimmed, left=True, right=False),
+    "rtrim": partial(_trimmed, left=False, right=True),
+}
+
+
 @function("trim", minimum=1, maximum=2)
 def trim(arguments: list[Value], context: Context) -> Value:
     """The text without spaces and tabs, or other given characters, at both ends.
@@ -111,7 +141,7 @@ def trim(arguments: list[Value], context: Context) -> Value:
     Syntax: trim(<text>[, <characters>])
     Example: | makeresults | eval a=trim("  a "), b=trim("xxaxx", "x")
 
-    Of a multivalue, each value. The characters must be a constant.
+    Of a multivalue, each value. The characters may differ by row.
     """
     return _trim("trim", "trimBoth", arguments)
 
@@ -123,7 +153,7 @@ def ltrim(arguments: list[Value], context: Context) -> Value:
     Syntax: ltrim(<text>[, <characters>])
     Example: | makeresults | eval a=ltrim("007", "0")
 
-    Of a multivalue, each value. The characters must be a constant.
+    Of a multivalue, each value. The characters may differ by row.
     """
     return _trim("ltrim", "trimLeft", arguments)
 
@@ -135,7 +165,7 @@ def rtrim(arguments: list[Value], context: Context) -> Value:
     Syntax: rtrim(<text>[, <characters>])
     Example: | makeresults | eval a=rtrim("a/b//", "/")
 
-    Of a multivalue, each value. The characters must be a constant.
+    Of a multivalue, each value. The characters may differ by row.
     """
     return _trim("rtrim", "trimRight", arguments)
 
@@ -321,7 +351,6 @@ def _as_duration(value: Value) -> Value:
 
 _FORMATS = {"commas": with_commas, "hex": _as_hex, "duration": _as_duration}
 
-_CONVERSION = re.compile(r"%([-+ #0']*)(\*|\d+)?(?:\.(\*|\d*))?(?:ll|l|h|z)?(.|\Z)", re.S)
 _FLOATS = "fFeEgGaA"
 _UNSIGNED = "uoxX"
 
@@ -334,8 +363,11 @@ def printf(arguments: list[Value], context: Context) -> Value:
     Example: | makeresults | eval a=printf("%05.2f of %s", 3.14159, "pi")
 
     Conversions: %d %i %u %o %x %X %f %F %e %E %g %G %a %A %c %s %%, with the flags - + 0 # ' and space, a width and a
-    precision, each of which may be `*` for a constant argument. The format must be a constant. An absent value gives NULL.
+    precision, each of which may be `*` for a constant argument. An absent value gives NULL. A format that differs by row is
+    read row by row and so more slowly; it may not hold %a, and gives NULL where the values do not fit it.
     """
+    if arguments[0].type is not Type.NULL and not isinstance(arguments[0], Literal):
+        return _printed_by_row(v.as_text(arguments[0]), arguments[1:])
     form = constant_text(arguments[0], "the format of printf")
     rest = list(arguments[1:])
 
@@ -346,7 +378,7 @@ def printf(arguments: list[Value], context: Context) -> Value:
 
     pieces: list[Value] = []
     position = 0
-    for found in _CONVERSION.finditer(form):
+    for found in PRINTF_CONVERSION.finditer(form):
         if found.start() > position:
             pieces.append(v.text(form[position : found.start()]))
         position = found.end()
@@ -370,6 +402,12 @@ def printf(arguments: list[Value], context: Context) -> Value:
     return _text("concat", *pieces, v.text(""))
 
 
+def _printed_by_row(form: Value, values: list[Value]) -> Value:
+    nullable = [v.call("toNullable", v.as_text(value), type=Type.TEXT) for value in values]
+    listed = _text("toJSONString", v.call("array", *nullable, type=Type.MULTI)) if nullable else v.text("[]")
+    return _text("printf_row", form, listed)
+
+
 def _converted(flags: str, size: str, letter: str, conversion: str, value: Value) -> Value:
     grouped = "'" in flags
     flags = "".join(dict.fromkeys(flags.replace("'", "")))
@@ -380,7 +418,7 @@ def _converted(flags: str, size: str, letter: str, conversion: str, value: Value
         return _text("printf", v.text(f"%{flags}{size}d"), v.call("toInt64", found, type=Type.INT))
     if letter in _UNSIGNED:
         found = v.call("toUInt64", v.as_integer(number(value)), type=Type.INT)
-        return _text("printf", v.text(f"%{flags}{size}{'d' if letter == 'u' else letter}"), found)
+        return _text("printf", v.text(f"%{flags}{size}{letter}"), found)
     if letter in _FLOATS:
         found = v.as_float(number(value))
         if grouped and letter in "fF":

@@ -5,12 +5,11 @@ Times are seconds since 1970; days, weeks and months are those of the search's t
 
 from __future__ import annotations
 
-from datetime import timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from sightline.errors import SearchError
 from sightline.search.functions.arguments import constant_text, int64, number
+from sightline.search.functions.by_row import zone_of_text, zone_text
 from sightline.search.functions.calendar import Zone
 from sightline.search.functions.time_formats import read_time, write_time
 from sightline.search.planner import values as v
@@ -53,9 +52,12 @@ def strftime(arguments: list[Value], context: Context) -> Value:
 
     Conversions are those of C: %Y %y %C %G %g, %m %b %B, %d %e %j, %a %A %u %w, %U %V %W, %H %k %I %l %p %P, %M, %S, %s,
     %T %R %r %X, %F %D %x, %c %+, %z %:z %Ez %Z, %n %t %%; and %N %Q %f for fractions of a second with a number of digits
-    (%3N). A `-` after the percent sign (%-d) takes leading zeros away. The format must be a constant; what is no number
-    gives NULL.
+    (%3N). A `-` after the percent sign (%-d) takes leading zeros away. What is no number gives NULL. A format
+    that differs by row is read row by row and so more slowly; one that cannot be gives NULL.
     """
+    if arguments[1].type is not Type.NULL and not isinstance(arguments[1], Literal):
+        time, form = v.as_float(number(arguments[0])), v.as_text(arguments[1])
+        return v.call("write_time", time, form, v.text(zone_text(context.zone)), type=Type.TEXT)
     form = constant_text(arguments[1], "the format of strftime")
     return write_time(number(arguments[0]), form, Zone.of(context.zone))
 
@@ -68,9 +70,12 @@ def strptime(arguments: list[Value], context: Context) -> Value:
     Example: | makeresults | eval t=strptime("2023-11-14 22:13:20", "%Y-%m-%d %H:%M:%S")
 
     Conversions are those of `strftime`. Text behind what the format asks for is ignored; blanks match any blanks. A time
-    without a zone is one of the search's zone; without a date it is today, without a year this year. The format must be
-    a constant.
+    without a zone is one of the search's zone; without a date it is today, without a year this year. A format that
+    differs by row is read row by row and so more slowly.
     """
+    if arguments[1].type is not Type.NULL and not isinstance(arguments[1], Literal):
+        zone, now = v.text(zone_text(context.zone)), v.real(float(context.now))
+        return v.call("read_time", v.as_text(arguments[0]), v.as_text(arguments[1]), zone, now, type=Type.FLOAT)
     form = constant_text(arguments[1], "the format of strptime")
     return read_time(v.as_text(arguments[0]), form, Zone.of(context.zone), context.now)
 
@@ -89,7 +94,7 @@ def relative_time(arguments: list[Value], context: Context) -> Value:
     if modifier.type is Type.NULL:
         return Literal(Type.FLOAT, None)
     if not isinstance(modifier, Literal):
-        zone = v.text(_zone_text(context.zone))
+        zone = v.text(zone_text(context.zone))
         return v.call("relative_time", v.as_float(time), v.as_text(modifier), zone, type=Type.FLOAT)
     text = constant_text(modifier, "the modifier of relative_time")
     if text.strip().lower() in ("now", "now()"):
@@ -128,22 +133,10 @@ def _moved(time: Value, steps: list[Shift | Snap], zone: Zone) -> Value:
     return v.call("plus", seconds, v.real(more_s), type=Type.FLOAT) if more_s else seconds
 
 
-def _zone_text(zone: tzinfo) -> str:
-    if isinstance(zone, ZoneInfo):
-        return zone.key
-    offset = zone.utcoffset(None)
-    return str(offset.total_seconds() if offset is not None else 0.0)
-
-
 @row_function("relative_time", ("Float64", "String", "String"), "Float64")
 def move_time(time: float, modifier: str, zone: str) -> float | None:
     """The time moved by a modifier that differs by row; None for text that is none. `zone` is a name or seconds."""
     try:
-        offset_s = float(zone)
-        known: tzinfo = timezone(timedelta(seconds=offset_s))
-    except ValueError:
-        known = ZoneInfo(zone)
-    try:
-        return parse_time(modifier, time, known) if modifier.strip()[:1] in ("+", "-", "@") else None
+        return parse_time(modifier, time, zone_of_text(zone)) if modifier.strip()[:1] in ("+", "-", "@") else None
     except (SearchError, OverflowError, ValueError):
         return None

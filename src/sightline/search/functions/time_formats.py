@@ -36,7 +36,7 @@ _ENGINE = {
     "M": "%i", "p": "%p", "S": "%S", "u": "%u", "V": "%V", "w": "%w", "z": "%z",
 }  # fmt: skip
 """Conversions that the engine's formatter has under these letters."""
-_FRACTION_DIGITS = {"N": 9, "Q": 3, "f": 6}
+FRACTION_DIGITS = {"N": 9, "Q": 3, "f": 6}
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def split_format(form: str, function: str) -> list[Conversion]:
             not letter
             or not known
             or (modifier in (":", "::") and letter != "z")
-            or (digits and letter not in _FRACTION_DIGITS)
+            or (digits and letter not in FRACTION_DIGITS)
         ):
             raise SearchError(
                 f'{function} has no conversion "{found.group()}"', hint='a percent sign itself is written "%%"'
@@ -169,8 +169,8 @@ def _flagged(piece: Conversion, written: Value) -> Value:
 
 def _computed(piece: Conversion, micros: Value, moment: Value, zone: Zone, cycles: Value | None, formatted) -> Value:
     letter = piece.letter
-    if letter in _FRACTION_DIGITS:
-        digits = piece.digits or _FRACTION_DIGITS[letter]
+    if letter in FRACTION_DIGITS:
+        digits = piece.digits or FRACTION_DIGITS[letter]
         fraction = _text("leftPad", v.as_text(remainder(micros, 1_000_000)), v.integer(6), v.text("0"))
         return _text("substring", _text("concat", fraction, v.text("000")), v.integer(1), v.integer(digits))
     seconds = floor_divide(micros, 1_000_000)
@@ -225,17 +225,19 @@ def _far_year(letter: str, formatted, cycles: Value | None) -> Value:
     if letter in "YG":
         return v.as_text(year)
     part = floor_divide(year, 100) if letter == "C" else remainder(year, 100)
-    return _text("leftPad", v.as_text(part), v.integer(2), v.text("0"))
+    # Padding to two digits would cut a century that needs more.
+    return _text("if", v.is_true(between(part, 0, 99)),
+                 _text("leftPad", v.as_text(part), v.integer(2), v.text("0")), v.as_text(part))  # fmt: skip
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH_NAMES = "january|february|march|april|may|june|july|august|september|october|november|december|sept|" + "|".join(
-    _MONTHS
+    MONTHS
 )
 _WEEKDAY_NAMES = "monday|tuesday|wednesday|thursday|friday|saturday|sunday|mon|tues|tue|wed|thurs|thur|thu|fri|sat|sun"
-_ZONE_OFFSETS_H = {
+ZONE_OFFSETS_H = {
     "UTC": 0, "GMT": 0, "Z": 0, "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "CEST": 2, "MET": 1, "MEST": 2, "EET": 2, "EEST": 3,
     "MSK": 3, "IST": 5.5, "SGT": 8, "HKT": 8, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,
     "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10,
@@ -255,7 +257,7 @@ _SAME = {"e": "d", "k": "H", "l": "I", "B": "b", "h": "b", "P": "p", "Z": "z"}
 def read_time(text: Value, form: str, zone: Zone, now: float) -> Value:
     """The time that a text tells, NULL where it does not match the format or tells a time that does not exist."""
     pieces = split_format(form, "strptime")
-    pattern, found = _reading_pattern(pieces)
+    pattern, found = reading_pattern(pieces)
     sure = _text("ifNull", text, v.text(""))
     groups = v.call("extractGroups", sure, v.text(pattern), type=Type.MULTI)
     return v.shared([text, groups], lambda text, groups: _time_of_groups(text, groups, found, zone, now))
@@ -275,14 +277,14 @@ def _time_of_groups(text: Value, groups: Value, found: dict[str, int], zone: Zon
     if epoch is None:
         epoch = _reckoned(part, whole, valid, zone, now)
     time = epoch
-    fraction = next((part(letter) for letter in _FRACTION_DIGITS if letter in found), None)
+    fraction = next((part(letter) for letter in FRACTION_DIGITS if letter in found), None)
     if fraction is not None:
         time = v.call("plus", epoch, v.call("toFloat64OrZero", _text("concat", v.text("0."), fraction), type=Type.FLOAT),
                       type=Type.FLOAT)  # fmt: skip
     return v.call("if", v.is_true(v.both(valid)), time, Literal(time.type, None), type=time.type)
 
 
-def _reading_pattern(pieces: list[Conversion]) -> tuple[str, dict[str, int]]:
+def reading_pattern(pieces: list[Conversion]) -> tuple[str, dict[str, int]]:
     """The regular expression of a format, and the place of each conversion's group."""
     # An empty group first, because the engine refuses an expression without any.
     pattern, found, place = r"(?i)^()\s*", {}, 1
@@ -291,7 +293,7 @@ def _reading_pattern(pieces: list[Conversion]) -> tuple[str, dict[str, int]]:
             pattern += "".join(r"\s*" if c.isspace() else re.escape(c) if c.isascii() else c for c in piece.text)
             continue
         letter = piece.letter
-        piece_pattern = rf"(\d{{1,{piece.digits or 9}}})" if letter in _FRACTION_DIGITS else _PATTERNS[letter]
+        piece_pattern = rf"(\d{{1,{piece.digits or 9}}})" if letter in FRACTION_DIGITS else _PATTERNS[letter]
         pattern += piece_pattern
         if piece_pattern.lstrip(r"\s*").startswith("(") and not piece_pattern.startswith("(?:"):
             place += 1
@@ -325,10 +327,10 @@ def _reckoned(part, whole, valid: list[Value], zone: Zone, now: float) -> Value:
     if offset is None:
         return zone.to_utc(local)
     named = v.call("match", offset, v.text("^[A-Za-z]"), type=Type.BOOL)
-    names = list(_ZONE_OFFSETS_H)
+    names = list(ZONE_OFFSETS_H)
     upper = _text("upper", offset)
     valid.append(v.either([v.negation(named), v.call("in", upper, v.multi(names), type=Type.BOOL)]))
-    offsets = _int("array", *(int64(int(hours * 3600)) for hours in _ZONE_OFFSETS_H.values()))
+    offsets = _int("array", *(int64(int(hours * 3600)) for hours in ZONE_OFFSETS_H.values()))
     by_name = _int("transform", upper, v.multi(names), offsets, int64(0))
     digits = _text("replaceRegexpAll", offset, v.text("[^0-9]"), v.text(""))
     hours = _int("toInt64OrZero", _text("substring", digits, v.integer(1), v.integer(2)))
@@ -344,7 +346,7 @@ def _date_parts(part, whole, zone: Zone, now: float) -> tuple[Value, Value, Valu
     month: Value | None = whole("m")
     if (name := part("b")) is not None:
         short = _text("substring", _text("lower", name), v.integer(1), v.integer(3))
-        month = _int("toInt64", _int("indexOf", v.multi(_MONTHS), short))
+        month = _int("toInt64", _int("indexOf", v.multi(MONTHS), short))
     year: Value | None = whole("Y")
     if year is None and (short_year := whole("y")) is not None:
         # As C does it: 69 to 99 are of the last century.
