@@ -107,14 +107,10 @@ class MvExpand(Command):
         relation, position = relation.numbered()
         if self.limit:
             value = v.call("arraySlice", value, v.integer(1), v.integer(self.limit), type=Type.MULTI)
-        item, number = Column(Type.TEXT, "item"), Column(Type.INT, "number")
-        pair = v.call("tuple", number, v.call("toNullable", item, type=Type.TEXT), type=Type.TEXT)
-        numbers = v.call("arrayEnumerate", value, type=Type.MULTI)
-        pairs = v.call("arrayMap", Lambda(Type.TEXT, ("item", "number"), pair), value, numbers, type=Type.MULTI)
+        texts = v.call("CAST", value, v.text("Array(Nullable(String))"), type=Type.MULTI)
+        pairs = v.call("arrayZip", v.call("arrayEnumerate", value, type=Type.MULTI), texts, type=Type.MULTI)
         # A row without a value is a row with one absent value.
-        first = v.call("toUInt32", v.integer(1), type=Type.INT)
-        none = v.call("array", v.call("tuple", first, v.Literal(Type.TEXT, None), type=Type.TEXT), type=Type.MULTI)
-        pairs = v.call("if", v.is_present(value), pairs, none, type=Type.MULTI)
+        pairs = v.call("emptyArrayToSingle", pairs, type=Type.MULTI)
         relation, cell = relation.unnested(pairs, self.name)
         order = ((position, False), (v.call("tupleElement", cell, v.integer(1), type=Type.INT), False))
         relation = dataclasses.replace(relation, order=order)

@@ -184,7 +184,7 @@ def _scalar_text(base: str, sub, scalars: frozenset[str] | set[str]) -> str:
 def _array_text(text: str, type: str) -> str:
     inner = type[len("Array(") : -1]
     if inner in ("Nullable(String)", "String"):
-        return f"arrayMap(x -> ifNull(x, ''), arrayFilter(x -> isNotNull(x), {text}))"
+        return f"CAST(arrayFilter(x -> isNotNull(x), {text}), 'Array(String)')"
     if inner.startswith(("JSON", "Array", "Tuple", "Nullable(Tuple")):
         return f"arrayMap(x -> toJSONString(x), {text})"
     if inner.startswith("Dynamic"):
