@@ -53,6 +53,31 @@ def conjunction(condition: Value) -> list[Value]:
     return [condition]
 
 
+_NEVER_ABSENT = frozenset(("_time:float", "_indextime:float", "index:text", "_raw:text"))
+"""Columns of stored rows that every row has a value of."""
+
+
+def drop_certain_presence(node: Node) -> Node:
+    """Filter(Scan, isNotNull(_time) and a) -> Filter(Scan, a): every stored row has a time, an index and a text.
+
+    Unsafe above anything but the scan: a join leaves these columns absent in rows without a match.
+    """
+    if not (isinstance(node, Filter) and isinstance(node.input, Scan)):
+        return node
+    conditions = conjunction(node.condition)
+    kept = [c for c in conditions if not _is_certain(c)]
+    if len(kept) == len(conditions):
+        return node
+    return Filter(node.input, v.both(kept)) if kept else node.input
+
+
+def _is_certain(condition: Value) -> bool:
+    if not (isinstance(condition, Call) and condition.function == "isNotNull"):
+        return False
+    (value,) = condition.arguments
+    return isinstance(value, Column) and value.id in _NEVER_ABSENT
+
+
 def merge_heads(node: Node) -> Node:
     """Sort(Sort(x, o, 100), o, 10) -> Sort(x, o, 10): the smaller head of the same order.
 
@@ -161,6 +186,7 @@ def time_bounds_on_stored_column(node: Node) -> Node:
 RULES: tuple[Rule, ...] = (
     merge_filters,
     drop_null_guards,
+    drop_certain_presence,
     merge_heads,
     filter_before_project,
     filter_before_join,
