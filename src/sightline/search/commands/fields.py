@@ -43,7 +43,9 @@ class Fields(Command):
         return cls(names, remove)
 
     def print_arguments(self) -> list[str]:
-        return (["-"] if self.remove else []) + [print_name(n) for n in self.names]
+        # A first name that begins with a sign (it was quoted) stands after an explicit one.
+        sign = ["-"] if self.remove else ["+"] if self.names[0].startswith(("-", "+")) else []
+        return sign + [print_name(n) for n in self.names]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         if self.remove:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sightline.errors import SearchError
+from sightline.errors import SearchError, Span
 from sightline.search.context import Context
 from sightline.search.planner import values as v
 from sightline.search.planner.lower import undictionaried
@@ -168,10 +168,13 @@ class ToJson(Command):
             if arguments.peek().is_("(") and token.kind == "word":
                 if token.text.lower() not in _TYPES:
                     raise SearchError(f'there is no type "{token.text}", wanted one of: {", ".join(_TYPES)}', token.span)
-                inner = arguments.parenthesised()
-                text = arguments.stage.text[inner.start : inner.end]
-                names = [name.strip("\"'") for name in text.replace(",", " ").split()]
+                opening = arguments.next()
+                names = arguments.names(required=False)
+                closing = arguments.next()
+                if not closing.is_(")"):
+                    raise SearchError('a parenthesis is not closed: wanted ")"', opening.span)
                 if not names:
+                    inner = Span(opening.span.end, closing.span.start)
                     raise SearchError(f"{token.text} wants a field name in its parentheses", inner)
                 types.extend((name, token.text.lower()) for name in names)
             else:

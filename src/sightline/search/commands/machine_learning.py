@@ -175,7 +175,7 @@ class Apply(Command):
 
     def print_arguments(self) -> list[str]:
         name = ["as", print_name(self.output_name)] if self.output_name else []
-        return [self.model, *name, *_print_clauses(self.options)]
+        return [print_name(self.model), *name, *_print_clauses(self.options)]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         namespace, name = ml.split_model_name(self.model)
@@ -279,7 +279,7 @@ class Summary(Command):
         return frozenset()
 
     def print_arguments(self) -> list[str]:
-        return [self.model, *_print_clauses(self.options)]
+        return [print_name(self.model), *_print_clauses(self.options)]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         namespace, name = ml.split_model_name(self.model)
@@ -340,7 +340,7 @@ class DeleteModel(Command):
         return cls(model)
 
     def print_arguments(self) -> list[str]:
-        return [self.model]
+        return [print_name(self.model)]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         namespace, name = ml.split_model_name(self.model)

@@ -14,7 +14,7 @@ from sightline.search.planner.relation import OrderKey, Relation
 from sightline.search.planner.relation import Sort as SortNode
 from sightline.search.planner.values import Over, Type
 from sightline.search.registry import Command, command
-from sightline.search.syntax.arguments import Arguments, option, print_name, print_options
+from sightline.search.syntax.arguments import Arguments, option, print_name, print_options, unquoted
 from sightline.search.syntax.expressions import print_expression
 from sightline.search.syntax.tree import Expression
 
@@ -54,7 +54,7 @@ def read_sort_keys(arguments: Arguments, stop_words: tuple[str, ...] = ()) -> li
         if name.lower() in ("auto", "num", "str", "ip", "desc") and arguments.peek().is_("("):
             kind = name.lower()
             inner = arguments.parenthesised()
-            name = arguments.stage.text[inner.start : inner.end].strip().strip("\"'")
+            name = unquoted(arguments.stage.text[inner.start : inner.end])
             if kind == "desc":
                 kind, descending = "auto", True
         else:

@@ -16,7 +16,7 @@ from sightline.search.planner.pivot import one_array
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.values import Type
 from sightline.search.registry import Command, command
-from sightline.search.syntax.arguments import Arguments, print_name
+from sightline.search.syntax.arguments import Arguments, print_name, unquoted
 
 LEAST_PERIOD, MOST_PERIOD = 5, 1000
 _KIND = re.compile(r"(mult|add)?(\d+)?\Z", re.I)
@@ -54,7 +54,7 @@ class X11(Command):
             multiplicative = (match.group(1) or "mult").lower() == "mult"
             period = int(match.group(2) or 0)
             inner = arguments.parenthesised()
-            name = arguments.stage.text[inner.start : inner.end].strip().strip("\"'")
+            name = unquoted(arguments.stage.text[inner.start : inner.end])
             if match.group(2) and not LEAST_PERIOD <= period <= MOST_PERIOD:
                 raise SearchError(f"the period must be {LEAST_PERIOD} to {MOST_PERIOD:,}, got {period}", token.span)
             if not name:

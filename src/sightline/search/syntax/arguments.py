@@ -13,7 +13,7 @@ from typing import Any
 
 from sightline.errors import SearchError, Span, nearest
 from sightline.search.syntax.expressions import ExpressionReader, print_expression, quote_string, shown
-from sightline.search.syntax.tokens import Token, word_tokens
+from sightline.search.syntax.tokens import Token, read_string, word_tokens
 from sightline.search.syntax.tree import Expression, Pipeline, Stage
 
 TRUE_WORDS = ("1", "t", "true", "y", "yes", "enable", "enabled")
@@ -337,9 +337,19 @@ class Arguments:
         if "," in text and not text.startswith(('"', "'")):
             first, _, rest = text.partition(",")
             return first.strip(), None, tuple(part.strip() for part in rest.split(","))
-        if text[0] in "\"'" and text[-1] == text[0] and len(text) >= 2:
-            return text[1:-1].replace("\\" + text[0], text[0]), None, ()
-        return text, None, ()
+        return unquoted(text), None, ()
+
+
+def unquoted(text: str) -> str:
+    """A name that may stand in quotes, without them and what they escape."""
+    text = text.strip()
+    if text[:1] not in ('"', "'"):
+        return text
+    try:
+        value, end = read_string(text, 0)
+    except SearchError:
+        return text
+    return value if end == len(text) else text
 
 
 _PERCENTILES = ("p", "perc", "exactperc", "upperperc")

@@ -245,4 +245,5 @@ def print_predicate(node: Predicate) -> str:
 
 
 def _print_name(name: str) -> str:
-    return name if all(c.isalnum() or c in "_.:-@{}*" for c in name) and name else quote_string(name)
+    plain = name and all(c.isalnum() or c in "_.:-@{}*" for c in name) and name not in ("AND", "OR", "NOT")
+    return name if plain else quote_string(name)
