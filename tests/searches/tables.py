@@ -54,7 +54,19 @@ def store_tables(world: World, count: int) -> list[list[Row]]:
     """Tables 0 to `count`, stored in random batches, and their rows."""
     world.clear()
     tables = [rows_of(number) for number in range(count)]
-    everything = {"n": -1, "_time": START - 1e6, "k": "-", "j": "-", "x": "-", "y": "-", "m": ["-"], "v": ["-"], "b": True, "ip": "-", "w": "-"}
+    everything = {
+        "n": -1,
+        "_time": START - 1e6,
+        "k": "-",
+        "j": "-",
+        "x": "-",
+        "y": "-",
+        "m": ["-"],
+        "v": ["-"],
+        "b": True,
+        "ip": "-",
+        "w": "-",
+    }
     for number, rows in enumerate(tables):
         world.add_events(f"r{number}", [*rows, everything], shuffle=random.Random(number))
     return tables

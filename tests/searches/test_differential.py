@@ -138,7 +138,12 @@ def check(got: Row, rows: Sequence[Row], given_calls: Sequence[tuple[str, str]],
         wanted = text_of(wanted) if isinstance(wanted, bool) else wanted
         found = text_of(found) if isinstance(found, bool) else found
         if function in ("stdev", "stdevp", "var", "varp", "sum", "avg", "sumsq") and wanted is not None:
-            assert found is not None and math.isclose(float(found), wanted, rel_tol=1e-9, abs_tol=1e-7), (function, name, found, wanted)
+            assert found is not None and math.isclose(float(found), wanted, rel_tol=1e-9, abs_tol=1e-7), (
+                function,
+                name,
+                found,
+                wanted,
+            )
         else:
             assert same(found, wanted), (f"{function}({name})", found, wanted, told)
 
@@ -164,7 +169,9 @@ def split(rows: Sequence[Row], names: Sequence[str], *, distinct: bool = False) 
 
 @some
 @given(tables, calls, groups, flags)
-def test_stats(world: World, stored: list[list[Row]], table: int, given_calls: list[Any], by: list[str], distinct: bool) -> None:
+def test_stats(
+    world: World, stored: list[list[Row]], table: int, given_calls: list[Any], by: list[str], distinct: bool
+) -> None:
     rows = stored[table]
     # Grouped by a field, the aggregates see its single values.
     given_calls = [call for call in given_calls if call[1] not in by] or [("count", "n")]
@@ -366,7 +373,9 @@ def test_dedup(
     for row, other in zip(got, wanted, strict=True):
         for name in names:
             value, found = other[name], row[name]
-            assert same(text_of(found) if isinstance(found, bool) else found, text_of(value) if isinstance(value, bool) else value), (text, row, other)
+            assert same(
+                text_of(found) if isinstance(found, bool) else found, text_of(value) if isinstance(value, bool) else value
+            ), (text, row, other)
 
 
 # ---- timechart ------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from sightline.search.planner.presentation import split_shown, with_shown_texts
 
 TABLES = 8
 some = settings(
-    max_examples=130, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=90, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 fields = st.sampled_from(["k", "j", "x", "y", "m", "v", "b", "ip", "w", "n", "_time", "absent"])

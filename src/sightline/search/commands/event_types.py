@@ -87,9 +87,8 @@ class Tags(Command):
             return relation.with_field(self.outputfield, self._together(relation, tagged, context))
         values = {name: self._of(relation, [t for t in tagged if t.field == name], context) for name in _names(tagged)}
         everything = self._of(relation, tagged, context)
-        for name, value in values.items():
-            relation = relation.with_field(f"{TAG}::{name}", value)
-        return relation.with_field(TAG, everything) if tagged else relation
+        made = {f"{TAG}::{name}": value for name, value in values.items()}
+        return relation.with_all(made | {TAG: everything}) if tagged else relation
 
     def _together(self, relation: Relation, tagged: list[TaggedValue], context: Context) -> Value:
         named = []

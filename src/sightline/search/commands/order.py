@@ -315,11 +315,12 @@ class Dedup(Command):
         if not self.keepempty:
             shown = shown.filtered(complete) if not self.keepevents else shown
         if self.keepevents:
+            emptied: dict[str, v.Value] = {}
             for name in names:
                 value = shown.field(name)
                 empty = v.EMPTY_MULTI if value.type is Type.MULTI else v.Literal(value.type, None)
-                shown = shown.with_field(name, v.call("if", duplicate, empty, value, type=value.type))
-            return shown
+                emptied[name] = v.call("if", duplicate, empty, value, type=value.type)
+            return shown.with_all(emptied)
         return shown.filtered(v.negation(duplicate))
 
     def _equals_previous(self, shown: Relation, key: v.Value, position: v.Value) -> Over:

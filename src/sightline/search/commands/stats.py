@@ -173,11 +173,12 @@ def with_aggregates(
 ) -> Relation:
     """The relation with the aggregates as fields, absent for rows that lack a key."""
     complete = v.both([v.is_present(key) for key in keys])
+    values: dict[str, Value] = {}
     for (name, value), _ in zip(made, named, strict=True):
         if complete != v.TRUE:
             value = v.choose(complete, value, v.EMPTY_MULTI if value.type is Type.MULTI else v.Literal(value.type, None))
-        relation = relation.with_field(name, value)
-    return relation.settled()
+        values[name] = value
+    return relation.with_all(values).settled()
 
 
 @command("streamstats")

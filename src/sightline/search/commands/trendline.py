@@ -12,7 +12,7 @@ from sightline.search.planner import values as v
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.values import Over, Type, Value
 from sightline.search.registry import Command, command
-from sightline.search.syntax.arguments import Arguments, print_name
+from sightline.search.syntax.arguments import Arguments, print_name, unquoted
 from sightline.search.syntax.expressions import shown
 
 KINDS = ("sma", "ema", "wma")
@@ -93,16 +93,11 @@ def _read_trend(arguments: Arguments) -> Trend:
             f"{kind} wants a period of {LEAST_PERIOD} to {MOST_PERIOD:,} as in {kind}5(x), got {got}", token.span
         )
     inner = arguments.parenthesised()
-    name = _bare(arguments.stage.text[inner.start : inner.end].strip())
+    name = unquoted(arguments.stage.text[inner.start : inner.end])
     if not name:
         raise SearchError(f"{kind}{digits} wants a field in parentheses, got none", Span(token.span.start, inner.end + 1))
     target = arguments.name("a name after AS") if arguments.accept_word("as") else ""
     return Trend(kind, int(digits), name, target)
-
-
-def _bare(text: str) -> str:
-    quoted = len(text) > 1 and text[0] in "\"'" and text[-1] == text[0]
-    return text[1:-1] if quoted else text
 
 
 def _averaged(relation: Relation, trend: Trend, value: Value, position: Value) -> tuple[Relation, Value]:

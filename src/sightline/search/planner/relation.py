@@ -235,8 +235,13 @@ class Relation:
         return result.settled() if value.size > SETTLE_SIZE or value.volatile else result
 
     def with_all(self, values: Mapping[str, Value]) -> Relation:
-        """The same rows with several more, or other, fields, each computed from these rows and from none of the others."""
-        relation = self.with_fields({**self.fields, **values})
+        """The same rows with several more, or other, fields, each computed from these rows and from none of the others.
+
+        A NULL constant removes a field.
+        """
+        fields = {**self.fields, **values}
+        gone = [name for name, x in values.items() if isinstance(x, v.Literal) and x.value is None]
+        relation = self.with_fields({name: x for name, x in fields.items() if name not in gone})
         # One by one would not do: settling the first moves the columns that the next one reads.
         return relation.settled() if any(x.size > SETTLE_SIZE or x.volatile for x in values.values()) else relation
 

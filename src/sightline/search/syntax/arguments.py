@@ -401,7 +401,9 @@ def print_name(name: str) -> str:
     return name if plain else quote_string(name)
 
 
-_CLAUSES = ("by", "as", "over", "where", "groupby", "output", "outputnew", "from", "into", "against")
+_CLAUSES = (
+    "by", "as", "over", "where", "groupby", "output", "outputnew", "from", "into", "against", "sortby", "with", "in",
+)  # fmt: skip
 
 
 def print_options(command: Any) -> list[str]:
