@@ -90,6 +90,10 @@ def metric_names(predicate: Predicate) -> list[str]:
     return metric_names(predicate.operand) if isinstance(predicate, Negation) else []
 
 
+_ABSENT = "\0absent"
+"""Stands for the lack of a split field until the chart names it."""
+
+
 @command("mstats", kind="generating")
 @dataclass
 class MStats(Command):
@@ -237,6 +241,8 @@ class MStats(Command):
             value = points.field(name)
             if self.fillnull_value:
                 value = v.choose(v.is_present(value), v.as_text(value), v.text(self.fillnull_value))
+            elif self.chart and self.chart_usenull:
+                value = v.choose(v.is_present(value), v.as_text(value), v.text(_ABSENT))
             elif value.type is Type.NULL:
                 context.warn(f'no point has the dimension "{name}"')
             keys.append((name, value))
@@ -381,11 +387,16 @@ class MStats(Command):
         split = next((n for n in self.by if n in found.fields), "")
         aggregate = quote_string(self.calls[0].name)
         text = f"search * | timechart span={quote_string(self.span or 'auto')} limit={self.chart_limit}"
-        text += f" useother={self.chart_useother} usenull={self.chart_usenull} nullstr={quote_string(self.chart_nullstr)}"
-        text += f" otherstr={quote_string(self.chart_otherstr)} sum({aggregate})"
+        text += f" useother={int(self.chart_useother)} usenull={int(self.chart_usenull)}"
+        text += f" nullstr={quote_string(self.chart_nullstr)} otherstr={quote_string(self.chart_otherstr)} sum({aggregate})"
         if split:
             text += f" BY {quote_string(split)}"
-        return context.subsearch(parse_pipeline(read_source(text.replace("True", "true").replace("False", "false"))), found)
+            if self.chart_limit and self.chart_agg.lower() != "sum":
+                text += f" WHERE {self.chart_agg} IN top{self.chart_limit}"
+            value = found.field(split)
+            if value.type is Type.TEXT:
+                found = found.with_field(split, v.call("nullIf", value, v.text(_ABSENT), type=Type.TEXT))
+        return context.subsearch(parse_pipeline(read_source(text)), found)
 
 
 @command("mcatalog", kind="generating")
