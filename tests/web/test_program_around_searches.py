@@ -374,3 +374,33 @@ def test_sendalert_sends_mail(parts, mail):
         f'index=around host=a | sendalert email param.server="127.0.0.1:{port}" param.to=a@example.com param.subject=hi',
     )
     assert mail.letters[0][1]["Subject"] == "hi"
+
+
+def test_a_letter_with_every_option(parts, mail):
+    port = mail.server_address[1]
+    rows(
+        parts,
+        f'index=around host=b | table host status | sendemail server="127.0.0.1:{port}" to=a@example.com cc=c@example.com bcc=d@example.com from=me@example.com subject="All of it" message="Above" footer="Below" priority=low format=csv inline=t sendresults=t sendcsv=t content_type=plain maxinputs=1 results_link="https://example.com/job"',
+    )
+    recipients, letter = mail.letters.pop()
+    assert recipients == ["a@example.com", "c@example.com", "d@example.com"]
+    assert (letter["From"], letter["Subject"], letter["X-Priority"]) == ("me@example.com", "All of it", "4")
+    text = letter.get_body(("plain",)).get_content()
+    places = [text.index(part) for part in ("Above", "host,status\nb,404", "Below")]
+    assert places == sorted(places) and "https://example.com/job" in text and "500" not in text
+    assert letter.get_body(("html",)) is None and len(list(letter.iter_attachments())) == 1
+
+
+def test_what_has_no_meaning_here_does_not_keep_a_letter_back(parts, mail):
+    port = mail.server_address[1]
+    text = f'index=around host=a | sendemail server="127.0.0.1:{port}" to=a@example.com message.report="From a report" maxtime=1m width_sort_columns=f use_ssl=f use_tls=f pdfview=x paperorientation=landscape papersize=a4 sendpdf=t'
+    found = parts.engine.run(text, user="ada")
+    assert any("PDF is not made" in message.text for message in found.messages)
+    assert "From a report" in mail.letters.pop()[1].get_body(("plain",)).get_content()
+    rows(parts, f'index=around host=a | sendemail server="127.0.0.1:{port}" to=a@example.com message.alert="From an alert"')
+    assert "From an alert" in mail.letters.pop()[1].get_body(("plain",)).get_content()
+
+
+def test_one_server_answers_rest(parts):
+    (found,) = rows(parts, "| rest /services/server/info splunk_server_group=any strict=t")
+    assert found == rows(parts, "| rest /services/server/info")[0]

@@ -124,7 +124,7 @@ class SendEmail(Command):
     pdfview: str = option("", help="accepted for compatibility; nothing is printed on paper")
     paperorientation: str = option("", help="accepted for compatibility; nothing is printed on paper")
     papersize: str = option("", help="accepted for compatibility; nothing is printed on paper")
-    results_link: str = option("", help="where the results can be seen")
+    results_link: str = option("", help="where the results can be seen, written below them")
 
     @classmethod
     def read(cls, arguments: Arguments) -> SendEmail:
@@ -142,6 +142,7 @@ class SendEmail(Command):
             "footer", "server", "maxinputs",
         )  # fmt: skip
         message = {name: str(getattr(self, name)) for name in names} | {"from": self.from_}
+        message["footer"] = "\n".join(filter(None, (self.results_link, self.footer)))
         try:
             return _send(
                 relation,
