@@ -232,5 +232,7 @@ def test_kvform_reads_events_by_their_forms(world: World) -> None:
     assert found == [[1, *read], [2, *nothing], [3, *nothing]]
     found = answered("index=f | kvform form=student | sort n | table n name age zip")
     assert found == [[1, *read], [2, *read], [3, *nothing]]
+    found = answered('index=f | eval kind="student" | kvform field=kind | sort n | table n name age zip')
+    assert found == [[1, *read], [2, *read], [3, *nothing]]
     answer = world.answer("index=f | kvform form=nosuch")
     assert answer.error is not None and 'there is no form "nosuch"' in answer.error
