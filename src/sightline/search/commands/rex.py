@@ -26,11 +26,12 @@ def _pattern(arguments: Arguments) -> str:
         raise SearchError("a regular expression is expected, got the end", token.span)
     start = token.span.start
     arguments.position = len(arguments.tokens)
-    return arguments.stage.text[start : arguments.stage.arguments.end].strip()
+    # An escaped quote is a quote, as it is inside of quotes.
+    return arguments.stage.text[start : arguments.stage.arguments.end].strip().replace('\\"', '"')
 
 
 def _print_pattern(pattern: str) -> str:
-    return '"' + re.sub(r'(?<!\\)"', r"\\\"", pattern) + '"'
+    return '"' + re.sub(r'\\.|"', lambda found: '\\"' if found[0] == '"' else found[0], pattern, flags=re.S) + '"'
 
 
 @command("rex")

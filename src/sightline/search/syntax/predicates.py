@@ -245,5 +245,9 @@ def print_predicate(node: Predicate) -> str:
 
 
 def _print_name(name: str) -> str:
-    plain = name and all(c.isalnum() or c in "_.:-@{}*" for c in name) and name not in ("AND", "OR", "NOT")
+    plain = name and all(c.isalnum() or c in "_.:-@{}*" for c in name) and name.lower() not in _WORDS
     return name if plain else quote_string(name)
+
+
+_WORDS = ("and", "or", "not", "by", "groupby", "where", "as", "from", "span")
+"""What a condition, or the clause that it stands in, takes for something else than a name."""
