@@ -220,7 +220,7 @@ def test_completion_offers_commands_and_values(open_page, shop):
     page.keyboard.type("index=")
     page.locator(".cm-completionLabel", has_text="my_latest_data").wait_for()
     page.keyboard.type("main | timec")
-    page.locator(".cm-completionLabel", has_text="timechart").wait_for()
+    page.locator(".cm-completionLabel", has_text=re.compile("^timechart$")).wait_for()
     page.keyboard.press("Tab")
     assert "index=main | timechart" in page.locator(".cm-content").inner_text()
 

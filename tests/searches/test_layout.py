@@ -1,5 +1,6 @@
 """Layout: a stage a line, the meaning untouched, and the same again when it is done again."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,9 @@ def searches():
 
 
 def meaning(text):
-    return [str(registry.read_command(stage)) for stage in parse_pipeline(read_source(text, None)).stages]
+    """The commands as they print. `foreach` keeps its template as text, whose white space is the layout's to change."""
+    commands = [str(registry.read_command(stage)) for stage in parse_pipeline(read_source(text, None)).stages]
+    return [re.sub(r"\s+", " ", command) for command in commands]
 
 
 def test_every_search_of_the_scripts_means_the_same_and_is_laid_out_once():

@@ -37,7 +37,7 @@ class KMeans(Command):
 
     Syntax: kmeans [k=<number>|<from>-<to>] [reps=<number>] [iters=<number>] [t=<number>] [cnumfield=<name>]
         [distype=l1|l2|cosine] [showcentroid=<bool>] [<field>...]
-    Example: index=web | stats avg(duration_ms) AS mean, count by uri | kmeans k=3 mean count
+    Example: index=web | stats avg(duration_ms) AS mean, count by uri | kmeans k=2 mean count
 
     Fields of numbers are compared as they are, all of them unless named. The best of `reps` (10) runs is taken; a run ends
     when no centre moves by more than `t` (0), or after `iters` (10,000) steps. `distype` is the squared distance (l2, the
