@@ -67,7 +67,7 @@ def searches():
 def meaning(text):
     """The commands as they print. `foreach` keeps its template as text, whose white space is the layout's to change."""
     commands = [str(registry.read_command(stage)) for stage in parse_pipeline(read_source(text, None)).stages]
-    return [re.sub(r"\s+", " ", command) for command in commands]
+    return [re.sub(r"\s*([\[\]|])\s*", r"\1", re.sub(r"\s+", " ", command)) for command in commands]
 
 
 def test_every_search_of_the_scripts_means_the_same_and_is_laid_out_once():
