@@ -29,9 +29,9 @@ install: $(VENV)/.installed $(PAGE)
 demo: $(VENV)/.installed-demo $(PAGE)
 	@$(VENV)/bin/python examples/demo.py $(if $(SECONDS),--seconds $(SECONDS)) $(DEMO)
 
-# TESTS narrows the run: make test TESTS='tests/examples -k shop'.
+# Two workers share the files of a whole run. TESTS narrows the run: make test TESTS='tests/examples -k shop'.
 test: $(VENV)/.installed-test $(PAGE) chromium
-	$(VENV)/bin/python -m pytest $(TESTS)
+	$(VENV)/bin/python -m pytest $(if $(TESTS),$(TESTS),--numprocesses 2 --dist loadfile)
 
 page: $(PAGE)
 
