@@ -252,7 +252,7 @@ def lower_pipeline(pipeline: Pipeline, context: Context, relation: Relation | No
         before = context.stage_span, context.needed_after
         context.stage_span = stage.name_span
         context.needed_after = registry.fields_needed(commands[position + 1 :], None)
-        if relation is None and position == 0 and not command.generating:
+        if relation is None and position == 0 and not (command.generating or command.begins):
             context.stage_span, context.needed_after = before
             raise SearchError(
                 f"{command.command_name} needs rows to work on",

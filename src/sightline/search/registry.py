@@ -37,6 +37,8 @@ class Command:
     """streaming, transforming, generating, dataset or orchestrating."""
     generating: ClassVar[bool] = False
     """Whether it may stand first and makes its own rows."""
+    begins: ClassVar[bool] = False
+    """Whether it may stand first though it makes no rows of its own, and then works on none."""
     anywhere: ClassVar[bool] = False
     """Whether a generating command may also follow others (one with `append=t` always may)."""
     repeatable: ClassVar[bool] = False

@@ -124,9 +124,9 @@ def _transformed(relation: Relation, extraction: Extraction, context: Context) -
 @command("xmlkv")
 @dataclass
 class XmlKv(Command):
-    """Takes a field out of each XML element in `_raw` that holds text alone.
+    """Takes a field out of each XML element that holds text alone, in `_raw` or another field.
 
-    Syntax: xmlkv [maxinputs=<n>]
+    Syntax: xmlkv [<field>] [maxinputs=<n>]
     Example: | makeresults | eval _raw="<user>ann</user><size>5</size>" | xmlkv
 
     The text need not be a whole XML document. The field has the element's name. Where any event has several elements of a
@@ -134,9 +134,20 @@ class XmlKv(Command):
     """
 
     maxinputs: int = option(0, minimum=0, help="accepted for compatibility; events are not read in portions")
+    name: str = "_raw"
+
+    @classmethod
+    def read(cls, arguments: Arguments) -> XmlKv:
+        names, found = arguments.names_with_options(cls)
+        if len(names) > 1:
+            raise SearchError(f'one field is read, got also "{names[1]}"', arguments.stage.arguments)
+        return cls(name=(names or ["_raw"])[0], **found)
+
+    def print_arguments(self) -> list[str]:
+        return [*print_options(self), *([] if self.name == "_raw" else [print_name(self.name)])]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
-        text = undictionaried(relation.field("_raw"))
+        text = undictionaried(relation.field(self.name))
         if text.type is Type.NULL:
             return relation
         text = v.call("ifNull", v.as_text(text), v.text(""), type=Type.TEXT)

@@ -34,7 +34,10 @@ def read_indexes(arguments: Arguments, cls: type, *, bare: bool = False) -> tupl
     given: dict[str, Any] = {}
     arguments.skip_commas()
     while not arguments.done:
-        if arguments.peek().is_word("index") and arguments.peek(1).is_("="):
+        if indexes and arguments.peek().is_word("or"):
+            # Several indexes are read anyway.
+            arguments.next()
+        elif arguments.peek().is_word("index") and arguments.peek(1).is_("="):
             arguments.position += 2
             indexes.append(arguments.name("the name of an index"))
         elif bare and arguments.peek().kind == "word" and not arguments.peek(1).is_("="):

@@ -54,6 +54,8 @@ class Rest(Command):
             if arguments.peek().is_("=") and (path or "/" not in name):
                 arguments.next()
                 values[name] = "" if arguments.done else arguments.name("a value")
+                while arguments.peek().glued and arguments.peek().kind in ("operator", "word", "string"):
+                    values[name] += arguments.next().text  # A value such as `search=disabled=0`.
             elif not path:
                 path = name
                 while arguments.peek().glued and not arguments.done and arguments.peek().kind in ("operator", "word"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sightline.errors import SearchError
@@ -13,25 +14,53 @@ from sightline.search.planner.relation import Relation
 from sightline.search.planner.values import Type, Value
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import Arguments, option, print_name, print_options
-from sightline.search.syntax.tokens import read_raw_string
+from sightline.search.syntax.expressions import quote_string
+from sightline.search.syntax.tokens import read_raw_string, read_string
 
 
-def _pattern(arguments: Arguments) -> str:
-    """The pattern at the cursor: a quoted string with its backslashes, or the rest of the text when it is not quoted."""
+def _pattern(arguments: Arguments, check: Callable[[str], None]) -> str:
+    r"""The pattern at the cursor: a quoted string, or the rest of the text when it is not quoted.
+
+    In a quoted string two backslashes stand for one, as in every string: `"[^\\\]+"` is `[^\\]+`. A pattern that is none when
+    it is read so is taken as it is written: `"C:\\(?<rest>.*)"` is then a backslash and a group. `check` raises SearchError.
+    """
     token = arguments.peek()
     if token.kind == "string":
         arguments.next()
-        return read_raw_string(arguments.stage.text, token.span.start)[0]
+        try:
+            check(token.text)
+        except SearchError:
+            written = read_raw_string(arguments.stage.text, token.span.start)[0]
+            check(written)
+            return written
+        return token.text
     if token.kind == "end":
         raise SearchError("a regular expression is expected, got the end", token.span)
     start = token.span.start
     arguments.position = len(arguments.tokens)
     # An escaped quote is a quote, as it is inside of quotes.
-    return arguments.stage.text[start : arguments.stage.arguments.end].strip().replace('\\"', '"')
+    pattern = arguments.stage.text[start : arguments.stage.arguments.end].strip().replace('\\"', '"')
+    check(pattern)
+    return pattern
+
+
+def _sed_follows(arguments: Arguments) -> bool:
+    """Whether the option that makes a sed script of the pattern stands behind it."""
+    later = range(1, len(arguments.tokens) - arguments.position - 2)
+    return any(
+        arguments.peek(n).is_word("mode") and arguments.peek(n + 1).is_("=") and arguments.peek(n + 2).text.lower() == "sed"
+        for n in later
+    )
 
 
 def _print_pattern(pattern: str) -> str:
-    return '"' + re.sub(r'\\.|"', lambda found: '\\"' if found[0] == '"' else found[0], pattern, flags=re.S) + '"'
+    """The pattern as a string, with as few backslashes as read back."""
+    plain = '"' + pattern.replace('"', '\\"') + '"'
+    try:
+        value, end = read_string(plain, 0)
+    except SearchError:
+        return quote_string(pattern)
+    return plain if (value, end) == (pattern, len(plain)) else quote_string(pattern)
 
 
 @command("rex")
@@ -43,7 +72,7 @@ class Rex(Command):
     Example: index=web | rex "user=(?<user>\w+)"
 
     Reads `_raw` unless `field` says otherwise. A row that does not match keeps its fields. With `max_match` other than 1
-    (0 is all) the fields become multivalues. `mode=sed` takes `s/regex/replacement/flags` (`g`, `i`, or a number) and
+    (0 is all) the fields become multivalues. In the quotes two backslashes stand for one. `mode=sed` takes `s/regex/replacement/flags` (`g`, `i`, or a number) and
     `y/abc/xyz/`.
     """
 
@@ -57,18 +86,22 @@ class Rex(Command):
     def read(cls, arguments: Arguments) -> Rex:
         given = arguments.options(cls)
         place = arguments.peek().span
-        pattern = _pattern(arguments)
-        given.update(arguments.options(cls))
-        arguments.finish()
-        rex = cls(pattern=pattern, **given)
-        if rex.mode == "sed":
-            for script in split_sed(pattern):
-                check_sed(script, place)
-        else:
+
+        def check(pattern: str) -> None:
+            if given.get("mode") == "sed":
+                for script in split_sed(pattern):
+                    check_sed(script, place)
+                return
             regexes.check(pattern, place)
             if not regexes.group_names(pattern):
                 raise SearchError(f'the regular expression has no named group such as (?<name>...): "{pattern}"', place)
-        return rex
+
+        if _sed_follows(arguments):
+            given["mode"] = "sed"
+        pattern = _pattern(arguments, check)
+        given.update(arguments.options(cls))
+        arguments.finish()
+        return cls(pattern=pattern, **given)
 
     def print_arguments(self) -> list[str]:
         return [*print_options(self), _print_pattern(self.pattern)]
@@ -182,9 +215,8 @@ class Regex(Command):
             name = arguments.name()
             negated = arguments.next().text == "!="
         place = arguments.peek().span
-        pattern = _pattern(arguments)
+        pattern = _pattern(arguments, lambda given: regexes.check(given, place))
         arguments.finish()
-        regexes.check(pattern, place)
         return cls(name, negated, pattern)
 
     def print_arguments(self) -> list[str]:

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from sightline.errors import SearchError, Span
 from sightline.search.context import Context
@@ -79,8 +79,11 @@ class Stats(Command):
     An aggregate is a function of a field, or of an expression: `sum(bytes)`, `count(eval(status>=500))`; without AS its
     name is what was written. `*` in the field makes one aggregate per matching field, and `sum()` one per field. A row
     that lacks a BY field is left out; one with a multivalue counts once for each value. The result is ordered by the BY
-    fields, numbers before text. Without rows there is one row without BY (a count is 0) and none with BY.
+    fields, numbers before text. Without rows there is one row without BY (a count is 0) and none with BY; so `| stats
+    count` makes one row.
     """
+
+    begins: ClassVar[bool] = True
 
     partitions: int = option(1, minimum=0, help="accepted for compatibility; the engine decides how to divide the work")
     allnum: bool = option(False, help="numeric aggregates only of fields whose values are all numbers")

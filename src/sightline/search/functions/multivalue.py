@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sightline.errors import SearchError
 from sightline.search.functions.aggregates import present_items
-from sightline.search.functions.arguments import constant_text, json_items, number
+from sightline.search.functions.arguments import json_items, number
 from sightline.search.planner import regexes
 from sightline.search.planner import values as v
 from sightline.search.planner.lower import lower_condition, lower_expression
@@ -151,11 +151,17 @@ def mvfind(arguments: list[Value], context: Context) -> Value:
     Syntax: mvfind(<field>, <regex>)
     Example: | makeresults | eval a=mvfind(split("cat,dog", ","), "^d")
 
-    The expression must be a constant.
+    The expression may differ from row to row; a row that has none gives NULL.
     """
-    pattern = constant_text(arguments[1], "the regular expression of mvfind")
+    pattern = v.as_text(arguments[1])
+    if pattern.type is Type.NULL or isinstance(pattern, Literal) and pattern.value is None:
+        return Literal(Type.INT, None)
     item = Column(Type.TEXT, "item")
-    test = v.Lambda(Type.BOOL, ("item",), v.is_true(regexes.matches(item, pattern)))
+    if isinstance(pattern, Literal):
+        matched = regexes.matches(item, str(pattern.value))
+    else:
+        matched = regexes.matches_any(item, pattern)
+    test = v.Lambda(Type.BOOL, ("item",), v.is_true(matched))
     found = v.call("arrayFirstIndex", test, v.as_multi(arguments[0]), type=Type.INT)
     place = v.call("minus", v.call("toInt64", found, type=Type.INT), v.integer(1), type=Type.INT)
     return v.call("nullIf", place, v.integer(-1), type=Type.INT)

@@ -7,6 +7,7 @@ follow from the declaration.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -157,6 +158,13 @@ class Arguments:
     def option_value(self, f: dataclasses.Field, name: str) -> Any:
         """Read and check the value of one option."""
         token = self.next()
+        if token.is_("(") and f.metadata["type"] is str:
+            # A pattern without quotes, up to the next space: tokenizer=(\S+)
+            text = re.match(r"\S*", self.stage.text[token.span.start : self.stage.arguments.end]).group()  # type: ignore[union-attr]
+            end = token.span.start + len(text)
+            while not self.done and self.peek().span.start < end:
+                self.next()
+            return check_option(f, name, text, token.span)
         if token.kind not in ("word", "string", "quoted"):
             raise SearchError(f"{name} wants a value, got {shown(token)}", token.span)
         text = token.text
@@ -212,6 +220,7 @@ class Arguments:
         found: dict[str, Any] = {}
         while not self.done:
             found.update(self.options(command))
+            self.skip_commas()
             if self.done:
                 break
             error = self.unknown_option(command)

@@ -133,6 +133,10 @@ def _clean(typed: str, writer: _Writer) -> None:
                 run_start = i + 1
             i += 1
             continue
+        if c == "\\" and typed[i + 1 : i + 2] in ('"', "\\"):
+            # A quote that is written so opens no string: field=*\"name\"*.
+            i += 2
+            continue
         if c == '"':
             quote = '"'
         elif c in _QUOTES:
@@ -178,13 +182,16 @@ def _expand(source: Source, macros: Macros) -> Source:
                 writer.copy(text[position:upto], origin, piece.origin_end, True)
                 position = upto
 
+    string_end = 0
     while i < n:
         c = text[i]
-        if c == '"':
-            i = _string_end(text, i)
+        if c == "\\" and i >= string_end and text[i + 1 : i + 2] in ('"', "\\"):
+            i += 2
             continue
-        if c == "`":
-            end = _macro_end(text, i)
+        if c == '"' and i >= string_end:
+            string_end = _string_end(text, i)
+        if c == "`" and (i >= string_end or _is_call(text, i, string_end, macros)):
+            end = _macro_end(text, i) if i >= string_end else text.index("`", i + 1)
             if end < 0:
                 raise SearchError("a macro is not closed: wanted a back-tick", source.original(Span(i, i + 1)))
             flush(i)
@@ -201,6 +208,16 @@ def _expand(source: Source, macros: Macros) -> Source:
         i += 1
     flush(n)
     return Source(source.typed, "".join(writer.chunks), tuple(writer.pieces))
+
+
+def _is_call(text: str, start: int, end: int, macros: Macros) -> bool:
+    """Whether the back-tick at `start`, inside a string, begins a call of a macro that there is; others are plain text."""
+    closing = text.find("`", start + 1, end)
+    match = _MACRO_NAME.match(text[start + 1 : closing]) if closing > 0 else None
+    if match is None:
+        return False
+    arguments = split_arguments(match.group(2)[1:-1]) if match.group(2) else []
+    return len(arguments) in macros.argument_counts(match.group(1))
 
 
 def _string_end(text: str, start: int) -> int:
@@ -258,7 +275,10 @@ def _expand_text(call: str, macros: Macros, depth: int) -> str:
         body = str(computed)
     out, i = [], 0
     while i < len(body):
-        if body[i] == "`":
+        if body.startswith("```", i) and (end := body.find("```", i + 3)) > 0:
+            out.append(" ")
+            i = end + 3
+        elif body[i] == "`":
             end = _macro_end(body, i)
             if end < 0:
                 raise SearchError(f'macro "{name}" has a back-tick that is not closed')
