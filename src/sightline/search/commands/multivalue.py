@@ -108,13 +108,10 @@ class MvExpand(Command):
         if self.limit:
             value = v.call("arraySlice", value, v.integer(1), v.integer(self.limit), type=Type.MULTI)
         texts = v.call("CAST", value, v.text("Array(Nullable(String))"), type=Type.MULTI)
-        pairs = v.call("arrayZip", v.call("arrayEnumerate", value, type=Type.MULTI), texts, type=Type.MULTI)
         # A row without a value is a row with one absent value.
-        pairs = v.call("emptyArrayToSingle", pairs, type=Type.MULTI)
-        relation, cell = relation.unnested(pairs, self.name)
-        order = ((position, False), (v.call("tupleElement", cell, v.integer(1), type=Type.INT), False))
-        relation = dataclasses.replace(relation, order=order)
-        return relation.with_field(self.name, v.call("tupleElement", cell, v.integer(2), type=Type.TEXT)).settled()
+        relation, cell, place = relation.unnested_in_place(v.call("emptyArrayToSingle", texts, type=Type.MULTI), self.name)
+        relation = dataclasses.replace(relation, order=((position, False), (place, False)))
+        return relation.with_field(self.name, cell).settled()
 
 
 @command("mvcombine", kind="dataset")

@@ -123,11 +123,12 @@ class Window(Node):
 
 @dataclass(frozen=True)
 class Unnest(Node):
-    """A row for each element of an array; none for an empty one."""
+    """A row for each element of an array; none for an empty one. `place_id` names the element's place in it, from 1."""
 
     input: Node
     id: str
     array: Value
+    place_id: str = ""
 
     @property
     def inputs(self) -> Sequence[Node]:
@@ -336,6 +337,15 @@ class Relation:
         """A row per element of an array; gives the relation and the element's column, not yet a field."""
         id = self.names.fresh(hint)
         return dataclasses.replace(self, node=Unnest(self.node, id, array)), Column(type, id)
+
+    def unnested_in_place(self, array: Value, hint: str) -> tuple[Relation, Column, Column]:
+        """A row per element of an array; gives the relation, the element's column and the column of its place, from 1.
+
+        Places cost nothing where nobody asks for them.
+        """
+        id, place_id = self.names.fresh(hint), self.names.fresh("place")
+        relation = dataclasses.replace(self, node=Unnest(self.node, id, array, place_id))
+        return relation, Column(Type.TEXT, id), Column(Type.INT, place_id)
 
     def joined(self, other: Relation, on: Sequence[tuple[Value, Value]], kind: str = "left") -> tuple[Relation, Relation]:
         """The rows of this relation with those of another that have equal keys (this one's and the other's in each pair).

@@ -161,11 +161,21 @@ class Writer:
         return select
 
     def _unnest(self, node: Unnest, needed: set[str]) -> _Select:
-        passed = sorted(needed - {node.id})
+        passed = sorted(needed - {node.id, node.place_id})
         select = self._open(self._node(node.input, set(passed) | {c.id for c in node.array.columns}))
         select.columns = {id: select.environment[id] for id in passed}
-        select.columns[node.id] = f"arrayJoin({self.value(node.array, select.environment)})"
-        return select
+        array = self.value(node.array, select.environment)
+        if node.place_id not in needed:
+            select.columns[node.id] = f"arrayJoin({array})"
+            return select
+        # A name of its own: the engine would take the element's alias for the pair.
+        pair = f"{node.id}_pair"
+        select.columns[pair] = f"arrayJoin(arrayZip({array}, arrayEnumerate({array})))"
+        outer = self._open(select)
+        outer.columns = {id: outer.environment[id] for id in passed}
+        for id, position in ((node.id, 1), (node.place_id, 2)):
+            outer.columns[id] = f"tupleElement({quote_identifier(pair)}, {position})"
+        return outer
 
     def _sort(self, node: Sort, needed: set[str]) -> _Select:
         used = {c.id for key, _ in node.order for c in key.columns} | {c.id for key in node.limit_by for c in key.columns}
@@ -298,5 +308,5 @@ def provided_columns(node: Node) -> frozenset[str]:
     if isinstance(node, Window):
         return below | {id for id, _ in node.columns}
     if isinstance(node, Unnest):
-        return below | {node.id}
+        return below | {node.id, node.place_id} - {""}
     return below
