@@ -54,6 +54,8 @@ hundreds of thousands of values; the memory limit still holds."""
 
 SLOW_BLOCK_ROWS = 8192
 """Rows of a block where Python is called for each."""
+PARSER_DEPTH = 4000
+"""How deep a statement may nest; the engine's own limit of 1,000 is met by `case` with three hundred branches."""
 _MANY_FILES = 1 << 20
 _QUERY = compile("_sightline_connection.query(_sightline_sql, 'ArrowTable')", "<engine query>", "eval")
 _INSERT = compile("_sightline_connection.query(_sightline_sql, 'CSV')", "<engine insert>", "eval")
@@ -444,6 +446,8 @@ class EmbeddedStore:
             "max_threads": self._settings.search.max_threads,
             # Loading is what must not wait: an insert runs at the usual priority, beside any number of searches.
             "os_threads_nice_value_query": self._settings.search.niceness,
+            # Long searches nest: a condition of a hundred alternatives, a text replaced fifty times.
+            "max_parser_depth": PARSER_DEPTH,
             **JSON_SETTINGS,
             "log_comment": sid,
             **(settings or {}),
