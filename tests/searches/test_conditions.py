@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from world import NOW, World
 
@@ -50,7 +52,8 @@ def test_a_term_can_name_a_saved_search(hours: World, monkeypatch: pytest.Monkey
         "none": "",
         "broken": "index=h (",
     }
-    monkeypatch.setattr(hours.knowledge, "saved_search", saved.get)
+    kept = {name: SimpleNamespace(search=text, earliest="", latest="") for name, text in saved.items()}
+    monkeypatch.setattr(hours.knowledge, "saved_search", kept.get)
     assert found(hours, "savedsearch=small") == [0, 1, 2]
     assert found(hours, 'index=h NOT savedsearch="small" n!=5') == [3, 4]
     for name, complaint in {

@@ -32,7 +32,8 @@ from sightline.apps.trial import (
     knowledge_of_app,
 )
 from sightline.catalog.conf import with_defaults
-from sightline.errors import SightlineError
+from sightline.catalog.stanzas import SHAPES, check_shape
+from sightline.errors import SightlineError, UserError
 
 CHUNK = 20
 """Searches given to a process at once."""
@@ -130,7 +131,13 @@ def scratch_catalog(contents: Contents, data: Path | None) -> Iterator[tuple[Pat
         catalog = Catalog(folder)
         try:
             for app in contents.apps:
-                put_stanzas(app, app.name, catalog, tell)
+                # Extractions hold for their own app's searches; of the rest every app sees all.
+                put_stanzas(app, app.name, catalog, tell, kinds=[kind for kind in SHAPES if kind != "props"])
+                for stanza, settings in app.stanzas.get("props", {}).items():
+                    try:
+                        check_shape("props", stanza, settings)
+                    except UserError as error:
+                        tell("props", stanza, error.message)
                 put_data_models(app, app.name, catalog, tell)
         finally:
             catalog.close()

@@ -330,10 +330,16 @@ def _as_kept(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def put_stanzas(
-    app: App, name: str, catalog: Catalog, skip: TellObject, count: Callable[[str, str], None] = lambda _kind, _state: None
+    app: App,
+    name: str,
+    catalog: Catalog,
+    skip: TellObject,
+    count: Callable[[str, str], None] = lambda _kind, _state: None,
+    *,
+    kinds: Iterable[str] = tuple(SHAPES),
 ) -> None:
     """Keeps an app's props, transforms, event types, tags and collections; those that have no right shape are told."""
-    for kind in SHAPES:
+    for kind in kinds:
         before = {row.name: row.settings for row in catalog.stanzas[kind].list(name)}
         good = {}
         for stanza, settings in app.stanzas.get(kind, {}).items():

@@ -22,7 +22,9 @@ from sightline.apps import tokens
 from sightline.apps.contents import Search
 from sightline.apps.differences import differences_of
 from sightline.apps.holes import Hole, fillings
-from sightline.catalog.knowledge import MacroText, macro_of_stanza
+from sightline.catalog.conf import Stanzas, merge_conf
+from sightline.catalog.knowledge import MacroText, SavedText, macro_of_stanza
+from sightline.catalog.stanzas import check_shape
 from sightline.errors import SearchError, SightlineError, UserError
 from sightline.search import registry
 from sightline.search.engine import SearchEngine
@@ -35,8 +37,8 @@ from sightline.search.syntax.tree import Pipeline, Stage
 RUNS, NEEDS, UNKNOWN, REFUSED = "runs", "needs", "unknown_command", "refused"
 STATES = (RUNS, NEEDS, UNKNOWN, REFUSED)
 TRY_LIMIT_S = 20
-"""Time for one search; the slowest of 13,000 published ones takes a second."""
-MAX_WORDS = 200
+"""Processor time for one search; the slowest of 13,000 published ones takes three seconds."""
+MAX_WORDS = 100
 """Fields that a trial supposes."""
 MAX_READ_FIELDS = 20
 """Fields of a trial's answer that are only read; every one makes the engine's work longer."""
@@ -73,15 +75,8 @@ class AppKnowledge:
     searches: dict[str, str] = field(default_factory=dict)
     lookups: dict[str, list[str]] = field(default_factory=dict)
     """Each table's columns."""
-
-
-@dataclass(frozen=True)
-class _SavedText:
-    """A saved search as another one reads it."""
-
-    search: str
-    earliest: str = ""
-    latest: str = ""
+    props: Stanzas = field(default_factory=dict)
+    """Extractions, which hold for the searches of this app only."""
 
 
 class TrialKnowledge:
@@ -98,11 +93,14 @@ class TrialKnowledge:
         self.marks: list[str] = []
         """Names of the macros that marks stand for."""
         self._indexes = base.indexes()
-        self._stanzas: dict[str, Any] = {}
+        self._stanzas: dict[tuple[str, str], Stanzas] = {}
+        self._own = ""
+        self._scripted: set[str] = set()
+        """Lookups that run a script; a table of the same name would do."""
 
     def begin(self, app: str, text: str) -> None:
         """Prepares for a search of an app, whose objects win over those of others."""
-        own = self._apps.get(app)
+        own, self._own = self._apps.get(app), app
         self._order = [a for a in self._apps.values() if a is own] + [a for a in self._apps.values() if a is not own]
         self.missing, self.marks = {}, []
         self.use(text)
@@ -124,15 +122,22 @@ class TrialKnowledge:
         """Every defined index; nobody changes them during a trial."""
         return self._indexes
 
-    def stanzas(self, kind: str) -> Any:
+    def stanzas(self, kind: str) -> Stanzas:
         """The stanzas of a kind; nobody changes them during a trial."""
-        if kind not in self._stanzas:
-            self._stanzas[kind] = self._base.stanzas(kind)
-        return self._stanzas[kind]
+        key = (kind, self._own if kind == "props" else "")
+        if key not in self._stanzas:
+            found = self._base.stanzas(kind)
+            if kind == "props" and self._own in self._apps:
+                found = merge_conf([found, self._apps[self._own].props])
+            if kind == "transforms":
+                self._scripted = {name for name, settings in found.items() if settings.get("external_cmd")}
+                found = {name: settings for name, settings in found.items() if name not in self._scripted}
+            self._stanzas[key] = found
+        return self._stanzas[key]
 
     def stanzas_version(self) -> int:
-        """Nothing changes during a trial."""
-        return 0
+        """A number for each app, whose searches see extractions of their own."""
+        return list(self._apps).index(self._own) + 1 if self._own in self._apps else 0
 
     def macro(self, name: str, argument_count: int) -> Any:
         """A macro, or a mark that stands for one that is not there."""
@@ -164,7 +169,9 @@ class TrialKnowledge:
                 return _empty(columns)
         found = self._base.lookup(name)
         if found is None:
-            self.missing[f"lookup {name}"] = None
+            self.missing[f"lookup {name}" + (" as a table, for its script is not run" if name in self._scripted else "")] = (
+                None
+            )
             return _empty(self._words)
         return found.slice(0, 0)
 
@@ -184,11 +191,11 @@ class TrialKnowledge:
         """A saved search, or one of all events."""
         for app in self._order:
             if name in app.searches:
-                return _SavedText(app.searches[name])
+                return SavedText(app.searches[name], "", "")
         found = self._base.saved_search(name)
         if found is None:
             self.missing[f"saved search {name}"] = None
-            return _SavedText("search *")
+            return SavedText("search *", "", "")
         return found
 
     def data_model(self, name: str) -> dict[str, Any] | None:
@@ -424,7 +431,8 @@ def _supposed_model(name: str, text: str, words: Sequence[str]) -> dict[str, Any
     """A data model as a search supposes it: a root dataset, further ones below it, each word a field of the root."""
     named = re.findall(rf"(?i:datamodel|pivot)[\s=:\"']*{re.escape(name)}[.\s\"]+([A-Za-z]\w*)", text)
     below = [part for word in words if "." in word and (part := word.split(".")[0]) != name]
-    datasets = [d for d in dict.fromkeys([*named, *below]) if d.lower() not in _AFTER_MODEL] or [name]
+    listed = [d for d in dict.fromkeys([*named, *below]) if d.lower() not in _AFTER_MODEL]
+    datasets = [d for d in listed if re.fullmatch(r"\w+", d, re.ASCII)] or [name]
     fields = dict.fromkeys(word.rpartition(".")[2].strip("{}") for word in words)
     described = [{"fieldName": f, "owner": datasets[0], "type": "string"} for f in fields if re.fullmatch(r"\w+", f)]
     objects = [
@@ -455,7 +463,7 @@ class _TooSlow(BaseException):
 
 @contextlib.contextmanager
 def _time_limit(limit_s: float) -> Iterator[None]:
-    """Ends what runs inside after a time, where signals reach: in the main thread of a process."""
+    """Ends what runs inside after so much processor time, where signals reach: in the main thread of a process."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -463,13 +471,13 @@ def _time_limit(limit_s: float) -> Iterator[None]:
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise _TooSlow
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, limit_s)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, limit_s)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def knowledge_of_app(name: str, stanzas: Mapping[str, Mapping[str, Mapping[str, str]]]) -> AppKnowledge:
@@ -481,6 +489,12 @@ def knowledge_of_app(name: str, stanzas: Mapping[str, Mapping[str, Mapping[str, 
         except UserError:
             continue
         found.macros[macro_name, len(macro.arguments)] = macro
+    for stanza, settings in stanzas.get("props", {}).items():
+        try:
+            check_shape("props", stanza, settings)
+        except UserError:
+            continue
+        found.props[stanza] = dict(settings)
     for title, settings in stanzas.get("savedsearches", {}).items():
         if settings.get("search", "").strip():
             found.searches[title] = settings["search"]

@@ -20,10 +20,12 @@ from sightline.search.syntax.arguments import Arguments, option, print_name, pri
 def read_field(arguments: Arguments, command: type) -> tuple[str, dict[str, Any]]:
     """One field, with options of the command before and after it."""
     found = arguments.options(command)
+    arguments.skip_commas()
     error = arguments.unknown_option(command)
     if error:
         raise error
     name = arguments.name()
+    arguments.skip_commas()
     found.update(arguments.options(command))
     arguments.finish()
     return name, found

@@ -64,6 +64,11 @@ def read_sort_keys(arguments: Arguments, stop_words: tuple[str, ...] = ()) -> li
     return keys
 
 
+def _limit_follows(arguments: Arguments) -> bool:
+    """Whether the number of rows stands behind the fields."""
+    return any(t.is_word("limit") and u.is_("=") for t, u in zip(arguments.tokens, arguments.tokens[1:], strict=False))
+
+
 def order_by(relation: Relation, keys: list[SortKey]) -> Relation:
     """The relation shown in the order of the keys; absent values come last."""
     order: list[OrderKey] = []
@@ -101,7 +106,10 @@ class Sort(Command):
             count = arguments.number("limit", minimum=0)
         elif token.kind == "word" and token.text.isdigit():
             count = int(arguments.next().text)
-        keys = read_sort_keys(arguments)
+        keys = read_sort_keys(arguments, ("limit",) if _limit_follows(arguments) else ())
+        if arguments.accept_word("limit"):
+            arguments.next()
+            count = arguments.number("limit", minimum=0)
         # A trailing `d` or `desc` reverses everything.
         if len(keys) > 1 and keys[-1].name.lower() in ("d", "desc") and not keys[-1].descending and keys[-1].kind == "auto":
             keys = [SortKey(k.name, not k.descending, k.kind) for k in keys[:-1]]

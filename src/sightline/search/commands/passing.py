@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from sightline.errors import SearchError
 from sightline.search.context import Context
@@ -22,6 +23,8 @@ class LocalOp(Command):
     Syntax: localop
     Example: index=web | localop | head 3
     """
+
+    begins: ClassVar[bool] = True
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         return relation

@@ -342,11 +342,11 @@ def expand_subsearches(predicate: Predicate, context: Context) -> Predicate:
 
 def _conditions_of_saved(term: Comparison, context: Context) -> Predicate:
     """The conditions with which the saved search named by `savedsearch=` begins."""
-    text = context.knowledge.saved_search(term.value)
-    if text is None:
+    saved = context.knowledge.saved_search(term.value)
+    if saved is None:
         raise SearchError(f'there is no saved search "{term.value}"', term.span)
     try:
-        stages = parse_pipeline(read_source(text, context.knowledge.macro)).stages
+        stages = parse_pipeline(read_source(saved.search, context.macros)).stages
         predicate = read_predicate(stages[0]) if stages and stages[0].name == "search" else None
     except SearchError as error:
         # Its place is one in the saved text.

@@ -49,7 +49,9 @@ def _numeric(function: str, argument: Value | None, type: Type | None = None, pa
     assert argument is not None
     numbers, suffix = _numbers(argument)
     result = type or (Type.FLOAT if suffix else numbers.type)
-    return v.agg(f"{function}OrNull{suffix}", numbers, type=result, parameters=parameters)
+    found = v.agg(f"{function}OrNull{suffix}", numbers, type=result, parameters=parameters)
+    # The engine sums small unsigned numbers, such as those of if(a=b, 1, 0), to a type that mixes with no signed one.
+    return _integer(found) if function == "sum" and result is Type.INT else found
 
 
 def _integer(value: Value) -> Value:

@@ -79,8 +79,9 @@ class PredicateReader:
         while not self._stops():
             if self.peek().kind == "word" and self.peek().text == "AND":
                 token = self.next()
-                if not operands or self._stops():
-                    raise SearchError("AND needs a condition on both sides", token.span)
+                # One in front is what an empty macro leaves: search `only_these` AND NOT host=a.
+                if self._stops():
+                    raise SearchError("AND needs a condition after it", token.span)
                 continue
             if self.peek().is_(","):
                 self.next()

@@ -273,13 +273,19 @@ def _expand_text(call: str, macros: Macros, depth: int) -> str:
         if computed is None or isinstance(computed, bool | list):
             raise SearchError(f'macro "{name}" wants an expression that gives text, got "{body}"')
         body = str(computed)
-    out, i = [], 0
+    out, i, string_end = [], 0, 0
     while i < len(body):
-        if body.startswith("```", i) and (end := body.find("```", i + 3)) > 0:
+        if body[i] == "\\" and i >= string_end and body[i + 1 : i + 2] in ('"', "\\"):
+            out.append(body[i : i + 2])
+            i += 2
+            continue
+        if body[i] == '"' and i >= string_end:
+            string_end = _string_end(body, i)
+        if i >= string_end and body.startswith("```", i) and (end := body.find("```", i + 3)) > 0:
             out.append(" ")
             i = end + 3
-        elif body[i] == "`":
-            end = _macro_end(body, i)
+        elif body[i] == "`" and (i >= string_end or _is_call(body, i, string_end, macros)):
+            end = _macro_end(body, i) if i >= string_end else body.index("`", i + 1)
             if end < 0:
                 raise SearchError(f'macro "{name}" has a back-tick that is not closed')
             out.append(_expand_text(body[i + 1 : end], macros, depth + 1))
