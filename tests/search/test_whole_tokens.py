@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pcre2
 import pytest
-import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +30,7 @@ from sightline.search.planner.regexes import whole_token_groups
         (r"a=(?<a>\w+?)", set()),
         (r"a=(?<a>\w+)?", set()),
         (r"a=*(?<a>\w+)", set()),
+        (r"\[(?<a>\w+)=?(?<b>\w+)", set()),
         (r"a=(?:(?<a>\w+))", set()),
         (r"[=(](?<a>\w+)", set()),
         (r"\\s(?<a>\w+)", set()),
@@ -57,7 +58,7 @@ BODIES = [r"\w+", r"\S+", r"[^ ]+", r"\d+", r"\w+?", ".+", ".*", "[^,]*", r"[a-f
 def test_words_of_a_bounded_group_are_words_of_the_text(pieces, parts):
     pattern, text = "".join(pieces), "".join(parts)
     words = set(re.findall(r"[A-Za-z0-9]+", text))
-    match = regex.search(pattern, text)
+    match = pcre2.search(pattern, text)
     for group in whole_token_groups(pattern) if match else ():
         found = set(re.findall(r"[A-Za-z0-9]+", match.group(group) or ""))
         assert found <= words, (pattern, text, match.group(group))

@@ -265,7 +265,7 @@ def _replace_by_pcre(text: Value, pattern: Value, replacement: Value, which: int
 _NO_WORD = r"(?:[=:;,\"'<> /&#%@!~_-]|(?<!\\)\\[^\w]|(?<!\\)\\[stnbW])\+?"
 """A piece of a pattern that matches a sign which is no letter and no digit, or stands at the edge of a word."""
 _BEFORE = re.compile(rf"(?:\^|{_NO_WORD})\Z")
-_AFTER = re.compile(rf"(?:\$|{_NO_WORD})")
+_AFTER = re.compile(rf"(?:\$|{_NO_WORD}(?![?*{{]))")
 _GREEDY = re.compile(r"(?:\\[wS]|\.|\[\^(?:[^\]\\A-Za-z0-9\[-]|\\[^\w]|\\s)*\])[+*]\Z")
 
 
