@@ -10,7 +10,7 @@ alternate, so that the machine's mood is the same for all; the best of a few cou
 granules matched last time, because nobody asks the same question twice in a row; a cold run also begins without the files in
 memory. The answers of the three must be equal. Times are wall times in milliseconds; CPU times are kept beside them.
 
-The goals: against the SQL a median under 1.1 times plus 10 ms and nothing over 2 times plus 10 ms; faster than DuckDB in 25 of
+The goals: against the SQL a median under 1.1 times plus 10 ms and nothing over 2 times; faster than DuckDB in 25 of
 the 30, for a rare word 50 times.
 """
 
