@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The Python packages and the page are independent of each other: prepare both at once.
 MAKEFLAGS += --jobs=2 --no-print-directory
 
-.PHONY: help install demo test page chromium lock clean
+.PHONY: help install demo test page chromium clients lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -30,13 +30,17 @@ demo: $(VENV)/.installed-demo $(PAGE)
 	@$(VENV)/bin/python examples/demo.py $(if $(SECONDS),--seconds $(SECONDS)) $(DEMO)
 
 # Two workers share the files of a whole run. TESTS narrows the run: make test TESTS='tests/examples -k shop'.
-test: $(VENV)/.installed-test $(PAGE) chromium
+test: $(VENV)/.installed-test $(PAGE) chromium clients
 	$(VENV)/bin/python -m pytest $(if $(TESTS),$(TESTS),--numprocesses 2 --dist loadfile)
 
 page: $(PAGE)
 
 chromium:
 	@sh tools/install-chromium.sh
+
+# After Chromium: one use of apt at a time.
+clients: chromium
+	@sh tools/install-clients.sh
 
 $(VENV)/bin/python:
 	@sh tools/make-environment.sh '$(PYTHON)' $(VENV)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
 import subprocess
 import time
@@ -11,6 +10,7 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from .clients import needs, path_of
 from .conftest import free_ports
 
 NOW_MS = 1_760_000_000_000
@@ -151,7 +151,7 @@ def test_a_token_decides_the_index(front, store, load):
     assert rows(store, "SELECT index FROM sightline.metrics") == [{"index": "app_metrics"}]
 
 
-@pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed (apt-get install prometheus)")
+@needs("prometheus")
 def test_prometheus_itself_writes_to_us(front, store, load, tmp_path):
     (port,) = free_ports(1)
     config = tmp_path / "prometheus.yml"
@@ -160,7 +160,7 @@ def test_prometheus_itself_writes_to_us(front, store, load, tmp_path):
         f"scrape_configs: [{{job_name: self, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}]\n"
         f"remote_write: [{{url: '{front.main}/api/v1/write', queue_config: {{batch_send_deadline: 1s}}}}]\n"
     )
-    command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'tsdb'}"]
+    command = [path_of("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'tsdb'}"]
     command += [f"--web.listen-address=127.0.0.1:{port}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=tmp_path)
     try:

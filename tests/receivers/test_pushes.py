@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import subprocess
 import time
 
@@ -12,6 +11,7 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from .clients import needs, path_of
 from .test_prometheus import integer, part
 
 NOW_S = 1_760_000_000
@@ -228,7 +228,7 @@ def test_a_value_list_becomes_a_point_for_each_value(front, events):
     assert named["dims"] == {"plugin": "interface", "plugin_instance": "eth0"} and named["host"] == "db"
 
 
-@pytest.mark.skipif(shutil.which("collectd") is None, reason="collectd is not installed (apt-get install collectd-core)")
+@needs("collectd", "libcurl-gnutls.so.4", "libyajl.so.2")
 def test_collectd_itself_writes_to_us(front, events, tmp_path):
     config = tmp_path / "collectd.conf"
     config.write_text(
@@ -236,7 +236,9 @@ def test_collectd_itself_writes_to_us(front, events, tmp_path):
         "LoadPlugin load\nLoadPlugin memory\nLoadPlugin write_http\n"
         f'<Plugin write_http>\n<Node "us">\nURL "{front.main}/collectd"\nFormat "JSON"\nBufferSize 512\n</Node>\n</Plugin>\n'
     )
-    process = subprocess.Popen(["collectd", "-f", "-C", str(config)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(
+        [path_of("collectd"), "-f", "-C", str(config)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     try:
         end = time.monotonic() + 60
         names: set[str] = set()

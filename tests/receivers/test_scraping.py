@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
 import subprocess
 import threading
 import time
@@ -16,6 +15,7 @@ import pytest
 from sightline.errors import UserError
 from sightline.receivers.scraping import Rule, Scraper, kept, read_jobs, targets_of
 
+from .clients import needs, path_of
 from .conftest import Front, free_ports
 
 EXPOSITION = """\
@@ -201,10 +201,10 @@ def test_prometheus_client_is_scraped(tmp_path, tokens, store, load):
     assert any(row["metric_name"] == "latency_bucket" and row["dims"]["le"] == "0.5" and row["value"] == 1 for row in rows)
 
 
-@pytest.mark.skipif(shutil.which("prometheus-node-exporter") is None, reason="the node exporter is not installed")
+@needs("prometheus-node-exporter")
 def test_the_node_exporter_is_scraped(tmp_path, tokens, store, load):
     (port,) = free_ports(1)
-    command = ["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{port}"]
+    command = [path_of("prometheus-node-exporter"), f"--web.listen-address=127.0.0.1:{port}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     config = (
         f"scrape_configs: [{{job_name: node, scrape_interval: 1s, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}]"

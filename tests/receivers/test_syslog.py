@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
 import subprocess
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from sightline.config import SyslogSettings
 from sightline.receivers.syslog import Splitter
 
+from .clients import needs, path_of
 from .conftest import Front
 
 
@@ -142,13 +142,13 @@ def test_any_stream_is_cut_into_messages_within_the_limit(data):
     assert all(0 < len(message) <= 20 for message in found)
 
 
-@pytest.mark.skipif(shutil.which("logger") is None, reason="logger is not installed (apt-get install bsdutils)")
+@needs("logger")
 def test_logger_sends_over_udp_and_tcp(front, stored):
     for transport, port in (("--udp", front.syslog_udp), ("--tcp", front.syslog_tcp)):
         for form in ("--rfc3164", "--rfc5424"):
             text = f"from logger {transport} {form} n=7"
             subprocess.run(
-                ["logger", transport, form, "--server", "127.0.0.1", "--port", str(port), "-t", "tester", "-p", "user.err", text],
+                [path_of("logger"), transport, form, "--server", "127.0.0.1", "--port", str(port), "-t", "tester", "-p", "user.err", text],
                 check=True, timeout=20,
             )  # fmt: skip
     rows = stored(4)
@@ -156,7 +156,7 @@ def test_logger_sends_over_udp_and_tcp(front, stored):
     assert all('"n":7' in row["fields"] and abs(row["time"] - time.time()) < 86_400 for row in rows)
 
 
-@pytest.mark.skipif(shutil.which("rsyslogd") is None, reason="rsyslog is not installed (apt-get install rsyslog)")
+@needs("rsyslogd")
 def test_rsyslog_forwards_to_us(front, stored, tmp_path):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
@@ -169,7 +169,7 @@ def test_rsyslog_forwards_to_us(front, stored, tmp_path):
         f'*.* action(type="omfwd" target="127.0.0.1" port="{front.syslog_tcp}" protocol="tcp"'
         ' tcp_framing="octet-counted" template="new")\n'
     )
-    command = ["rsyslogd", "-n", "-f", str(config), "-i", str(tmp_path / "pid")]
+    command = [path_of("rsyslogd"), "-n", "-f", str(config), "-i", str(tmp_path / "pid")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
