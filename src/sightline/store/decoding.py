@@ -18,6 +18,9 @@ from sightline.store.decode import nested_values
 from sightline.store.migrations import statements
 from sightline.store.sql_text import JSON_TYPE, identifier, quote
 
+MAX_LINES = 1_000
+"""Lines of an event at most, where no rule says otherwise; more make several events."""
+
 _VALUE = (
     "Tuple(string_value Nullable(String), bool_value Nullable(Bool), int_value Nullable(Int64),"
     " double_value Nullable(Float64), array_value Nullable(String), kvlist_value Nullable(String),"
@@ -86,6 +89,8 @@ class Kind:
     schema: str = "otlp.proto"
     statement: str = ""
     """The file of its statement without `.sql`, where that is not the kind's own name."""
+    counts_lines: bool = False
+    """Whether a frame's records are an estimate (its lines), because only the engine finds out where events end."""
 
 
 def _nested(request: str, scope: str, records: str, record: str) -> str:
@@ -146,6 +151,16 @@ KINDS = {
     "signalfxevent": Kind("signalfx:event", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS),
     "collectd": Kind("collectd", "metrics", "metrics", "BytesFrame", "String", _METRIC_COLUMNS),
     "syslog": Kind("syslog", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS),
+    # Text that the engine breaks into events. A frame's body is one line of JSON, and then the text as it came, of one source and
+    # of whole lines:
+    #     {"host": "web-1", "source": "/var/log/app.log", "sourcetype": "app", "fields": {"pod": "a"}}
+    # `time` (seconds since the epoch) is that of all events, where the protocol gives one; without it each event's own time is
+    # recognised. `header` is the file's first line (or lines), for text whose field names are there and not in this piece.
+    # A frame's records are its lines that are not blank.
+    "raw": Kind("hec:raw", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, counts_lines=True),
+    "tail": Kind(
+        "file:tail", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, statement="raw", counts_lines=True
+    ),
     "prometheus": Kind(
         "prometheus:write", "metrics", "metrics", "WriteFrame",
         f"Tuple(timeseries Array(Tuple({_LABELS}, {_SAMPLES}, {_NATIVE_HISTOGRAMS})))",
@@ -164,8 +179,9 @@ KINDS = {
 def prepare(execute: Callable[[str], object]) -> None:
     """Define the functions the decode statements use; once per engine."""
     nested_values.register()
-    for statement in statements(_text("functions.sql")):
-        execute(statement)
+    for file in ("functions.sql", "text.sql"):
+        for statement in statements(_text(file)):
+            execute(statement)
 
 
 def insert_statement(kind: str, path: Path) -> tuple[str, dict[str, Any]]:
@@ -176,13 +192,24 @@ def insert_statement(kind: str, path: Path) -> tuple[str, dict[str, Any]]:
     return sql, settings(kind)
 
 
+def count_statement(kind: str, path: Path) -> str:
+    """The SELECT that gives `token`, `index` and `count` of the events that a segment holds."""
+    return f"SELECT token, index, count() AS count FROM ({select_statement(kind, path)}) GROUP BY token, index"
+
+
 def select_statement(kind: str, path: Path) -> str:
     """The SELECT that decodes a segment."""
     decoder = KINDS[kind]
-    structure = f"index String, received_ms UInt64, body {decoder.body}"
+    structure = f"token String, index String, received_ms UInt64, body {decoder.body}"
     source = f"file({quote(str(path))}, 'Protobuf', {quote(structure)})"
     template = Template(_text(f"{decoder.statement or kind}.sql"))
-    return template.substitute(source=source, point=_POINT, json=JSON_TYPE)
+    return template.substitute(
+        source=source,
+        point=_POINT,
+        json=JSON_TYPE,
+        events=f"sightline_joined(sightline_lines(whole), sightline_usual_flags(sightline_lines(whole)), {MAX_LINES})",
+        found_time="sightline_recognised_time(text, received, 'UTC')",
+    )
 
 
 def settings(kind: str) -> dict[str, Any]:

@@ -155,6 +155,8 @@ class Loader:
     def _load_whole(self, segment: Segment, path: Path, token: str, frames: list[Frame]) -> list[LedgerRow]:
         sql, settings = decoding.insert_statement(segment.kind, path)
         stored = self._store.insert(sql, token=token, settings=settings)
+        if segment.kind in decoding.KINDS and decoding.KINDS[segment.kind].counts_lines:
+            return self._counted(segment.kind, path, frames, stored)
         rows = _counts(segment.kind, frames)
         received = sum(row.received for row in rows)
         if stored != received and rows:
@@ -172,6 +174,17 @@ class Loader:
                 )
             )
         return rows
+
+    def _counted(self, kind: str, path: Path, frames: list[Frame], stored: int) -> list[LedgerRow]:
+        """The rows of a segment of which only the engine knows how many events it holds."""
+        pairs = {(frame.token, frame_index(kind, frame.index)) for frame in frames}
+        if len(pairs) == 1:
+            ((token, index),) = pairs
+            counts = [(token, index, stored)]
+        else:
+            found = self._store.query(decoding.count_statement(kind, path), settings=decoding.settings(kind)).to_pylist()
+            counts = [(row["token"], row["index"], row["count"]) for row in found]
+        return [LedgerRow(source_of(kind), token, index, received=n, stored=n) for token, index, n in counts]
 
     def _load_pieces(self, segment: Segment, frames: list[Frame]) -> list[LedgerRow]:
         rows: list[LedgerRow] = []

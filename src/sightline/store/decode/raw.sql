@@ -1,0 +1,64 @@
+-- A journal segment of text into events: bodies of HEC's raw endpoint, pieces of files. See `Kind` "raw" in decoding.py.
+-- A frame's body is a line of JSON that says what holds for all of it, and then the text as it came.
+WITH
+    frames AS
+    (
+        SELECT
+            token,
+            if(index = '', 'main', index) AS index,
+            fromUnixTimestamp64Milli(toInt64(received_ms), 'UTC') AS received,
+            rowNumberInAllBlocks() AS frame,
+            position(body, '\n') AS head_end,
+            left(body, head_end - 1) AS head,
+            JSONExtractString(head, 'host') AS host,
+            JSONExtractString(head, 'source') AS source,
+            JSONExtractString(head, 'sourcetype') AS sourcetype,
+            JSONExtractString(head, 'header') AS header,
+            JSONExtract(head, 'time', 'Nullable(Float64)') AS given_time,
+            JSONExtractRaw(head, 'fields') AS own_fields,
+            toValidUTF8(substring(body, head_end + 1)) AS whole
+        FROM $source
+        -- The receiver wrote the line: anything else is damage and must not become events.
+        WHERE NOT throwIf(head_end = 0 OR NOT isValidJSON(head), 'a frame of the segment has no line that describes its text')
+    ),
+    broken AS
+    (
+        SELECT * EXCEPT whole, $events AS texts
+        FROM frames
+    ),
+    events AS
+    (
+        SELECT token, index, received, frame, number, host, source, sourcetype, header, given_time, own_fields, text
+        FROM broken ARRAY JOIN texts AS text, arrayEnumerate(texts) AS number
+    ),
+    timed AS
+    (
+        SELECT
+            *,
+            if(isNotNull(given_time), sightline_epoch(given_time), $found_time) AS found,
+            -- An event without a time has that of the event before it.
+            last_value(found) IGNORE NULLS OVER (PARTITION BY frame ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS last_found
+        FROM events
+    )
+SELECT
+    token,
+    index,
+    toDateTime64(coalesce(last_found, received), 6, 'UTC') AS _time,
+    now64(3) AS _indextime,
+    host,
+    source,
+    sourcetype,
+    text AS _raw,
+    CAST(sightline_object([
+        sightline_inside_object(own_fields),
+        sightline_inside_object(text),
+        sightline_key_values(text)]) AS $json) AS fields,
+    ifNull(lowerUTF8(coalesce(fields.severity.:String, fields.level.:String)), '') AS severity_found,
+    multiIf(
+        severity_found = 'warning', 'warn',
+        severity_found = 'critical', 'fatal',
+        severity_found IN ('trace', 'debug', 'info', 'warn', 'error', 'fatal'), severity_found,
+        '') AS severity,
+    ifNull(fields.trace_id.:String, '') AS trace_id,
+    ifNull(fields.span_id.:String, '') AS span_id
+FROM timed

@@ -1,0 +1,104 @@
+-- Functions for text that comes without a form: where an event ends, and the time it carries. Replaced at every start, as those
+-- of functions.sql are.
+
+-- The lines of a text, without their ends.
+CREATE OR REPLACE FUNCTION sightline_lines AS (t) -> splitByChar('\n', replaceAll(t, '\r\n', '\n'));
+
+-- Events of lines: each line whose flag is not 0 begins one, and none has more than `m` lines. Blank lines at the ends go.
+CREATE OR REPLACE FUNCTION sightline_joined AS (lines, flags, m) ->
+    arrayFilter(e -> e != '', arrayFlatten(arrayMap(
+        g -> arrayMap(k -> trim(LEADING '\r\n' FROM trim(TRAILING ' \t\r\n' FROM arrayStringConcat(arraySlice(g, k, m), '\n'))),
+            range(1, length(g) + 1, m)),
+        arraySplit((l, s) -> s, lines, flags))));
+
+-- Recognising a time. The first 160 bytes are looked at, and the first place that looks like a time wins. One pattern without
+-- groups finds the place (the matcher then stays in its fast part); what was found is short, and the engine's own parser reads it
+-- after a few letters have been put where it wants them.
+
+CREATE OR REPLACE FUNCTION sightline_time_place AS (t) ->
+    extract(left(t, 160), concat(
+        -- 2026-01-31T10:11:12.123456Z, 2026/01/31 10:11:12,123 +0100
+        '\\b\\d{4}[-/]\\d\\d[-/]\\d\\d[T _]\\d\\d:\\d\\d:\\d\\d(?:[.,]\\d{1,9})?(?: ?(?:Z|UTC|GMT|[+-]\\d\\d:?\\d\\d)\\b)?',
+        -- 31/Jan/2026:10:11:12 +0100, 31 Jan 2026 10:11:12 GMT
+        '|\\b\\d{1,2}[ /-](?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[ /-]\\d{4}[ :]\\d\\d:\\d\\d:\\d\\d(?:[.,]\\d{1,9})?(?: (?:Z|UTC|GMT|[+-]\\d{4})\\b)?',
+        -- Jan 31 10:11:12, and with the year as `date` and ctime write it
+        '|\\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \\d]\\d \\d\\d:\\d\\d:\\d\\d(?:\\.\\d{1,9})?(?: (?:UTC |GMT )?(?:19|20)\\d\\d\\b)?',
+        -- 1/31/2026 10:11:12 PM
+        '|\\b\\d{1,2}/\\d{1,2}/\\d{4},? \\d{1,2}:\\d\\d:\\d\\d(?:\\.\\d{1,9})?(?: [AP]M\\b)?',
+        -- 20260131T101112Z
+        '|\\b\\d{8}T\\d{6}Z?\\b',
+        -- I0131 10:11:12.123456, as klog of Kubernetes and glog write it
+        '|^[IWEF]\\d{4} \\d\\d:\\d\\d:\\d\\d\\.\\d{1,9}',
+        -- 1769854272.123, or milliseconds, microseconds, nanoseconds, at the beginning
+        '|^\\W?(?:[12]\\d{9}(?:\\.\\d{1,9})?|[12]\\d{12}|[12]\\d{15}|[12]\\d{18})\\b'));
+
+-- A number of seconds, milliseconds, microseconds or nanoseconds, told apart by its size.
+CREATE OR REPLACE FUNCTION sightline_epoch AS (n) ->
+    if(isNull(n) OR NOT isFinite(n) OR abs(n) >= 1e19, NULL, fromUnixTimestamp64Micro(toInt64(round(multiIf(
+        abs(n) >= 1e17, n / 1e3, abs(n) >= 1e14, n, abs(n) >= 1e11, n * 1e3, n * 1e6))), 'UTC'));
+
+-- `t` is `01-31 10:11:12`. A time without a year is in the year that brings it next to when it was received; a day ahead is a clock that runs fast.
+-- 29 February is of the last year that had one.
+CREATE OR REPLACE FUNCTION sightline_in_year AS (t, y, z) -> coalesce(
+    parseDateTime64BestEffortOrNull(concat(toString(y), '-', t), 6, z),
+    parseDateTime64BestEffortOrNull(concat(toString(y - 1), '-', t), 6, z),
+    parseDateTime64BestEffortOrNull(concat(toString(y - 2), '-', t), 6, z),
+    parseDateTime64BestEffortOrNull(concat(toString(y - 3), '-', t), 6, z));
+
+CREATE OR REPLACE FUNCTION sightline_month AS (m) ->
+    transform(m, ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'],
+        ['01', '02', '03', '04', '05', '06', '07', '08', '09', '10', '11', '12'], '');
+
+CREATE OR REPLACE FUNCTION sightline_nearest_year AS (t, received, z) -> multiIf(
+    sightline_in_year(t, toYear(received), z) > received + INTERVAL 1 DAY, sightline_in_year(t, toYear(received) - 1, z),
+    sightline_in_year(t, toYear(received), z) < received - INTERVAL 364 DAY,
+        coalesce(parseDateTime64BestEffortOrNull(concat(toString(toYear(received) + 1), '-', t), 6, z),
+            sightline_in_year(t, toYear(received), z)),
+    sightline_in_year(t, toYear(received), z));
+
+-- The time at such a place; `z` is the time zone of one that names none.
+CREATE OR REPLACE FUNCTION sightline_time_of_place AS (p, received, z) -> multiIf(
+    p = '', NULL,
+    match(p, '^\\d{4}[-/]\\d'), parseDateTime64BestEffortOrNull(translate(p, '/,_', '-. '), 6, z),
+    match(p, '^\\d{1,2}[ /-][A-Z]'),
+        parseDateTime64BestEffortOrNull(replaceRegexpOne(translate(p, ',', '.'), '^(..?).(...).(....).', '\\1 \\2 \\3 '), 6, z),
+    match(p, '^[A-Z][a-z]{2} .*\\d{4}$'),
+        parseDateTime64BestEffortOrNull(replaceRegexpOne(p, '^(.{6}) (\\S+) (?:UTC |GMT )?(\\d{4})$', '\\1 \\3 \\2'), 6, z),
+    match(p, '^[A-Z][a-z]{2} '),
+        sightline_nearest_year(concat(sightline_month(left(p, 3)), '-', replaceRegexpOne(substring(p, 5), '^ ', '0')), received, z),
+    match(p, '^\\d{1,2}/'),
+        parseDateTime64BestEffortUSOrNull(replaceOne(p, ',', ''), 6, z),
+    match(p, '^\\d{8}T'), parseDateTime64BestEffortOrNull(p, 6, z),
+    match(p, '^[IWEF]'),
+        sightline_nearest_year(concat(substring(p, 2, 2), '-', substring(p, 4)), received, z),
+    sightline_epoch(toFloat64OrNull(trim(LEADING '[("' FROM p))));
+
+-- The same for what an object in JSON has under its usual keys.
+CREATE OR REPLACE FUNCTION sightline_time_key AS (t) ->
+    arrayFirst(v -> v NOT IN ('', 'null'), arrayMap(k -> trim(BOTH '"' FROM JSONExtractRaw(t, k)),
+        ['@timestamp', 'timestamp', 'time', 'ts', '_time', 'datetime']));
+
+CREATE OR REPLACE FUNCTION sightline_time_of_key AS (v, received, z) -> multiIf(
+    v = '', NULL,
+    match(v, '^[0-9.eE+]+$'), sightline_epoch(toFloat64OrNull(v)),
+    coalesce(sightline_time_of_place(sightline_time_place(v), received, z), parseDateTime64BestEffortOrNull(v, 6, z)));
+
+-- What was recognised, unless no clock shows it: more than two days ahead, or before 1980.
+CREATE OR REPLACE FUNCTION sightline_believed_time AS (found, received) ->
+    if(found > received + INTERVAL 2 DAY OR found < toDateTime64('1980-01-01 00:00:00', 6, 'UTC'), NULL, found);
+
+CREATE OR REPLACE FUNCTION sightline_recognised_time AS (t, received, z) -> sightline_believed_time(
+    if(startsWith(t, '{') AND sightline_time_key(t) != '',
+        sightline_time_of_key(sightline_time_key(t), received, z),
+        sightline_time_of_place(sightline_time_place(t), received, z)), received);
+
+-- Where nothing is said: in a text whose first line has a time, or is an object in JSON, each line that is like that begins an
+-- event; in any other, each line that is neither blank nor indented. Of a line the first 80 bytes are looked at: a time further in
+-- is what it speaks of.
+CREATE OR REPLACE FUNCTION sightline_begins AS (l) ->
+    sightline_time_place(left(l, 80)) != '' OR (startsWith(l, '{') AND match(l, '\\}\\s*$'));
+
+CREATE OR REPLACE FUNCTION sightline_usual_flags AS (lines) -> if(
+    sightline_begins(arrayFirst(l -> match(l, '\\S'), lines)),
+    arrayMap(l -> sightline_begins(l), lines),
+    arrayMap(l -> match(l, '^\\S'), lines));
