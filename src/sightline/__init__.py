@@ -8,7 +8,18 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_TELEMETRY = ("current_traceparent", "flush", "init", "shutdown", "stage", "traced", "track_outcome", "track_prediction")
+_TELEMETRY = (
+    "LogHandler",
+    "current_traceparent",
+    "flush",
+    "init",
+    "shutdown",
+    "stage",
+    "structlog_processor",
+    "traced",
+    "track_outcome",
+    "track_prediction",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 import math
-import os
 import subprocess
 import sys
-import textwrap
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from hypothesis import given
@@ -23,65 +18,7 @@ from sightline.telemetry import recorder as recording
 from sightline.telemetry.export import any_value, attributes_of
 from sightline.telemetry.sketches import MAX_BUCKETS, MAX_CATEGORIES, Categories, ExponentialHistogram
 
-
-class Sink:
-    """An OTLP endpoint that keeps what it gets, as dictionaries, and answers as it is told."""
-
-    def __init__(self):
-        sink = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                status = sink.statuses.pop(0) if sink.statuses else 200
-                if status == 200:
-                    sink.requests.append((self.path, dict(self.headers), json.loads(gzip.decompress(body))))
-                self.send_response(status)
-                if status in (429, 503):
-                    self.send_header("Retry-After", "0")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.requests, self.statuses = [], []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self._server.shutdown()
-
-    def bodies(self, signal):
-        return [body for path, _, body in self.requests if path == f"/v1/{signal}"]
-
-    def metrics(self):
-        """Name -> list of (attributes, point)."""
-        found = {}
-        for body in self.bodies("metrics"):
-            for metric in body["resourceMetrics"][0]["scopeMetrics"][0]["metrics"]:
-                data = metric.get("sum") or metric["exponentialHistogram"]
-                for point in data["dataPoints"]:
-                    found.setdefault(metric["name"], []).append((plain(point["attributes"]), point))
-        return found
-
-    def spans(self):
-        return [s for body in self.bodies("traces") for s in body["resourceSpans"][0]["scopeSpans"][0]["spans"]]
-
-    def events(self):
-        return [r for body in self.bodies("logs") for r in body["resourceLogs"][0]["scopeLogs"][0]["logRecords"]]
-
-
-def plain(attributes):
-    return {a["key"]: next(iter(a["value"].values())) for a in attributes}
-
-
-@pytest.fixture
-def sink():
-    made = Sink()
-    yield made
-    sightline.shutdown()
-    made.close()
+from .sink import Sink, plain, program
 
 
 def test_predictions_become_counters_and_sketches(sink):
@@ -272,14 +209,6 @@ def test_the_sdks_span_is_the_parent_of_ours(sink):
     (ours,) = sink.spans()
     assert ours["parentSpanId"] == f"{theirs.get_span_context().span_id:016x}"
     assert ours["traceId"] == f"{theirs.get_span_context().trace_id:032x}"
-
-
-def program(source: str, sink: Sink, **environment: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(source)],
-        env=os.environ | {"OTEL_EXPORTER_OTLP_ENDPOINT": sink.url, "OTEL_SERVICE_NAME": "from-env"} | environment,
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
 
 
 def test_a_short_program_loses_nothing_at_its_end(sink):

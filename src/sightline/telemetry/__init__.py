@@ -1,4 +1,4 @@
-"""What a program tells about its models: predictions, outcomes, spans of its stages. Standard library only.
+"""What a program tells about itself: predictions, outcomes, spans of its stages, its log messages. Standard library only.
 
     import sightline
 
@@ -13,6 +13,7 @@
 
     sightline.track_prediction(model="risk", version="7", features=row, prediction=label, score=score, id=request_id, latency=seconds)
     sightline.track_outcome(model="risk", id=request_id, label=truth)
+    logging.getLogger().addHandler(sightline.LogHandler())
 
 A call puts a tuple into a bounded queue and returns: about a microsecond, never an exception, never a wait. A thread of its own
 aggregates what was queued and sends it as OTLP over HTTP every few seconds, at the end of the program, and in children after a
@@ -23,10 +24,12 @@ The names of OpenTelemetry's conventions are used where it has one; for models i
 `ml.prediction.score`, `ml.feature.value`, `ml.feature.missing`, `ml.feature.category`, `ml.telemetry.dropped`.
 """
 
+from sightline.telemetry.logs import LogHandler, structlog_processor
 from sightline.telemetry.recorder import Recorder, flush, init, shutdown, track_outcome, track_prediction
 from sightline.telemetry.spans import Span, Stage, current_traceparent, stage, traced
 
 __all__ = [
+    "LogHandler",
     "Recorder",
     "Span",
     "Stage",
@@ -35,6 +38,7 @@ __all__ = [
     "init",
     "shutdown",
     "stage",
+    "structlog_processor",
     "traced",
     "track_outcome",
     "track_prediction",

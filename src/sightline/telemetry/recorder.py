@@ -1,8 +1,9 @@
 """The queue between a program and its telemetry, and the thread that empties it.
 
 The program's side appends to a bounded deque, which is atomic, and does nothing else. The thread aggregates predictions into
-counters and sketches, keeps spans and events as they are, and sends all of it. After a fork the child has a queue and a thread
-of its own; what the parent had queued stays the parent's.
+counters and sketches, keeps spans, events and log messages as they are, and sends all of it. While nobody answers, these three
+wait for the next try, up to a limit. After a fork the child has a queue and a thread of its own; what the parent had queued
+stays the parent's.
 """
 
 from __future__ import annotations
@@ -12,31 +13,47 @@ import contextlib
 import math
 import os
 import random
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sightline.telemetry.export import Exporter, any_value, attributes_of
+from sightline.telemetry.export import Answer, Exporter, attributes_of
+from sightline.telemetry.outbox import (
+    BATCH,
+    SCOPE,
+    Outbox,
+    event,
+    events_request,
+    logs_request,
+    outcome,
+    spans_request,
+)
 from sightline.telemetry.sketches import Categories, ExponentialHistogram
 
 QUEUE_LIMIT = 50_000
 """Items that wait at most; the newest finds no room. Some hundred bytes each."""
 INTERVAL_S = 10.0
 """How often aggregates are sent: the resolution of everything that is computed from them."""
+LOG_INTERVAL_S = 1.0
+"""How often log messages are sent: somebody may be waiting to read them."""
+LONGEST_WAIT_S = 30.0
+"""Longest pause between two tries while nobody answers."""
+LOG_CHARACTERS = 32 * 1024 * 1024
+"""Text of log messages that wait at most."""
 WAKE_S = 0.5
 """How often the queue is emptied, so that it stays short."""
 EXIT_S = 2.0
 """How long the end of the program waits for what is left to be sent."""
 SERIES_LIMIT = 2_000
 """Series (a metric with its attributes) of an interval; more are counted as dropped: a bound against values as names."""
-BATCH = 500
-"""Spans or events of one request."""
 SAMPLE_ROWS = 20
 """Rows kept of an interval and model where `sample_rows` asks for some."""
 
-_PREDICTION, _OUTCOME, _SPAN, _EVENT = range(4)
+_PREDICTION, _OUTCOME, _SPAN, _EVENT, _LOG = range(5)
+_sending = threading.local()
 
 
 class Recorder:
@@ -46,13 +63,21 @@ class Recorder:
         self.exporter = exporter
         self._interval_s = interval_s
         self._sample_rows = sample_rows
+        self._stopping = False
+        self._begin()
+
+    def _begin(self) -> None:
         self._queue: deque[tuple[Any, ...]] = deque()
+        self._queued_characters = 0
         self._lost = 0
         self._lock = threading.Lock()
+        self._draining = threading.RLock()
         self._wake = threading.Event()
-        self._stopping = False
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
+        self._spans = Outbox("traces", spans_request)
+        self._events = Outbox("logs", events_request)
+        self._logs = Outbox("logs", logs_request)
         self._begin_interval()
 
     # -- the program's side: called at every prediction, so nothing here may be slow, raise or wait
@@ -66,12 +91,26 @@ class Recorder:
         if self._thread is None:
             self._start()
 
+    def put_log(self, size: int, item: tuple[Any, ...]) -> None:
+        """Queue what `logs.described` takes, of about so many characters."""
+        if self._queued_characters + size > LOG_CHARACTERS:
+            self._lost += 1
+            return
+        # Not exact between threads; every emptying of the queue counts anew.
+        self._queued_characters += size
+        self.put((_LOG, size, item))
+
+    def count_lost(self) -> None:
+        """Count an item that could not be put together."""
+        self._lost += 1
+
     def _start(self) -> None:
         with self._lock:
             if self._thread is not None or self._stopping:
                 return
             thread = threading.Thread(target=self._work, name="sightline telemetry", daemon=True)
             self._thread = thread
+        _end_with_worker()
         try:
             thread.start()
         except RuntimeError:
@@ -80,13 +119,7 @@ class Recorder:
 
     def forked(self) -> None:
         """In a child: begin anew. The parent's items stay the parent's, or they would be sent twice."""
-        self._queue = deque()
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._thread = None
-        self._lost = 0
-        self._pid = os.getpid()
-        self._begin_interval()
+        self._begin()
 
     # -- the thread's side
 
@@ -97,32 +130,39 @@ class Recorder:
         self._categories: dict[tuple[tuple[str, Any], ...], Categories] = {}
         self._rows: dict[tuple[tuple[str, Any], ...], list[dict[str, Any]]] = {}
         self._seen: dict[tuple[tuple[str, Any], ...], int] = {}
-        self._spans: list[dict[str, Any]] = []
-        self._events: list[dict[str, Any]] = []
 
     def _work(self) -> None:
         due = time.monotonic() + self._interval_s
+        records_due, pause_s = 0.0, LOG_INTERVAL_S
         while not self._stopping:
             self._wake.wait(WAKE_S)
             self._wake.clear()
             self._drain()
-            if time.monotonic() >= due or len(self._spans) >= BATCH or len(self._events) >= BATCH:
-                self._send(time.monotonic() + self._interval_s * 2)
-                due = time.monotonic() + self._interval_s
+            now = time.monotonic()
+            whole = now >= due
+            records = self._logs or len(self._spans) >= BATCH or len(self._events) >= BATCH
+            if whole or records and now >= records_due:
+                taken = self._send(now + 2 * min(self._interval_s, LONGEST_WAIT_S), whole)
+                pause_s = LOG_INTERVAL_S if taken else min(pause_s * 2, LONGEST_WAIT_S)
+                now = time.monotonic()
+                records_due = now + pause_s
+                due = now + self._interval_s if whole else due
 
     def _drain(self) -> None:
         """Aggregate what is queued."""
         queue = self._queue
-        for _ in range(len(queue)):
-            try:
-                item = queue.popleft()
-            except IndexError:
-                return
-            try:
-                self._take(item)
-            except Exception:
-                # A value that cannot be understood costs its own item and nothing else.
-                self._lost += 1
+        with self._draining:
+            for _ in range(len(queue)):
+                try:
+                    item = queue.popleft()
+                except IndexError:
+                    break
+                try:
+                    self._take(item)
+                except Exception:
+                    # A value that cannot be understood costs its own item and nothing else.
+                    self._lost += 1
+            self._queued_characters = self._logs.sum(lambda log: log[0])
 
     def _take(self, item: tuple[Any, ...]) -> None:
         kind = item[0]
@@ -131,9 +171,13 @@ class Recorder:
         elif kind == _SPAN:
             from sightline.telemetry.spans import described
 
-            self._spans.append(described(*item[1]))
+            self._spans.add(described(*item[1]))
+        elif kind == _LOG:
+            from sightline.telemetry import logs
+
+            self._logs.add((item[1], *logs.described(*item[2])))
         else:
-            self._events.append(item[1] if kind == _EVENT else _outcome(*item[1:]))
+            self._events.add(item[1] if kind == _EVENT else outcome(*item[1:]))
 
     def _prediction(
         self,
@@ -171,7 +215,7 @@ class Recorder:
             self._feature((*key, ("ml.feature.name", name)), value)
         if id is not None:
             body = {"prediction": prediction, "score": score, "id": str(id), "latency_s": latency}
-            self._events.append(_event("ml.prediction", now_ns, dict(key), body))
+            self._events.add(event("ml.prediction", now_ns, dict(key), body))
         if self._sample_rows and named:
             self._sample(key, dict(named), prediction, score)
 
@@ -233,36 +277,43 @@ class Recorder:
             with contextlib.suppress(Exception):
                 self.flush(timeout_s)
 
-    def _send(self, deadline: float) -> bool:
-        with self._lock:
-            return self._send_locked(deadline)
+    def _send(self, deadline: float, whole: bool = True) -> bool:
+        """Send the records, and with `whole` what is aggregated too. Gives whether all of it was taken."""
+        # Another thread may be sending, to somebody who does not answer.
+        if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            return False
+        _sending.active = True
+        try:
+            taken = self._send_aggregates(deadline) if whole else True
+            return self._send_records(deadline) and taken
+        finally:
+            _sending.active = False
+            self._lock.release()
 
-    def _send_locked(self, deadline: float) -> bool:
-        lost, self._lost = self._lost, 0
-        if lost:
-            self._counters["ml.telemetry.dropped", ()] = lost
-        for key, rows in self._rows.items():
-            now_ns = time.time_ns()
-            self._events += [_event("ml.sample", now_ns, dict(key), row) for row in rows]
-        metrics, spans, events = self._metrics(), self._spans, self._events
-        self._begin_interval()
-        resource, scope = self.exporter.resource, {"name": "sightline.telemetry"}
-        taken = True
-        if metrics:
-            body = {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"scope": scope, "metrics": metrics}]}]}
-            if not self.exporter.send("metrics", body, deadline):
-                taken, self._lost = False, self._lost + sum(len(_points(m)) for m in metrics)
-        for signal, records, outer, inner, name in (
-            ("traces", spans, "resourceSpans", "scopeSpans", "spans"),
-            ("logs", events, "resourceLogs", "scopeLogs", "logRecords"),
-        ):
-            for start in range(0, len(records), BATCH):
-                part = records[start : start + BATCH]
-                if not self.exporter.send(
-                    signal, {outer: [{"resource": resource, inner: [{"scope": scope, name: part}]}]}, deadline
-                ):
-                    taken, self._lost = False, self._lost + len(part)
-        return taken
+    def _send_aggregates(self, deadline: float) -> bool:
+        with self._draining:
+            lost, self._lost = self._lost, 0
+            if lost:
+                self._counters["ml.telemetry.dropped", ()] = lost
+            for key, rows in self._rows.items():
+                now_ns = time.time_ns()
+                for row in rows:
+                    self._events.add(event("ml.sample", now_ns, dict(key), row))
+            metrics = self._metrics()
+            self._begin_interval()
+        if not metrics:
+            return True
+        scope_metrics = [{"scope": SCOPE, "metrics": metrics}]
+        body = {"resourceMetrics": [{"resource": self.exporter.resource, "scopeMetrics": scope_metrics}]}
+        if self.exporter.send("metrics", body, deadline) is Answer.TAKEN:
+            return True
+        self._lost += sum(len(_points(m)) for m in metrics)
+        return False
+
+    def _send_records(self, deadline: float) -> bool:
+        answers = [outbox.send(self.exporter, deadline) for outbox in (self._spans, self._events, self._logs)]
+        self._lost += sum(lost for _, lost in answers)
+        return all(taken for taken, _ in answers)
 
     def _metrics(self) -> list[dict[str, Any]]:
         times = {"startTimeUnixNano": str(self._began_ns), "timeUnixNano": str(time.time_ns())}
@@ -325,23 +376,6 @@ def _named(features: Any) -> list[tuple[str, Any]]:
     if isinstance(features, Sequence) and not isinstance(features, str):
         return [(f"f{position}", value) for position, value in enumerate(features)]
     return []
-
-
-def _event(name: str, now_ns: int, attributes: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "timeUnixNano": str(now_ns),
-        "observedTimeUnixNano": str(now_ns),
-        "severityNumber": 9,
-        "severityText": "INFO",
-        "eventName": name,
-        "body": any_value({k: v for k, v in body.items() if v is not None}),
-        "attributes": attributes_of(attributes),
-    }
-
-
-def _outcome(now_ns: int, model: Any, id: Any, label: Any) -> dict[str, Any]:
-    attributes = {} if model is None else {"ml.model.name": str(model)}
-    return _event("ml.outcome", now_ns, attributes, {"id": str(id), "label": label})
 
 
 # ---- the functions of the module
@@ -417,17 +451,41 @@ def put_span(span: tuple[Any, ...]) -> None:
     (_recorder or recorder()).put((_SPAN, span))
 
 
+def put_log(size: int, item: tuple[Any, ...]) -> None:
+    """Queue a log message, as `logs.described` takes it."""
+    (_recorder or recorder()).put_log(size, item)
+
+
+def count_lost() -> None:
+    """Count something that could not be queued."""
+    (_recorder or recorder()).count_lost()
+
+
+def is_sending() -> bool:
+    """Whether this thread is sending telemetry at this moment."""
+    return getattr(_sending, "active", False)
+
+
 def flush(timeout_s: float = EXIT_S) -> bool:
     """Send what is queued now. Gives whether all of it was taken."""
     return _recorder is None or _recorder.flush(timeout_s)
 
 
 def shutdown(timeout_s: float = EXIT_S) -> None:
-    """Send what is left and stop; called at the program's end by itself."""
+    """Send what is left and stop."""
     global _recorder
     found, _recorder = _recorder, None
     if found is not None:
         found.close(timeout_s)
+
+
+def _end_with_worker() -> None:
+    """A worker of `multiprocessing` ends without the functions of `atexit`; it has a list of its own."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        from multiprocessing.util import Finalize
+
+        Finalize(None, _at_exit, exitpriority=0)
 
 
 def _after_fork() -> None:
@@ -437,6 +495,12 @@ def _after_fork() -> None:
         _recorder.forked()
 
 
-atexit.register(shutdown)
+def _at_exit() -> None:
+    # The recorder stays: what the end of the program logs is sent when `logging` flushes its handlers, after this.
+    if _recorder is not None:
+        _recorder.close()
+
+
+atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

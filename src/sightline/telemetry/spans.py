@@ -33,8 +33,8 @@ def _id(size_bytes: int) -> str:
     return os.urandom(size_bytes).hex()
 
 
-def _parent() -> tuple[str, str] | None:
-    """Trace and span id that a new span belongs under: ours, the SDK's, or the one the environment names."""
+def current_span() -> tuple[str, str] | None:
+    """Trace and span id that a new span, or what is logged, belongs under: ours, the SDK's, or the one the environment names."""
     found = _current.get()
     if found is not None:
         return found
@@ -49,7 +49,7 @@ def _parent() -> tuple[str, str] | None:
 
 def current_traceparent() -> str:
     """The `traceparent` header for what is called from here; empty outside of any span."""
-    found = _parent()
+    found = current_span()
     return f"00-{found[0]}-{found[1]}-01" if found else ""
 
 
@@ -64,7 +64,7 @@ class Span:
         self._token: Token[tuple[str, str] | None] | None = None
 
     def __enter__(self) -> Any:
-        parent = _parent()
+        parent = current_span()
         self.trace_id, self._parent_id = parent or (_id(16), "")
         self.span_id = _id(8)
         self._token = _current.set((self.trace_id, self.span_id))
@@ -83,7 +83,7 @@ class Span:
                 _current.set(None)
         failed = error is not None and not isinstance(error, GeneratorExit | StopIteration | StopAsyncIteration)
         # Everything that takes longer is left to the thread that sends.
-        put_span((self, self._parent_id, self._began_ns, ended_ns, _exception(error) if failed else None))
+        put_span((self, self._parent_id, self._began_ns, ended_ns, described_exception(error) if failed else None))
 
     def set(self, **attributes: Any) -> None:
         """Add attributes; a name's double underscore stands for a dot."""
@@ -154,7 +154,7 @@ def traced(function: Function | None = None, *, name: str = "", **attributes: An
     return call
 
 
-def _exception(error: BaseException | None) -> tuple[str, str, str]:
+def described_exception(error: BaseException | None) -> tuple[str, str, str]:
     """Type, message and stack of an exception, which must not outlive its frames in a queue."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
