@@ -1,6 +1,6 @@
 """Builds every part in start-up order; the only file that knows them all.
 
-`serve` is the supervisor: it prepares the data directory, makes the first administrator and keeps two processes
+`serve` prepares the data directory, makes the first administrator and becomes the supervisor, which keeps two processes
 running. The engine process has the store, the loader, searches, the HTTP API and the schedule; the front process has
 every listener and the journal. `open_offline` builds the engine's parts in this process, for the command line.
 """
@@ -11,20 +11,19 @@ import contextlib
 import json
 import logging
 import shutil
-import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlencode
 
 from sightline.clock import system_clock
 from sightline.config import ListenSettings, Settings, load_settings
 from sightline.datadir import DataDirectory
 from sightline.errors import EnvironmentTrouble, SightlineError, UserError
-from sightline.supervisor import REFUSED, Child, Supervisor, end_with_supervisor
+from sightline.supervisor import REFUSED, Child, become_supervisor, end_with_supervisor
 
 if TYPE_CHECKING:
     from sightline.catalog import Catalog
@@ -37,8 +36,8 @@ LISTENERS = tuple(field.name for field in fields(ListenSettings))
 Tell = Callable[[str], None]
 
 
-def serve(data: Path, overrides: dict[str, dict[str, Any]], tell: Tell) -> int:
-    """Runs the server until Ctrl-C or SIGTERM; returns an exit status. `tell` gets the lines a person should see.
+def serve(data: Path, overrides: dict[str, dict[str, Any]], tell: Tell) -> NoReturn:
+    """Runs the server until Ctrl-C or SIGTERM ends the process. `tell` gets the lines a person should see.
 
     Raises UserError for a directory or a setting that cannot be used, EnvironmentTrouble for a port that is taken.
     """
@@ -56,13 +55,7 @@ def serve(data: Path, overrides: dict[str, dict[str, Any]], tell: Tell) -> int:
         Child("engine", [*command, "engine", *arguments, str(lock)], inherited=(lock,)),
         Child("front", [*command, "front", *arguments]),
     ]
-    supervisor = Supervisor(children, directory.run, tell)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, supervisor.stop)
-    status = supervisor.watch()
-    tell("stopped" if status == 0 else "stopped, because a process could not start")
-    directory.unlock()
-    return status
+    become_supervisor(children, directory.run)
 
 
 def check_listeners(listen: ListenSettings) -> None:

@@ -2,10 +2,14 @@
 
 It knows nothing of what the children do. A child is another run of this interpreter, told of the supervisor's end by
 the end of its standard input: so no child outlives a supervisor that was killed.
+
+What starts a supervisor has imported much that is needed once; `become_supervisor` replaces the program in this process by
+a fresh interpreter with this module alone: 10 MB instead of 90.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MAX_S = 30.0
@@ -123,6 +128,19 @@ class Supervisor:
             (self._run / f"{child.name}.pid").unlink(missing_ok=True)
 
 
+def become_supervisor(children: Sequence[Child], run: Path) -> NoReturn:
+    """This process goes on as the supervisor of these children; it ends at SIGINT or SIGTERM, or when one of them refuses.
+
+    The process id stays, and so do descriptors that a child inherits. Nothing else of the calling program does.
+    """
+    told = [{"name": one.name, "command": list(one.command), "inherited": list(one.inherited)} for one in children]
+    for descriptor in (number for one in children for number in one.inherited):
+        os.set_inheritable(descriptor, True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "sightline.supervisor", json.dumps({"run": str(run), "children": told})])
+
+
 def end_with_supervisor() -> None:
     """For a child: ends this process in an orderly way (SIGTERM) when the supervisor is gone."""
 
@@ -139,3 +157,21 @@ def end_with_supervisor() -> None:
 def _close(process: subprocess.Popen) -> None:
     if process.stdin:
         process.stdin.close()
+
+
+def _main(specification: str) -> int:
+    known = json.loads(specification)
+    children = [Child(one["name"], one["command"], tuple(one["inherited"])) for one in known["children"]]
+    for child in children:
+        for descriptor in child.inherited:
+            os.set_inheritable(descriptor, False)
+    supervisor = Supervisor(children, Path(known["run"]), lambda line: print(line, file=sys.stderr, flush=True))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, supervisor.stop)
+    status = supervisor.watch()
+    print("stopped" if status == 0 else "stopped, because a process could not start", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1]))

@@ -78,7 +78,7 @@ def serve(
 
     listen = {"http": http, "otlp_http": otlp_http, "otlp_grpc": otlp_grpc, "hec": hec}
     listen |= {"syslog_udp": syslog_udp, "syslog_tcp": syslog_tcp, "syslog_tls": syslog_tls}
-    raise typer.Exit(run(directory_of(data), {"listen": listen}, lambda line: told.print(escape(line))))
+    run(directory_of(data), {"listen": listen}, lambda line: told.print(escape(line)))
 
 
 @app.command()
