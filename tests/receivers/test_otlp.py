@@ -352,9 +352,9 @@ def test_log_bodies_become_text_and_fields(front, load, store):
         (gzip.compress(b"x" * 100, mtime=0)[:-12], {**PROTOBUF, "Content-Encoding": "gzip"}, 400, b"ends too early"),
         (b"x", {**PROTOBUF, "Content-Encoding": "br"}, 415, b'unsupported content encoding "br"'),
         (b"x", {"Content-Type": "text/plain"}, 415, b"unsupported content type"),
-        (b"", {**PROTOBUF, "Authorization": "Bearer nonsense"}, 401, b"not a valid OTLP token"),
+        (b"", {**PROTOBUF, "Authorization": "Bearer nonsense"}, 401, b"not a valid token of kind otlp"),
         (b"", {**PROTOBUF, "Authorization": "Bearer otlp-off"}, 403, b"is disabled"),
-        (fixture("py_default_03_traces.pb"), {**PROTOBUF, "X-SF-Token": "otlp-app"}, 403, b"may not write traces"),
+        (fixture("py_default_03_traces.pb"), {**PROTOBUF, "X-SF-Token": "otlp-app"}, 403, b"may not write trace data"),
     ],
 )
 def test_bad_requests_are_refused_in_the_content_type_they_came_in(front, body, headers, status, text):

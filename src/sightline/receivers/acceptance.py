@@ -89,20 +89,28 @@ class Acceptance:
             raise self.refused(Refused(403, f'the token "{found.name}" is disabled'), source, token=found.name)
         return found
 
-    def index(self, grant: TokenGrant | None, datatype: str, source: str, named: str = "") -> str:
+    def index(
+        self, grant: TokenGrant | None, datatype: str, source: str, named: str = "", *, usual: str = "", records: int = 1
+    ) -> str:
         """Where records of this type go: the index they name, the token's, or the usual one. Raises Refused."""
-        usual = USUAL_INDEX[datatype]
+        usual = usual or USUAL_INDEX[datatype]
         token = grant.name if grant else ""
         if named:
             known = self._tokens.index_datatype(named)
             if grant is not None and not grant.allows(named):
                 raise self.refused(
-                    Refused(403, f'the token "{token}" may not write to index "{named}"'), source, token=token
+                    Refused(403, f'the token "{token}" may not write to index "{named}"'),
+                    source,
+                    token=token,
+                    records=records,
                 )
             if known != datatype and not (known is None and named == usual):
                 holds = f"holds {known} data" if known else "is not defined"
                 raise self.refused(
-                    Refused(400, f'index "{named}" {holds}, wanted one for {datatype} data'), source, token=token
+                    Refused(400, f'index "{named}" {holds}, wanted one for {datatype} data'),
+                    source,
+                    token=token,
+                    records=records,
                 )
             return named
         if grant is None:
@@ -115,7 +123,7 @@ class Acceptance:
                 f'the token "{token}" may not write {datatype} data: none of its indexes holds it,'
                 f" they are: {', '.join(grant.indexes)}"
             )
-            raise self.refused(Refused(403, message), source, token=token)
+            raise self.refused(Refused(403, message), source, token=token, records=records)
         return usual
 
     async def store(

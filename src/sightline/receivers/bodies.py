@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import zlib
 
 from starlette.requests import ClientDisconnect, Request
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 _THREAD_BYTES = 256 * 1024
 """Above this size inflating and checking a body happens in a thread, so that other connections do not wait for it."""
+
+
+ENCODINGS = ("gzip", "x-gzip", "deflate", "zlib", "zstd")
+"""Values of Content-Encoding that are understood beside `identity`; collectors call deflate zlib."""
 
 
 class BodyTooLarge(Exception):
@@ -26,13 +36,13 @@ class UnsupportedEncoding(Exception):
     """The Content-Encoding is none of ours."""
 
     def __init__(self, encoding: str) -> None:
-        super().__init__(f'unsupported content encoding "{encoding}", wanted gzip, deflate or identity')
+        super().__init__(f'unsupported content encoding "{encoding}", wanted gzip, zstd, deflate or identity')
 
 
 async def read_body(request: Request, limit: int) -> bytes:
     """The whole body, decompressed. Raises BodyTooLarge, BodyMalformed, UnsupportedEncoding, ClientDisconnect."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower() or "identity"
-    if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
+    if encoding != "identity" and encoding not in ENCODINGS:
         raise UnsupportedEncoding(encoding)
     body = await read_sent(request, limit)
     if encoding == "identity":
@@ -58,7 +68,9 @@ async def read_sent(request: Request, limit: int) -> bytes:
 
 def inflate(body: bytes, encoding: str, limit: int) -> bytes:
     """Decompress, stopping as soon as the limit is passed: a small body that inflates without end costs no memory."""
-    window_bits = 15 if encoding == "deflate" else 31
+    if encoding == "zstd":
+        return _inflate_zstd(body, limit)
+    window_bits = 15 if encoding in ("deflate", "zlib") else 31
     pieces, size, rest = [], 0, body
     while rest:
         inflater = zlib.decompressobj(window_bits)
@@ -77,6 +89,32 @@ def inflate(body: bytes, encoding: str, limit: int) -> bytes:
         if not inflater.eof:
             raise BodyMalformed(f"the body is not valid {encoding}: it ends too early")
         # Several gzip members one after another are one body.
+        rest = inflater.unused_data
+    return b"".join(pieces)
+
+
+def _inflate_zstd(body: bytes, limit: int) -> bytes:
+    # A frame says how much of itself must be kept in memory to read it. A frame of one piece says its whole size, so
+    # the bound is that of the body: more than it would be refused in any case.
+    options = {zstd.DecompressionParameter.window_log_max: max(10, (limit - 1).bit_length())}
+    pieces, size, rest = [], 0, body
+    while rest:
+        inflater = zstd.ZstdDecompressor(options=options)
+        while not inflater.eof:
+            try:
+                piece = inflater.decompress(rest, min(limit + 1 - size, 1 << 20))
+            except zstd.ZstdError as error:
+                if "too much memory" in str(error):
+                    raise BodyTooLarge(limit) from error
+                raise BodyMalformed(f"the body is not valid zstd: {error}") from error
+            rest = b""
+            size += len(piece)
+            if size > limit:
+                raise BodyTooLarge(limit)
+            pieces.append(piece)
+            if inflater.needs_input and not inflater.eof:
+                raise BodyMalformed("the body is not valid zstd: it ends too early")
+        # Several frames one after another are one body.
         rest = inflater.unused_data
     return b"".join(pieces)
 

@@ -94,8 +94,8 @@ async def serve_front(
         journal = JournalWriter(settings.data / "journal", settings.ingest, clock)
         closing.callback(journal.close)
         refusals = Refusals(journal, clock)
-        receiver = otlp.OtlpReceiver(journal, token_source, settings.ingest, refusals)
         acceptance = Acceptance(journal, token_source, settings.ingest, refusals)
+        receiver = otlp.OtlpReceiver(acceptance)
         collector = hec.HecReceiver(journal, token_source, settings.ingest, refusals, clock)
         engine = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(
@@ -175,7 +175,7 @@ def main_app(
     methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     return Starlette(
         routes=[
-            *otlp.routes(receiver, settings.ingest, needs_token=needs_token),
+            *otlp.routes(receiver, needs_token=needs_token),
             *hec.routes(collector),
             *prometheus.routes(acceptance, settings.ingest, needs_token=needs_token),
             *loki.routes(acceptance, settings.ingest, needs_token=needs_token),
@@ -197,7 +197,7 @@ def otlp_app(receiver: otlp.OtlpReceiver, settings: Settings) -> Starlette:
     methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     return Starlette(
         routes=[
-            *otlp.routes(receiver, settings.ingest, needs_token=needs_token),
+            *otlp.routes(receiver, needs_token=needs_token),
             Route("/{path:path}", otlp.unknown_path, methods=methods),
         ]
     )

@@ -1,24 +1,25 @@
 """OTLP: logs, metrics and traces over gRPC and HTTP, protobuf and JSON, acknowledged when they are on disk.
 
 Enters: requests of opentelemetry-proto 1.11. Leaves: the request's protobuf bytes in the journal, unchanged (JSON is
-turned into protobuf first, so that there is one way to decode). Errors are `google.rpc.Status` bodies in the content
-type of the request, or gRPC codes; "retry later" is 503 with Retry-After, or UNAVAILABLE.
+turned into protobuf first, so that there is one way to decode). Records that cannot be stored are cut out, and told in
+`partial_success`. Errors are `google.rpc.Status`, in the content type of the request or as the details of a gRPC
+status; "retry later" is 503 with Retry-After, or UNAVAILABLE with RetryInfo.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import orjson
 from google.protobuf import json_format
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -33,19 +34,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sightline.config import IngestSettings
-from sightline.journal import JournalFull, JournalWriter
-from sightline.receivers.access import TokenGrant, TokenSource
-from sightline.receivers.bodies import BodyMalformed, BodyTooLarge, UnsupportedEncoding, read_body
-from sightline.receivers.refusals import Refusals
-
-log = logging.getLogger(__name__)
+from sightline.receivers.acceptance import Acceptance, Refused
+from sightline.receivers.access import TokenGrant
+from sightline.receivers.otlp_requests import Checked, Unreadable, check_json, check_protobuf
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 _THREAD_BYTES = 512 * 1024
-"""Above this size a body is checked in a thread: 59 MB of spans take 0.2 s, which other connections need not wait."""
-
-INVALID_ARGUMENT, PERMISSION_DENIED, RESOURCE_EXHAUSTED, UNAVAILABLE, UNAUTHENTICATED = 3, 7, 8, 14, 16
-NOT_FOUND = 5
+"""Above this size a body is checked in a thread: 66 MB of spans take 0.3 s, which other connections need not wait."""
+_MESSAGE_CHARACTERS = 2_000
+"""Longest `error_message` of a partial success: clients log it, and gRPC's limit for a whole response is 4 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +53,19 @@ class Signal:
     request: type[Message]
     response: type[Message]
     service: str
-    count: Callable[[Any], int]
+    rejected: str
+    """The counter in the response's `partial_success`."""
     datatype: str
+
+    @property
+    def source(self) -> str:
+        """What the ledger calls it."""
+        return f"otlp:{self.kind}"
+
+    @property
+    def noun(self) -> str:
+        """What its records are called."""
+        return self.rejected.removeprefix("rejected_").replace("_", " ")
 
 
 SIGNALS = {
@@ -66,7 +74,7 @@ SIGNALS = {
         ExportTraceServiceRequest,
         ExportTraceServiceResponse,
         "opentelemetry.proto.collector.trace.v1.TraceService",
-        lambda m: sum(len(s.spans) for r in m.resource_spans for s in r.scope_spans),
+        "rejected_spans",
         "trace",
     ),
     "logs": Signal(
@@ -74,7 +82,7 @@ SIGNALS = {
         ExportLogsServiceRequest,
         ExportLogsServiceResponse,
         "opentelemetry.proto.collector.logs.v1.LogsService",
-        lambda m: sum(len(s.log_records) for r in m.resource_logs for s in r.scope_logs),
+        "rejected_log_records",
         "event",
     ),
     "metrics": Signal(
@@ -82,106 +90,93 @@ SIGNALS = {
         ExportMetricsServiceRequest,
         ExportMetricsServiceResponse,
         "opentelemetry.proto.collector.metrics.v1.MetricsService",
-        lambda m: sum(_points(x) for r in m.resource_metrics for s in r.scope_metrics for x in s.metrics),
+        "rejected_data_points",
         "metric",
     ),
 }
 
 
-def _points(metric: Any) -> int:
-    kind = metric.WhichOneof("data")
-    return len(getattr(metric, kind).data_points) if kind else 0
-
-
-class Refused(Exception):
-    """A request that is not accepted. `code` is a gRPC code, `status` the HTTP one."""
-
-    def __init__(self, code: int, status: int, message: str, retry_after_s: int = 0) -> None:
-        super().__init__(message)
-        self.code = code
-        self.status = status
-        self.message = message
-        self.retry_after_s = retry_after_s
-
-
 class OtlpReceiver:
     """Checks and journals OTLP requests, whatever they came over."""
 
-    def __init__(self, journal: JournalWriter, tokens: TokenSource, settings: IngestSettings, refusals: Refusals) -> None:
-        self._journal = journal
-        self._tokens = tokens
-        self._settings = settings
-        self._refusals = refusals
+    def __init__(self, acceptance: Acceptance) -> None:
+        self.acceptance = acceptance
 
-    async def accept(self, signal: Signal, body: bytes, secret: str, *, needs_token: bool, from_json: bool = False) -> None:
-        """Check a request and return when it is durable. Raises Refused."""
-        token = index = ""
+    async def accept(
+        self,
+        signal: Signal,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        needs_token: bool,
+        from_json: bool = False,
+        named_index: str = "",
+    ) -> Message:
+        """Check a request and return the response to it when it is durable. Raises Refused."""
+        grant = self.acceptance.grant(headers, signal.source, needs_token=needs_token, kinds=("otlp",))
+        named_index = named_index or headers.get("x-sightline-index", "")
+        index = self.acceptance.index(grant, signal.datatype, signal.source, named_index)
+        check = check_json if from_json else check_protobuf
         try:
-            grant = self._authorise(secret, needs_token)
-            if grant:
-                token, index = grant.name, self._index(signal, grant)
-            check = _check_json if from_json else _check_protobuf
             if len(body) > _THREAD_BYTES:
-                payload, records = await asyncio.to_thread(check, signal, body)
+                checked = await asyncio.to_thread(check, signal.request, body)
             else:
-                payload, records = check(signal, body)
-        except Refused as refusal:
-            self._refusals.add(f"otlp:{signal.kind}", refusal.message, token=token, index=index)
-            raise
-        if records == 0:
-            return
-        try:
-            await self._journal.append(signal.kind, payload, token=token, index=index, records=records)
-        except JournalFull as full:
-            self._refusals.add(f"otlp:{signal.kind}", str(full), token=token, index=index, records=records)
-            raise Refused(UNAVAILABLE, 503, str(full), full.retry_after_s) from full
-        except OSError as error:
-            log.error("the journal cannot be written: %s", error)
-            self._refusals.add(f"otlp:{signal.kind}", str(error), token=token, index=index, records=records)
-            raise Refused(UNAVAILABLE, 503, f"the journal cannot be written: {error.strerror}", 10) from error
+                checked = check(signal.request, body)
+        except Unreadable as error:
+            token = grant.name if grant else ""
+            raise self.acceptance.refused(Refused(400, str(error)), signal.source, token=token, index=index) from error
+        reasons = Counter({f"{signal.noun} {reason}": number for reason, number in checked.refused.items()})
+        for reason, number in reasons.items():
+            self._count(signal, grant, index, reason, number)
+        await self._store(signal, checked, grant, index, reasons)
+        return _response(signal, reasons, checked.warnings)
 
-    def note_refusal(self, signal: Signal, message: str) -> None:
-        """Count a request that was refused before it came to `accept`."""
-        self._refusals.add(f"otlp:{signal.kind}", message)
-
-    def _authorise(self, secret: str, needs_token: bool) -> TokenGrant | None:
-        if not secret:
-            if needs_token:
-                raise Refused(UNAUTHENTICATED, 401, "a token is required: send it as `Authorization: Bearer <token>`")
-            return None
-        grant = self._tokens.find(secret)
-        if grant is None or grant.kind != "otlp":
-            raise Refused(UNAUTHENTICATED, 401, "the token is not a valid OTLP token")
-        if grant.disabled:
-            raise Refused(PERMISSION_DENIED, 403, f'the token "{grant.name}" is disabled')
-        return grant
-
-    def _index(self, signal: Signal, grant: TokenGrant) -> str:
-        """The index a token's records go to: its own where that holds this kind of data, else the usual one."""
-        usual = {"event": "main", "metric": "metrics", "trace": "traces"}[signal.datatype]
-        candidates = [grant.default_index, *grant.indexes] if grant.default_index else list(grant.indexes)
-        for index in candidates:
-            if index == usual or self._tokens.index_datatype(index) == signal.datatype:
-                return index
-        if not grant.allows(usual):
-            raise Refused(
-                PERMISSION_DENIED,
-                403,
-                f'the token "{grant.name}" may not write {signal.kind}: none of its indexes holds'
-                f" {signal.datatype} data, they are: {', '.join(grant.indexes)}",
+    async def _store(
+        self, signal: Signal, checked: Checked, grant: TokenGrant | None, index: str, reasons: Counter[str]
+    ) -> None:
+        """Store each group in its index; what may not go to the index that it names is added to the reasons."""
+        allowed = []
+        for named, group in checked.groups.items():
+            try:
+                target = named and self.acceptance.index(grant, signal.datatype, signal.source, named, records=group.records)
+                allowed.append((target or index, group))
+            except Refused as refusal:
+                reasons[f"{signal.noun}: {refusal.message}"] += group.records
+        # All groups share one fsync. When one finds no room the client sends all of them again.
+        await asyncio.gather(
+            *(
+                self.acceptance.store(
+                    signal.kind, group.body, signal.source, grant=grant, index=target, records=group.records
+                )
+                for target, group in allowed
             )
-        return ""
+        )
+
+    def _count(self, signal: Signal, grant: TokenGrant | None, index: str, reason: str, records: int) -> None:
+        token = grant.name if grant else ""
+        self.acceptance.refused(Refused(400, reason), signal.source, token=token, index=index, records=records)
+
+
+def _response(signal: Signal, reasons: Counter[str], warnings: tuple[str, ...]) -> Message:
+    response = signal.response()
+    told = [f"{reason}: {number}" for reason, number in reasons.most_common()]
+    text = f"refused: {'; '.join(told)}" if told else ""
+    text = "; ".join(part for part in (text, *warnings) if part)
+    if text:
+        setattr(response.partial_success, signal.rejected, reasons.total())
+        response.partial_success.error_message = text[:_MESSAGE_CHARACTERS]
+    return response
 
 
 # HTTP
 
 
-def routes(receiver: OtlpReceiver, settings: IngestSettings, *, needs_token: bool) -> list[Route]:
+def routes(receiver: OtlpReceiver, *, needs_token: bool) -> list[Route]:
     """The routes of one HTTP listener."""
 
     def endpoint(signal: Signal) -> Callable[[Request], Any]:
         async def export(request: Request) -> Response:
-            return await _export(receiver, settings, signal, request, needs_token)
+            return await _export(receiver, signal, request, needs_token)
 
         return export
 
@@ -192,55 +187,33 @@ async def unknown_path(request: Request) -> Response:
     """What a listener for OTLP alone answers elsewhere: mostly an endpoint given without its path."""
     paths = ", ".join(f"/v1/{name}" for name in SIGNALS)
     if request.url.path.rstrip("/") in {f"/v1/{name}" for name in SIGNALS}:
-        refusal = Refused(INVALID_ARGUMENT, 405, f"this path wants POST, got {request.method}")
+        refusal = Refused(405, f"this path wants POST, got {request.method}")
     else:
-        refusal = Refused(NOT_FOUND, 404, f'nothing is at "{request.url.path}", wanted one of: {paths}')
+        refusal = Refused(404, f'nothing is at "{request.url.path}", wanted one of: {paths}')
     return _status_response(refusal, _content_type(request))
 
 
-async def _export(
-    receiver: OtlpReceiver, settings: IngestSettings, signal: Signal, request: Request, needs_token: bool
-) -> Response:
+async def _export(receiver: OtlpReceiver, signal: Signal, request: Request, needs_token: bool) -> Response:
     content_type = _content_type(request)
     try:
         if content_type not in (PROTOBUF, JSON):
-            refusal = Refused(
-                INVALID_ARGUMENT, 415, f'unsupported content type "{content_type}", wanted {PROTOBUF} or {JSON}'
-            )
-            receiver.note_refusal(signal, refusal.message)
-            raise refusal
-        body = await _body(receiver, signal, request, settings.max_body_bytes)
-        await receiver.accept(
-            signal, body, secret_of(request.headers), needs_token=needs_token, from_json=content_type == JSON
+            refusal = Refused(415, f'unsupported content type "{content_type}", wanted {PROTOBUF} or {JSON}')
+            raise receiver.acceptance.refused(refusal, signal.source)
+        response = await receiver.accept(
+            signal,
+            await receiver.acceptance.body(request, signal.source),
+            request.headers,
+            needs_token=needs_token,
+            from_json=content_type == JSON,
+            named_index=request.query_params.get("index", ""),
         )
     except Refused as refusal:
         return _status_response(refusal, content_type)
     except ClientDisconnect:
         return Response(status_code=400)
-    empty = b"{}" if content_type == JSON else b""
-    return Response(empty, media_type=content_type)
-
-
-async def _body(receiver: OtlpReceiver, signal: Signal, request: Request, limit: int) -> bytes:
-    try:
-        return await read_body(request, limit)
-    except BodyTooLarge as error:
-        refusal = Refused(RESOURCE_EXHAUSTED, 413, str(error))
-    except BodyMalformed as error:
-        refusal = Refused(INVALID_ARGUMENT, 400, str(error))
-    except UnsupportedEncoding as error:
-        refusal = Refused(INVALID_ARGUMENT, 415, str(error))
-    receiver.note_refusal(signal, refusal.message)
-    raise refusal
-
-
-def secret_of(headers: Any) -> str:
-    """The token in a request's headers or metadata; empty when there is none."""
-    value = headers.get("authorization") or ""
-    scheme, _, secret = value.partition(" ")
-    if scheme.lower() in ("bearer", "splunk", "api-token"):
-        return secret.strip()
-    return (headers.get("x-sf-token") or "").strip() or value.strip()
+    if content_type == PROTOBUF:
+        return Response(response.SerializeToString(), media_type=PROTOBUF)
+    return Response(orjson.dumps(json_format.MessageToDict(response)), media_type=JSON)
 
 
 def _content_type(request: Request) -> str:
@@ -248,83 +221,40 @@ def _content_type(request: Request) -> str:
 
 
 def _status_response(refusal: Refused, content_type: str) -> Response:
-    headers = {"Retry-After": str(refusal.retry_after_s)} if refusal.retry_after_s else {}
-    if refusal.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+    status = _status(refusal)
     if content_type == PROTOBUF:
-        message = refusal.message.encode()
-        body = bytes((0x08, refusal.code, 0x12)) + _varint(len(message)) + message
-        return Response(body, refusal.status, headers, media_type=PROTOBUF)
-    body = orjson.dumps({"code": refusal.code, "message": refusal.message})
-    return Response(body, refusal.status, headers, media_type=JSON)
+        return Response(status.SerializeToString(), refusal.status, refusal.headers, media_type=PROTOBUF)
+    body = json_format.MessageToDict(status)
+    return Response(orjson.dumps(body), refusal.status, refusal.headers, media_type=JSON)
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append((value & 0x7F) | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+_CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    503: grpc.StatusCode.UNAVAILABLE,
+}
+"""gRPC's code for each HTTP status; another one of the client's is INVALID_ARGUMENT."""
 
 
-def _check_protobuf(signal: Signal, body: bytes) -> tuple[bytes, int]:
-    try:
-        message = signal.request.FromString(body)
-    except DecodeError as error:
-        raise Refused(
-            INVALID_ARGUMENT, 400, f"the body is not a valid {signal.request.DESCRIPTOR.name} message: {error}"
-        ) from error
-    return body, signal.count(message)
+def _code(refusal: Refused) -> grpc.StatusCode:
+    return _CODES.get(refusal.status, grpc.StatusCode.INVALID_ARGUMENT)
 
 
-def _check_json(signal: Signal, body: bytes) -> tuple[bytes, int]:
-    name = signal.request.DESCRIPTOR.name
-    try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Refused(INVALID_ARGUMENT, 400, f"the body is not valid JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise Refused(INVALID_ARGUMENT, 400, f"the body is not a JSON object, wanted {name}")
-    try:
-        _ids_to_base64(data)
-        message = json_format.ParseDict(data, signal.request(), ignore_unknown_fields=True)
-    except (json_format.ParseError, ValueError, RecursionError, TypeError) as error:
-        raise Refused(INVALID_ARGUMENT, 400, f"the body is not a valid {name} in JSON: {error}") from error
-    return message.SerializeToString(), signal.count(message)
-
-
-_ID_KEYS = ("traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id")
-
-
-def _ids_to_base64(data: Any) -> None:
-    """OTLP writes ids as hexadecimal where JSON of protobuf has base64. An attribute cannot be mistaken for one:
-    attributes are lists of objects with the members `key` and `value`."""
-    pending = [data]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, dict):
-            for key in _ID_KEYS:
-                text = item.get(key)
-                if isinstance(text, str) and text:
-                    try:
-                        item[key] = base64.b64encode(binascii.unhexlify(text)).decode()
-                    except binascii.Error as error:
-                        raise ValueError(f'{key} wants hexadecimal digits, got "{text}"') from error
-            pending += item.values()
-        elif isinstance(item, list):
-            pending += item
+def _status(refusal: Refused) -> Status:
+    """The refusal in gRPC's words. A client sends RESOURCE_EXHAUSTED again only where RetryInfo says when."""
+    status = Status(code=_code(refusal).value[0], message=refusal.message)
+    if refusal.retry_after_s:
+        retry = RetryInfo()
+        retry.retry_delay.seconds = refusal.retry_after_s
+        status.details.add().Pack(retry)
+    return status
 
 
 # gRPC
-
-_GRPC_CODES = {
-    INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
-    PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
-    RESOURCE_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
-    UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
-}
 
 
 def grpc_server(receiver: OtlpReceiver, settings: IngestSettings, *, needs_token: bool) -> grpc.aio.Server:
@@ -343,14 +273,13 @@ def grpc_server(receiver: OtlpReceiver, settings: IngestSettings, *, needs_token
 
 
 def _grpc_export(receiver: OtlpReceiver, signal: Signal, needs_token: bool) -> Callable[[bytes, Any], Any]:
-    empty = signal.response().SerializeToString()
-
     async def export(body: bytes, context: Any) -> bytes:
         metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
         try:
-            await receiver.accept(signal, body, secret_of(metadata), needs_token=needs_token)
+            response = await receiver.accept(signal, body, metadata, needs_token=needs_token)
         except Refused as refusal:
-            await context.abort(_GRPC_CODES[refusal.code], refusal.message)
-        return empty
+            details = (("grpc-status-details-bin", _status(refusal).SerializeToString()),)
+            await context.abort(_code(refusal), refusal.message, details if refusal.retry_after_s else ())
+        return response.SerializeToString()
 
     return export

@@ -1,0 +1,374 @@
+"""What an OTLP request holds: whether it can be read, how many records, and which of them cannot be stored.
+
+Enters: the bytes of a request, protobuf or JSON. Leaves: protobuf bytes for each index, mostly the very bytes that
+came. A record that nobody could store or find again is cut out and counted with its reason, so that one bad span does
+not cost its neighbours.
+
+Records are looked at all together. An outline is a message of our own over the same bytes that declares what is
+checked and nothing else, and every level above the records as a single message where OTLP has a list: protobuf merges
+what occurs several times, so that one parse gives all records of a request in one list. Written out again without what
+it does not know, an outline of records that have the same fields is a table with rows of equal length. Only a request
+in which something looks wrong is read record by record. For 200,000 spans of 66 MB: 0.25 s to parse the request, as
+it always was, and 0.05 s for the outline; asking each span in Python takes 0.12 s.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from operator import attrgetter, methodcaller
+from typing import Any
+
+import numpy as np
+import orjson
+from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
+from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+INDEX_ATTRIBUTE = "com.splunk.index"
+"""The resource attribute that names an index: what Splunk's collectors call it."""
+MAX_TIME_NS = 2**63 - 1
+"""The latest time that can be stored, in April 2262."""
+
+
+class Unreadable(Exception):
+    """A request that is not what it says it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The records of a request that go to one index."""
+
+    body: bytes
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A request that can be stored, by the index that it names; "" names none."""
+
+    groups: dict[str, Group]
+    refused: Counter[str] = field(default_factory=Counter)
+    """How many records were cut out, by reason."""
+    warnings: tuple[str, ...] = ()
+
+
+def check_protobuf(request: type[Message], body: bytes) -> Checked:
+    """Look at a request. Raises Unreadable."""
+    try:
+        # Read for its faults alone; an outline would not find those in what it does not declare.
+        request.FromString(body)
+    except DecodeError as error:
+        raise Unreadable(f"the body is not a valid {request.DESCRIPTOR.name} message: {error}") from error
+    return _check(request, body)
+
+
+def check_json(request: type[Message], body: bytes) -> Checked:
+    """The same for a request in JSON, which becomes protobuf. Raises Unreadable."""
+    name = request.DESCRIPTOR.name
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Unreadable(f"the body is not valid JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise Unreadable(f"the body is not a JSON object, wanted {name}")
+    try:
+        _ids_to_base64(data)
+        message = json_format.ParseDict(data, request(), ignore_unknown_fields=True)
+    except (json_format.ParseError, ValueError, RecursionError, TypeError) as error:
+        raise Unreadable(f"the body is not a valid {name} in JSON: {error}") from error
+    return _check(request, message.SerializeToString())
+
+
+_ID_KEYS = ("traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id")
+
+
+def _ids_to_base64(data: Any) -> None:
+    """OTLP writes ids as hexadecimal where JSON of protobuf has base64. An attribute cannot be mistaken for one:
+    attributes are lists of objects with the members `key` and `value`."""
+    pending = [data]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            for key in _ID_KEYS:
+                text = item.get(key)
+                if isinstance(text, str) and text:
+                    try:
+                        item[key] = base64.b64encode(binascii.unhexlify(text)).decode()
+                    except binascii.Error as error:
+                        raise ValueError(f'{key} wants hexadecimal digits, got "{text}"') from error
+            pending += item.values()
+        elif isinstance(item, list):
+            pending += item
+
+
+def _check(request: type[Message], body: bytes) -> Checked:
+    shape = _SHAPES[request]
+    records, looks_right = shape.look(body)
+    refused: Counter[str] = Counter()
+    warnings: tuple[str, ...] = ()
+    if not looks_right:
+        message = request.FromString(body)
+        refused, warnings = shape.cut(message)
+        if refused:
+            body = message.SerializeToString()
+            records -= refused.total()
+    if INDEX_ATTRIBUTE.encode() not in body:
+        return Checked({"": Group(body, records)} if records else {}, refused, warnings)
+    return Checked(_by_index(request.FromString(body), shape), refused, warnings)
+
+
+def _by_index(message: Message, shape: Shape) -> dict[str, Group]:
+    requests: dict[str, Message] = {}
+    for resource in getattr(message, shape.resources):
+        names = [a.value.string_value for a in resource.resource.attributes if a.key == INDEX_ATTRIBUTE]
+        request = requests.setdefault(names[0] if names else "", type(message)())
+        getattr(request, shape.resources).append(resource)
+    bodies = {name: request.SerializeToString() for name, request in requests.items()}
+    counted = {name: Group(body, shape.look(body)[0]) for name, body in bodies.items()}
+    return {name: group for name, group in counted.items() if group.records}
+
+
+# Outlines
+
+
+def _outlines() -> dict[str, type[Message]]:
+    file = descriptor_pb2.FileDescriptorProto(name="sightline/otlp_outline.proto", package="sightline.otlp", syntax="proto3")
+    types = {"double": 1, "fixed64": 6, "message": 11, "bytes": 12}
+
+    def declare(called: str, **fields: tuple[int, str]) -> None:
+        """`number, type`; a type with `*` is a list, one with a capital letter a message."""
+        message = file.message_type.add(name=called)
+        for key, (number, kind) in fields.items():
+            label, kind = (3 if kind.endswith("*") else 1), kind.rstrip("*")
+            if kind in types:
+                message.field.add(name=key, number=number, label=label, type=types[kind])
+            else:
+                message.field.add(name=key, number=number, label=label, type=11, type_name=f".sightline.otlp.{kind}")
+
+    declare("Nothing")
+    declare("Span", trace_id=(1, "bytes"), span_id=(2, "bytes"), start=(7, "fixed64"), end=(8, "fixed64"))
+    declare("Record", time=(1, "fixed64"), observed=(11, "fixed64"))
+    # All kinds of points have their times under the same numbers.
+    declare("Point", start=(2, "fixed64"), time=(3, "fixed64"))
+    declare("Points", data_points=(1, "Point*"))
+    declare("Buckets", bucket_counts=(6, "fixed64*"), explicit_bounds=(7, "double*"))
+    declare("Histograms", data_points=(1, "Buckets*"))
+    kinds = {"gauge": 5, "sum": 7, "histogram": 9, "exponential_histogram": 10, "summary": 11}
+    declare("Metric", **{name: (number, "Points") for name, number in kinds.items()})
+    declare("Named", name=(1, "bytes"), **{name: (number, "Nothing") for name, number in kinds.items()})
+    named = file.message_type[-1]
+    named.oneof_decl.add(name="data")
+    for each in named.field[1:]:
+        each.oneof_index = 0
+    declare("Bucketed", histogram=(9, "Histograms"))
+    for name, record in (
+        ("Spans", "Span*"), ("Records", "Record*"), ("Metrics", "Metric"), ("Names", "Named*"), ("Bounds", "Bucketed"),
+    ):  # fmt: skip
+        declare(f"{name}Scope", records=(2, record))
+        declare(f"{name}Resource", scope=(2, f"{name}Scope"))
+        declare(name, resource=(1, f"{name}Resource"))
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return {
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"sightline.otlp.{name}"))
+        for name in ("Spans", "Records", "Metrics", "Names", "Bounds")
+    }
+
+
+_OUTLINES = _outlines()
+
+
+def _table(records: Message, count: int) -> dict[int, np.ndarray] | None:
+    """The columns of an outline's only list by field number, or None where its records have not all the same fields.
+
+    A column has a row of bytes for each record. A field that no record has is no column.
+    """
+    records.DiscardUnknownFields()
+    text = records.SerializeToString()
+    width, odd = divmod(len(text), count)
+    # A record that has nothing is a tag and a zero; no record of an outline is as long as 128 bytes, so a length is one byte.
+    if odd or width < 2 or text[1] != width - 2:
+        return None
+    rows = np.frombuffer(text, dtype=np.uint8).reshape(count, width)
+    columns, at = {}, 2
+    headers = [0, 1]
+    while at < width:
+        number, kind = text[at] >> 3, text[at] & 7
+        headers.append(at)
+        if kind == 1:
+            size = 8
+        elif kind == 2 and at + 1 < width:
+            at += 1
+            headers.append(at)
+            size = text[at]
+        else:
+            return None
+        columns[number] = rows[:, at + 1 : at + 1 + size]
+        at += 1 + size
+    return columns if at == width and all((rows[:, each] == text[each]).all() for each in headers) else None
+
+
+def _numbers(column: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(column).view("<u8").reshape(-1)
+
+
+def _spans_look_right(columns: dict[int, np.ndarray]) -> bool:
+    if set(columns) != {1, 2, 7, 8} or columns[1].shape[1] != 16 or columns[2].shape[1] != 8:
+        return False
+    start, end = _numbers(columns[7]), _numbers(columns[8])
+    high, low = _numbers(columns[1][:, :8]), _numbers(columns[1][:, 8:])
+    return bool((high | low).all() and _numbers(columns[2]).all() and (start <= end).all() and end.max() <= MAX_TIME_NS)
+
+
+def _times_look_right(columns: dict[int, np.ndarray]) -> bool:
+    return all(_numbers(column).max() <= MAX_TIME_NS for column in columns.values())
+
+
+def _look_at_spans(body: bytes) -> tuple[int, bool]:
+    scope = _OUTLINES["Spans"].FromString(body).resource.scope
+    return _look(scope, len(scope.records), _spans_look_right)
+
+
+def _look_at_records(body: bytes) -> tuple[int, bool]:
+    scope = _OUTLINES["Records"].FromString(body).resource.scope
+    return _look(scope, len(scope.records), _times_look_right)
+
+
+def _look(records: Message, count: int, looks_right: Callable[[dict[int, np.ndarray]], bool]) -> tuple[int, bool]:
+    if not count:
+        return 0, True
+    columns = _table(records, count)
+    return count, columns is not None and looks_right(columns)
+
+
+def _look_at_metrics(body: bytes) -> tuple[int, bool]:
+    metric = _OUTLINES["Metrics"].FromString(body).resource.scope.records
+    looks = [
+        _look(points, len(points.data_points), _times_look_right)
+        for points in (metric.gauge, metric.sum, metric.histogram, metric.exponential_histogram, metric.summary)
+    ]
+    count = sum(number for number, _ in looks)
+    right = all(looks_right for _, looks_right in looks)
+    named = _OUTLINES["Names"].FromString(body).resource.scope.records
+    right = right and all(map(attrgetter("name"), named)) and all(map(methodcaller("WhichOneof", "data"), named))
+    if right and len(metric.histogram.data_points):
+        buckets = _OUTLINES["Bounds"].FromString(body).resource.scope.records.histogram.data_points
+        counts = np.fromiter(map(len, map(attrgetter("bucket_counts"), buckets)), dtype=np.int64)
+        bounds = np.fromiter(map(len, map(attrgetter("explicit_bounds"), buckets)), dtype=np.int64)
+        right = bool(((counts == bounds + 1) | ((counts == 0) & (bounds == 0))).all())
+    return count, right
+
+
+# Record by record, where something looks wrong
+
+
+def _span_fault(span: Any) -> str:
+    if len(span.trace_id) != 16 or not any(span.trace_id):
+        return "without a trace id of 16 bytes that are not all zero"
+    if len(span.span_id) != 8 or not any(span.span_id):
+        return "without a span id of 8 bytes that are not all zero"
+    if span.start_time_unix_nano > MAX_TIME_NS or span.end_time_unix_nano > MAX_TIME_NS:
+        return "with a time after the year 2262"
+    return ""
+
+
+def _record_fault(record: Any) -> str:
+    if record.time_unix_nano > MAX_TIME_NS or record.observed_time_unix_nano > MAX_TIME_NS:
+        return "with a time after the year 2262"
+    return ""
+
+
+def _point_fault(point: Any) -> str:
+    if point.time_unix_nano > MAX_TIME_NS or point.start_time_unix_nano > MAX_TIME_NS:
+        return "with a time after the year 2262"
+    return ""
+
+
+def _histogram_fault(point: Any) -> str:
+    counts, bounds = len(point.bucket_counts), len(point.explicit_bounds)
+    if counts != bounds + 1 and (counts or bounds):
+        return f"with {counts} bucket counts for {bounds} bounds, wanted one more than bounds, or none of both"
+    return _point_fault(point)
+
+
+def _keep(records: Any, faults: Iterable[str], refused: Counter[str]) -> None:
+    """Take the records with a fault out of a list of the message."""
+    found = list(faults)
+    if any(found):
+        kept = [record for record, fault in zip(records, found, strict=True) if not fault]
+        refused.update(fault for fault in found if fault)
+        copies = [type(record).FromString(record.SerializeToString()) for record in kept]
+        del records[:]
+        records.extend(copies)
+
+
+def _scopes(message: Any, shape: tuple[str, str, str]) -> Iterator[Any]:
+    resources, scopes, records = shape
+    for resource in getattr(message, resources):
+        for scope in getattr(resource, scopes):
+            yield getattr(scope, records)
+
+
+def _cut_spans(message: Any) -> tuple[Counter[str], tuple[str, ...]]:
+    refused: Counter[str] = Counter()
+    backwards = 0
+    for spans in _scopes(message, ("resource_spans", "scope_spans", "spans")):
+        _keep(spans, map(_span_fault, spans), refused)
+        backwards += sum(span.end_time_unix_nano < span.start_time_unix_nano for span in spans)
+    return refused, (f"spans that end before they start, stored with a duration of 0: {backwards}",) if backwards else ()
+
+
+def _cut_records(message: Any) -> tuple[Counter[str], tuple[str, ...]]:
+    refused: Counter[str] = Counter()
+    for records in _scopes(message, ("resource_logs", "scope_logs", "log_records")):
+        _keep(records, map(_record_fault, records), refused)
+    return refused, ()
+
+
+def _cut_points(message: Any) -> tuple[Counter[str], tuple[str, ...]]:
+    refused: Counter[str] = Counter()
+    empty: list[str] = []
+    for metrics in _scopes(message, ("resource_metrics", "scope_metrics", "metrics")):
+        for metric in metrics:
+            kind = metric.WhichOneof("data")
+            if kind is None:
+                empty.append(metric.name)
+                continue
+            points = getattr(metric, kind).data_points
+            if not metric.name:
+                refused["of a metric without a name"] += len(points)
+                metric.ClearField(kind)
+                continue
+            _keep(points, map(_histogram_fault if kind == "histogram" else _point_fault, points), refused)
+    if not empty:
+        return +refused, ()
+    return +refused, (
+        f'metrics without data of a type known here ({", ".join(_KINDS)}): {len(empty)}, the first is "{empty[0]}"',
+    )
+
+
+_KINDS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the requests of one signal are looked at."""
+
+    resources: str
+    look: Callable[[bytes], tuple[int, bool]]
+    """How many records, and whether all look right at once."""
+    cut: Callable[[Any], tuple[Counter[str], tuple[str, ...]]]
+    """Takes records that cannot be stored out of the message; gives counts of refused ones, and warnings."""
+
+
+_SHAPES: dict[type[Message], Shape] = {
+    ExportTraceServiceRequest: Shape("resource_spans", _look_at_spans, _cut_spans),
+    ExportLogsServiceRequest: Shape("resource_logs", _look_at_records, _cut_records),
+    ExportMetricsServiceRequest: Shape("resource_metrics", _look_at_metrics, _cut_points),
+}
