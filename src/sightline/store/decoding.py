@@ -209,6 +209,8 @@ def select_statement(kind: str, path: Path) -> str:
         json=JSON_TYPE,
         events=f"sightline_joined(sightline_lines(whole), sightline_usual_flags(sightline_lines(whole)), {MAX_LINES})",
         found_time="sightline_recognised_time(text, received, 'UTC')",
+        masked="text",
+        ruled_fields="''",
     )
 
 

@@ -2,23 +2,33 @@
 WITH
     frames AS
     (
-        SELECT if(index = '', 'main', index) AS index, received_ms, splitByChar('\n', body) AS lines
+        SELECT token, if(index = '', 'main', index) AS index, received_ms, splitByChar('\n', body) AS lines
         FROM $source
         WHERE body != ''
     ),
     documents AS
     (
         SELECT
-            index, received_ms,
+            token, index, received_ms,
             arrayJoin(arrayMap(i -> (lines[2 * i - 1], lines[2 * i]), range(1, toUInt32(intDiv(length(lines), 2)) + 1))) AS pair,
-            pair.2 AS document,
+            pair.2 AS text,
             JSONExtractString(pair.1, if(JSONHas(pair.1, 'create'), 'create', 'index'), '_index') AS named,
+            if(named = '', 'elasticsearch', named) AS sourcetype
+        FROM frames
+    ),
+    masked AS (SELECT * EXCEPT text, $masked AS document FROM documents),
+    ruled AS
+    (
+        SELECT
+            *,
             JSONExtract(document, 'Tuple(`@timestamp` String, timestamp String, message String, log String, level String, severity String)') AS d,
+            coalesce(nullIf(d.message, ''), nullIf(d.log, ''), document) AS text,
             coalesce(nullIf(JSONExtractString(document, 'host', 'name'), ''), nullIf(JSONExtractString(document, 'host'), ''),
                 JSONExtractString(document, 'hostname')) AS host_found
-        FROM frames
+        FROM masked
     )
 SELECT
+    token,
     index,
     toDateTime64(coalesce(
         parseDateTime64BestEffortOrNull(nullIf(d.`@timestamp`, ''), 6, 'UTC'),
@@ -28,15 +38,16 @@ SELECT
     host_found AS host,
     coalesce(nullIf(JSONExtractString(document, 'log', 'file', 'path'), ''), nullIf(JSONExtractString(document, 'source'), ''),
         'elasticsearch') AS source,
-    if(named = '', 'elasticsearch', named) AS sourcetype,
+    sourcetype,
     lower(coalesce(nullIf(d.level, ''), nullIf(d.severity, ''), JSONExtractString(document, 'log', 'level'))) AS severity_found,
     multiIf(severity_found = 'warning', 'warn', severity_found = 'critical', 'fatal',
         severity_found IN ('trace', 'debug', 'info', 'warn', 'error', 'fatal'), severity_found, '') AS severity,
     coalesce(nullIf(JSONExtractString(document, 'trace', 'id'), ''), JSONExtractString(document, 'trace_id')) AS trace_id,
     coalesce(nullIf(JSONExtractString(document, 'span', 'id'), ''), JSONExtractString(document, 'span_id')) AS span_id,
-    coalesce(nullIf(d.message, ''), nullIf(d.log, ''), document) AS _raw,
+    text AS _raw,
     CAST(sightline_object([
+        $ruled_fields,
         sightline_inside_object(document),
         sightline_inside_object(d.message),
         sightline_key_values(d.message)]) AS $json) AS fields
-FROM documents
+FROM ruled

@@ -3,13 +3,14 @@
 WITH
     lines AS
     (
-        SELECT received_ms, arrayJoin(splitByChar('\n', body)) AS line
+        SELECT token, received_ms, arrayJoin(splitByChar('\n', body)) AS line
         FROM $source
         WHERE body != ''
     ),
     envelopes AS
     (
         SELECT
+            token,
             received_ms,
             JSONExtract(line, 'Tuple(t Nullable(Float64), h String, s String, st String, i String)') AS envelope,
             JSONExtractRaw(line, 'e') AS event,
@@ -20,22 +21,26 @@ WITH
     texts AS
     (
         SELECT
-            received_ms, envelope, own_fields,
+            token, received_ms, envelope, own_fields,
+            envelope.st AS sourcetype,
             if(startsWith(event, '"'), JSONExtractString(event), event) AS text
         FROM envelopes
         -- The receiver wrote every line, with an index: anything else is damage and must not become an empty event.
         WHERE NOT throwIf(envelope.i = '', 'a line of the segment is not an event')
-    )
+    ),
+    ruled AS (SELECT * REPLACE ($masked AS text) FROM texts)
 SELECT
+    token,
     envelope.i AS index,
     fromUnixTimestamp64Micro(if(isNull(envelope.t), toInt64(received_ms) * 1000, toInt64(round(assumeNotNull(envelope.t) * 1e6))), 'UTC') AS _time,
     now64(3) AS _indextime,
     envelope.h AS host,
     envelope.s AS source,
-    envelope.st AS sourcetype,
+    sourcetype,
     text AS _raw,
     CAST(sightline_object([
         sightline_inside_object(own_fields),
+        $ruled_fields,
         sightline_inside_object(text),
         sightline_key_values(text)]) AS $json) AS fields,
     ifNull(lowerUTF8(coalesce(fields.severity.:String, fields.level.:String)), '') AS severity_found,
@@ -46,4 +51,4 @@ SELECT
         '') AS severity,
     ifNull(fields.trace_id.:String, '') AS trace_id,
     ifNull(fields.span_id.:String, '') AS span_id
-FROM texts
+FROM ruled

@@ -2,12 +2,13 @@
 WITH
     frames AS
     (
-        SELECT if(index = '', 'main', index) AS index, received_ms, body.resource_logs AS resource_logs
+        SELECT token, if(index = '', 'main', index) AS index, received_ms, body.resource_logs AS resource_logs
         FROM $source
     ),
     resources AS
     (
         SELECT
+            token,
             index,
             received_ms,
             sightline_text(r.resource.attributes, 'service.name') AS service,
@@ -19,19 +20,22 @@ WITH
     scopes AS
     (
         SELECT
-            index, received_ms, service, host, resource_text, sightline_scope(s.scope) AS scope_text, s.log_records AS log_records
+            token, index, received_ms, service, host, resource_text, sightline_scope(s.scope) AS scope_text, s.log_records AS log_records
         FROM resources ARRAY JOIN scope_logs AS s
     ),
     records AS
     (
         SELECT
-            index, received_ms, service, host, resource_text, scope_text, record,
+            token, index, received_ms, service, host, resource_text, scope_text, record,
+            'otlp:logs' AS sourcetype,
             sightline_value_text(record.body) AS text,
             lower(record.severity_text) AS severity_text,
             sightline_attributes(record.attributes) AS attributes_text
         FROM scopes ARRAY JOIN log_records AS record
-    )
+    ),
+    ruled AS (SELECT * REPLACE ($masked AS text) FROM records)
 SELECT
+    token,
     index,
     multiIf(
         record.time_unix_nano > 0, toDateTime64(sightline_nanoseconds(record.time_unix_nano), 6, 'UTC'),
@@ -40,7 +44,7 @@ SELECT
     now64(3) AS _indextime,
     host,
     service AS source,
-    'otlp:logs' AS sourcetype,
+    sourcetype,
     multiIf(
         record.severity_number BETWEEN 1 AND 24,
             ['trace', 'debug', 'info', 'warn', 'error', 'fatal'][intDiv(record.severity_number - 1, 4) + 1],
@@ -52,9 +56,10 @@ SELECT
     text AS _raw,
     CAST(sightline_object([
         attributes_text,
+        $ruled_fields,
         if(record.event_name = '', '', concat('"event.name":', toJSONString(record.event_name))),
         sightline_inside_object(text),
         sightline_key_values(text),
         scope_text,
         resource_text]) AS $json) AS fields
-FROM records
+FROM ruled

@@ -2,13 +2,13 @@
 WITH
     streams AS
     (
-        SELECT if(index = '', 'main', index) AS index, received_ms, arrayJoin(body.streams) AS stream
+        SELECT token, if(index = '', 'main', index) AS index, received_ms, arrayJoin(body.streams) AS stream
         FROM $source
     ),
     entries AS
     (
         SELECT
-            index, received_ms,
+            token, index, received_ms,
             mapFromArrays(
                 arrayMap(g -> g[1], extractAllGroupsVertical(stream.labels, '([A-Za-z_][A-Za-z0-9_]*)\\s*=\\s*"((?:[^"\\\\]|\\\\.)*)"') AS pairs),
                 arrayMap(g -> replaceRegexpAll(g[2], '\\\\(["\\\\])', '\\1'), pairs)) AS labels,
@@ -18,30 +18,33 @@ WITH
     records AS
     (
         SELECT
-            index, received_ms, labels,
+            token, index, received_ms, labels, 'loki' AS sourcetype,
             CAST(entry.timestamp.seconds * 1000000000 + entry.timestamp.nanos, 'Nullable(Int64)') AS time_ns,
-            entry.line AS line,
+            entry.line AS text,
             mapFromArrays(entry.metadata.name, entry.metadata.value) AS metadata
         FROM entries
-    )
+    ),
+    ruled AS (SELECT * REPLACE ($masked AS text) FROM records)
 SELECT
+    token,
     index,
     toDateTime64(if(isNull(time_ns) OR time_ns <= 0, fromUnixTimestamp64Milli(toInt64(received_ms), 'UTC'),
         fromUnixTimestamp64Micro(intDiv(assumeNotNull(time_ns), 1000), 'UTC')), 6, 'UTC') AS _time,
     now64(3) AS _indextime,
     coalesce(nullIf(labels['host'], ''), nullIf(labels['hostname'], ''), nullIf(labels['node_name'], ''), labels['instance']) AS host,
     coalesce(nullIf(labels['job'], ''), nullIf(labels['service_name'], ''), 'loki') AS source,
-    'loki' AS sourcetype,
+    sourcetype,
     lower(coalesce(nullIf(metadata['detected_level'], ''), nullIf(metadata['level'], ''), nullIf(labels['level'], ''),
         nullIf(labels['severity'], ''), ifNull(fields.level.:String, ''))) AS severity_found,
     multiIf(severity_found = 'warning', 'warn', severity_found = 'critical', 'fatal',
         severity_found IN ('trace', 'debug', 'info', 'warn', 'error', 'fatal'), severity_found, '') AS severity,
     coalesce(nullIf(metadata['trace_id'], ''), metadata['traceID']) AS trace_id,
     metadata['span_id'] AS span_id,
-    line AS _raw,
+    text AS _raw,
     CAST(sightline_object([
         arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', toJSONString(v)), mapKeys(labels), mapValues(labels)), ','),
         arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', toJSONString(v)), mapKeys(metadata), mapValues(metadata)), ','),
-        sightline_inside_object(line),
-        sightline_key_values(line)]) AS $json) AS fields
-FROM records
+        $ruled_fields,
+        sightline_inside_object(text),
+        sightline_key_values(text)]) AS $json) AS fields
+FROM ruled

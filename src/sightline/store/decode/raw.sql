@@ -39,7 +39,8 @@ WITH
             -- An event without a time has that of the event before it.
             last_value(found) IGNORE NULLS OVER (PARTITION BY frame ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS last_found
         FROM events
-    )
+    ),
+    ruled AS (SELECT * REPLACE ($masked AS text) FROM timed)
 SELECT
     token,
     index,
@@ -51,6 +52,7 @@ SELECT
     text AS _raw,
     CAST(sightline_object([
         sightline_inside_object(own_fields),
+        $ruled_fields,
         sightline_inside_object(text),
         sightline_key_values(text)]) AS $json) AS fields,
     ifNull(lowerUTF8(coalesce(fields.severity.:String, fields.level.:String)), '') AS severity_found,
@@ -61,4 +63,4 @@ SELECT
         '') AS severity,
     ifNull(fields.trace_id.:String, '') AS trace_id,
     ifNull(fields.span_id.:String, '') AS span_id
-FROM timed
+FROM ruled

@@ -4,30 +4,33 @@
 WITH
     frames AS
     (
-        SELECT index, received_ms, splitByChar('\n', body) AS lines
+        SELECT token, index, received_ms, splitByChar('\n', body) AS lines
         FROM $source
         WHERE body != ''
     ),
     messages AS
     (
-        SELECT if(index = '', 'main', index) AS index, received_ms, lines[1] AS peer, arrayJoin(arraySlice(lines, 2)) AS line
+        SELECT token, if(index = '', 'main', index) AS index, received_ms, lines[1] AS peer,
+            'syslog' AS sourcetype, arrayJoin(arraySlice(lines, 2)) AS text
         FROM frames
     ),
+    ruled AS (SELECT * REPLACE ($masked AS text) FROM messages),
     headed AS
     (
         SELECT
-            index, received_ms, peer,
-            toUInt8OrNull(extract(line, '^<([0-9]{1,3})>')) AS priority,
-            replaceRegexpOne(line, '^<[0-9]{1,3}>', '') AS text,
+            token, index, received_ms, peer,
+            sourcetype,
+            toUInt8OrNull(extract(ruled.text, '^<([0-9]{1,3})>')) AS priority,
+            replaceRegexpOne(ruled.text, '^<[0-9]{1,3}>', '') AS text,
             extractGroups(text, '^1 (\\S+) (\\S+) (\\S+) (\\S+) (\\S+) (-|(?:\\[(?:[^\\]"]|"(?:[^"\\\\]|\\\\.)*")*\\])+) ?(?:\xEF\xBB\xBF)?((?s).*)$$') AS new,
             extractGroups(text, '^([A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8}) (\\S+) ([^\\s:\\[]+)(?:\\[([^\\]]*)\\])?: ?((?s).*)$$') AS old
-        FROM messages
-        WHERE line != ''
+        FROM ruled
+        WHERE ruled.text != ''
     ),
     parsed AS
     (
         SELECT
-            index, received_ms, peer, priority, text,
+            token, index, received_ms, peer, sourcetype, priority, text,
             if(notEmpty(new), nullIf(new[1], '-'), NULL) AS new_time,
             if(notEmpty(old), parseDateTime64BestEffortOrNull(
                 concat(toString(toYear(toDateTime(intDiv(received_ms, 1000), 'UTC'))), ' ', old[1]), 3, 'UTC'), NULL) AS old_time,
@@ -41,6 +44,7 @@ WITH
         FROM headed
     )
 SELECT
+    token,
     index,
     toDateTime64(coalesce(
         parseDateTime64BestEffortOrNull(new_time, 6, 'UTC'),
@@ -50,12 +54,13 @@ SELECT
     now64(3) AS _indextime,
     ifNull(host, peer) AS host,
     'syslog' AS source,
-    'syslog' AS sourcetype,
+    sourcetype,
     if(isNull(priority), '', ['fatal', 'fatal', 'fatal', 'error', 'warn', 'info', 'info', 'debug'][bitAnd(priority, 7) + 1]) AS severity,
     '' AS trace_id,
     '' AS span_id,
     text AS _raw,
     CAST(sightline_object([
+        $ruled_fields,
         sightline_inside_object(message),
         sightline_key_values(message),
         arrayStringConcat(arrayMap(g -> concat(toJSONString(g[1]), ':',
