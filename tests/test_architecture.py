@@ -8,8 +8,9 @@ import sightline
 ROOT = Path(sightline.__file__).parent
 LAYERS = (
     ("errors", "clock"),
-    ("config",),
+    ("config", "segments"),
     ("journal", "datadir", "supervisor"),
+    ("quarantine",),
     ("ml", "store"),
     ("catalog",),
     ("receivers", "search"),

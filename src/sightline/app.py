@@ -170,9 +170,9 @@ def open_parts(directory: DataDirectory, settings: Settings) -> Iterator[Any]:
     with contextlib.ExitStack() as closing:
         catalog = closing.enter_context(contextlib.closing(Catalog(directory.path, clock)))
         store = closing.enter_context(EmbeddedStore(directory.path / "engine", settings))
-        loader = Loader(store, settings, clock)
         models = ModelRegistry(directory.path / "models", clock)
         log = closing.enter_context(contextlib.closing(InternalLog(store.append_events, clock)))
+        loader = Loader(store, settings, clock, log.record)
         engine = SearchEngine(store, CatalogKnowledge(catalog), models, settings, clock)
         jobs = JobManager(engine, settings, clock, directory.path, on_done=lambda job: _audit(log, job))
         closing.callback(jobs.close)

@@ -4,10 +4,8 @@ Hides: segment files, sharing one fsync among many requests, rotation, recovery 
 Enters: a request's bytes with who sent it. Leaves: closed segment files for the loader, oldest first.
 
 A writer (one per receiving process) owns a folder and holds a lock on it, so writers share nothing and a dead one is
-known by its free lock. A segment holds frames of one kind; each is a varint length and a protobuf message `Frame`
-(store/decode/*.proto), so that the engine's `Protobuf` format reads a whole segment as it lies there:
-
-    Frame { string token = 1; string index = 2; uint64 received_ms = 3; uint64 records = 4; fixed32 crc = 5; body = 15 }
+known by its free lock. A segment holds frames of one kind (`segments`), so that the engine's `Protobuf` format reads a
+whole segment as it lies there.
 
 `<ms>-<number>-<kind>.open` is being written, `.seg` is complete. Only complete frames that were followed by an fsync
 were acknowledged, so what recovery cuts off (a torn tail) nobody was promised.
@@ -22,19 +20,21 @@ import os
 import shutil
 import threading
 import time
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 from sightline.clock import Clock, system_clock
 from sightline.config import IngestSettings
-from sightline.errors import EnvironmentTrouble
+from sightline.errors import EnvironmentTrouble, UserError
+from sightline.segments import check_frames, encode_frame
 
 OPEN, CLOSED = ".open", ".seg"
-_LOCK_NAME = "lock"
-_BODY_TAG = (15 << 3) | 2
+JOURNAL_VERSION = 1
+"""Version of the frames and of the names of files. A journal of a newer version is refused."""
+_VERSION_NAME = "VERSION"
+LOCK_NAME = "lock"
 _USAGE_INTERVAL_S = 0.5
 _USAGE_SHARE = 0.05
 """Part of the time that may go into looking at how full the journal is: with very many segments it is done less often."""
@@ -51,20 +51,6 @@ class JournalFull(EnvironmentTrouble):
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """A frame's header and where it lies in its segment: `offset` of the length prefix, `end` after the body."""
-
-    offset: int
-    end: int
-    token: str
-    index: str
-    received_ms: int
-    records: int
-    crc: int
-    body_offset: int
-
-
-@dataclass(frozen=True, slots=True)
 class Segment:
     """A closed segment. `name` is unique for ever and names the segment's inserts."""
 
@@ -78,44 +64,22 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """The tail of a dead writer's segment that was cut off: nobody was told that it is safe."""
+
+    segment: str
+    offset: int
+    size_bytes: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """What a writer has made durable since it began."""
 
     requests: int = 0
     records: int = 0
     size_bytes: int = 0
-
-
-def encode_frame(body: bytes, *, token: str = "", index: str = "", received_ms: int = 0, records: int = 0) -> bytes:
-    """Length prefix and header of a frame, without the body, which follows."""
-    token_bytes, index_bytes = token.encode(), index.encode()
-    header = b"".join(
-        (
-            b"\x0a" + _varint(len(token_bytes)) + token_bytes if token_bytes else b"",
-            b"\x12" + _varint(len(index_bytes)) + index_bytes if index_bytes else b"",
-            b"\x18" + _varint(received_ms),
-            b"\x20" + _varint(records),
-            b"\x2d" + zlib.crc32(body).to_bytes(4, "little"),
-            b"\x7a" + _varint(len(body)),
-        )
-    )
-    return _varint(len(header) + len(body)) + header
-
-
-def read_frames(path: Path, *, check: bool = False) -> Iterator[Frame]:
-    """The headers of a segment's complete frames; stops at the first that is torn or, with `check`, damaged."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        offset = 0
-        while offset < size:
-            file.seek(offset)
-            frame = _parse_frame(file.read(4096), offset, size)
-            if frame is None:
-                return
-            if check and _crc_of(file, frame.body_offset, frame.end) != frame.crc:
-                return
-            yield frame
-            offset = frame.end
 
 
 def closed_segments(root: Path) -> list[Segment]:
@@ -127,25 +91,31 @@ def closed_segments(root: Path) -> list[Segment]:
     return sorted(found, key=lambda segment: segment.path.name)
 
 
-def recover(root: Path) -> int:
+def recover(root: Path, on_cut: Callable[[Cut], None] = lambda _: None) -> int:
     """Close what dead writers left open, cutting torn tails, and remove their empty folders.
 
-    Returns how many segments were closed. A writer that lives keeps its lock and is left alone.
+    Returns how many segments were closed; `on_cut` is told of every tail. A writer that lives keeps its lock and is left
+    alone. Damage that whole frames follow is no torn tail: it stays for the loader, which sets it aside. Raises UserError
+    for a journal of a newer version.
     """
+    check_version(root)
     recovered = 0
     for folder in _writer_folders(root):
         with contextlib.ExitStack() as stack:
             try:
-                lock = stack.enter_context((folder / _LOCK_NAME).open("r+b"))
+                lock = stack.enter_context((folder / LOCK_NAME).open("r+b"))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except FileNotFoundError:
                 continue
             except BlockingIOError:
                 continue
             for path in sorted(folder.glob("*" + OPEN)):
-                good = 0
-                for frame in read_frames(path, check=True):
-                    good = frame.end
+                frames, damages = check_frames(path)
+                good = frames[-1].end if frames else 0
+                size = path.stat().st_size
+                if good < size:
+                    reason = next(damage.reason for damage in damages if damage.offset >= good)
+                    on_cut(Cut(f"{folder.name}/{path.stem}", good, size - good, reason))
                 if good == 0:
                     path.unlink()
                     continue
@@ -154,10 +124,30 @@ def recover(root: Path) -> int:
                     os.fsync(file.fileno())
                 path.rename(path.with_suffix(CLOSED))
                 recovered += 1
-            if not any(p.name != _LOCK_NAME for p in folder.iterdir()):
-                (folder / _LOCK_NAME).unlink()
+            if not any(p.name != LOCK_NAME for p in folder.iterdir()):
+                (folder / LOCK_NAME).unlink()
                 folder.rmdir()
     return recovered
+
+
+def check_version(root: Path) -> None:
+    """Note the version of the journal's format where none is noted. Raises UserError for a newer one: what this program
+    cannot read would look like damage to it."""
+    marker = root / _VERSION_NAME
+    try:
+        text = marker.read_text().strip()
+    except FileNotFoundError:
+        # A journal without the mark is one of the first version, or a new one.
+        root.mkdir(parents=True, exist_ok=True)
+        staged = root / f".{_VERSION_NAME}.{os.getpid()}.{threading.get_ident()}"
+        staged.write_text(f"{JOURNAL_VERSION}\n")
+        staged.replace(marker)
+        return
+    if not text.isdigit() or int(text) > JOURNAL_VERSION:
+        raise UserError(
+            f'the journal {root} is of version "{text[:40]}", this program understands up to {JOURNAL_VERSION}',
+            hint="use the newer program that wrote it; it loads what waits",
+        )
 
 
 def journal_bytes(root: Path) -> int:
@@ -177,6 +167,7 @@ class JournalWriter:
         self._written: dict[str, Written] = {}
         self._settings = settings
         self._clock = clock
+        check_version(root)
         self._folder, self._lock_file = _new_writer_folder(root)
         self._condition = threading.Condition()
         self._queue: list[_Item] = []
@@ -384,7 +375,7 @@ def _new_writer_folder(root: Path) -> tuple[Path, object]:
     name = f"{time.time_ns():x}-{os.getpid()}"
     hidden = root / f".{name}"
     hidden.mkdir(parents=True)
-    lock_file = (hidden / _LOCK_NAME).open("w+b")
+    lock_file = (hidden / LOCK_NAME).open("w+b")
     fcntl.flock(lock_file, fcntl.LOCK_EX)
     hidden.rename(root / name)
     _sync_folder(root)
@@ -435,70 +426,3 @@ def _write_all(descriptor: int, pieces: list[bytes]) -> int:
             if views and written:
                 views[0] = views[0][written:]
     return total
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append((value & 0x7F) | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _read_varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-        if shift > 63:
-            raise ValueError("varint too long")
-
-
-def _parse_frame(data: bytes, offset: int, size: int) -> Frame | None:
-    token = index = ""
-    received_ms = records = crc = 0
-    try:
-        length, position = _read_varint(data, 0)
-        end = offset + position + length
-        if length == 0 or end > size:
-            return None
-        while True:
-            tag, position = _read_varint(data, position)
-            if tag in (0x0A, 0x12):
-                n, position = _read_varint(data, position)
-                text = data[position : position + n].decode()
-                position += n
-                token, index = (text, index) if tag == 0x0A else (token, text)
-            elif tag == 0x18:
-                received_ms, position = _read_varint(data, position)
-            elif tag == 0x20:
-                records, position = _read_varint(data, position)
-            elif tag == 0x2D:
-                crc = int.from_bytes(data[position : position + 4], "little")
-                position += 4
-            elif tag == _BODY_TAG:
-                n, position = _read_varint(data, position)
-                if offset + position + n != end:
-                    return None
-                return Frame(offset, end, token, index, received_ms, records, crc, offset + position)
-            else:
-                return None
-    except (IndexError, ValueError):
-        return None
-
-
-def _crc_of(file: object, start: int, end: int) -> int:
-    file.seek(start)  # type: ignore[attr-defined]
-    crc, left = 0, end - start
-    while left:
-        piece = file.read(min(left, 1 << 20))  # type: ignore[attr-defined]
-        if not piece:
-            return -1
-        crc = zlib.crc32(piece, crc)
-        left -= len(piece)
-    return crc

@@ -1,13 +1,15 @@
 """Loading of journal segments: once each, also after a crash; a bad frame harms nobody; the ledger adds up."""
 
 import json
+from pathlib import Path
 
 import orjson
 import pytest
 
 from sightline.config import IngestSettings, Settings
+from sightline.errors import UserError
 from sightline.journal import JournalWriter, closed_segments
-from sightline.store.engine_errors import EngineBusy
+from sightline.store.engine_errors import EngineBusy, EngineError, engine_error
 from sightline.store.ledger import LedgerRow
 from sightline.store.loading import Loader, is_empty
 
@@ -132,3 +134,112 @@ def test_a_segment_of_broken_protobuf_does_not_stop_others(store, settings):
     assert raws(store) == ["fine"]
     refused = {row.source: row.refused for row in loader.ledger.totals()}
     assert refused == {"hec:events": 0, "otlp:logs": 1}
+
+
+# -- faults
+
+
+class Noted(list):
+    """Collects what the loader records."""
+
+    def __call__(self, sourcetype, **fields):
+        self.append({"sourcetype": sourcetype, **fields})
+
+
+def balance(loader):
+    (row,) = [row for row in loader.ledger.totals() if row.source == "hec:events"]
+    assert row.received == row.stored + row.refused + row.waiting
+    return row.received, row.stored, row.refused
+
+
+def test_damage_in_the_middle_of_a_segment_is_set_aside_and_the_rest_is_loaded(store, settings):
+    write(settings, *(("hec", hec_lines(f"number {number}"), 1) for number in range(20)))
+    (segment,) = closed_segments(settings.data / "journal")
+    data = bytearray(segment.path.read_bytes())
+    data[data.index(b"number 7")] ^= 1
+    segment.path.write_bytes(data)
+    noted = Noted()
+    loader = Loader(store, settings, record=noted)
+    assert loader.load_waiting() == 1
+    assert raws(store) == sorted(f"number {number}" for number in range(20) if number != 7)
+    assert balance(loader) == (20, 19, 1)
+    (one,) = loader.quarantine.list()
+    assert one.damaged and one.records == 1 and "checksum" in one.reason
+    assert b"umber 7" in (settings.data / "quarantine" / f"{one.name}.bytes").read_bytes()
+    assert [event["action"] for event in noted] == ["set aside"] and noted[0]["reason"] == one.reason
+    with pytest.raises(UserError, match="cannot be tried again"):
+        loader.quarantine.retry(one.name, settings.data / "journal")
+    loader.quarantine.drop(one.name)
+    assert loader.quarantine.list() == [] and loader.quarantine.totals() == {"requests": 0, "bytes": 0}
+
+
+def test_a_request_out_of_the_quarantine_is_stored_once_and_counted_once(store, settings, monkeypatch):
+    write(settings, ("hec", hec_lines("a"), 1), ("hec", hec_lines("b", "c"), 2), ("hec", hec_lines("d"), 1))
+    noted = Noted()
+    loader = Loader(store, settings, record=noted)
+    real = store.insert
+
+    def refuse_b(sql, **options):
+        path = next(part for part in sql.split("'") if part.endswith((".seg", ".piece")))
+        if b'"b"' in Path(path).read_bytes():
+            raise EngineError("a value that this program cannot decode", 117)
+        return real(sql, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "insert", refuse_b)
+        loader.load_waiting()
+        assert raws(store) == ["a", "d"] and balance(loader) == (4, 2, 2)
+        # It fails again, and comes back under its name.
+        (one,) = loader.quarantine.list()
+        loader.quarantine.retry(one.name, settings.data / "journal")
+        assert balance(loader) == (4, 2, 0)
+        loader.load_waiting()
+        assert loader.quarantine.list() == [one] and balance(loader) == (4, 2, 2)
+    loader.quarantine.retry(one.name, settings.data / "journal")
+    loader.load_waiting()
+    assert raws(store) == ["a", "b", "c", "d"]
+    assert balance(loader) == (4, 4, 0)
+    assert loader.quarantine.list() == [] and is_empty(settings.data / "journal")
+
+
+def test_a_torn_tail_is_told(store, settings):
+    write(settings, ("hec", hec_lines("a"), 1), ("hec", hec_lines("b"), 1))
+    (segment,) = closed_segments(settings.data / "journal")
+    segment.path.with_suffix(".open").write_bytes(segment.path.read_bytes()[:-2])
+    segment.path.unlink()
+    noted = Noted()
+    Loader(store, settings, record=noted).load_waiting()
+    assert raws(store) == ["a"]
+    assert [(event["action"], event["reason"]) for event in noted] == [("cut", "the end of a request is missing")]
+
+
+def test_a_segment_of_a_kind_of_a_newer_program_waits_and_holds_up_nobody(store, settings):
+    write(settings, ("hologram", b"later", 3), ("hec", hec_lines("a"), 1))
+    loader = Loader(store, settings, record=(noted := Noted()))
+    assert loader.load_waiting() == 1
+    assert raws(store) == ["a"]
+    assert loader.load_waiting() == 0
+    assert 'kind "hologram"' in loader.last_error
+    assert [event["action"] for event in noted] == ["waits"]
+    assert [row.waiting for row in loader.ledger.totals() if row.source == "hologram"] == [3]
+
+
+def test_a_crash_between_the_ledger_and_the_removal_counts_a_segment_once(store, settings, monkeypatch):
+    write(settings, ("hec", hec_lines("a", "b"), 2))
+    loader = Loader(store, settings)
+    (segment,) = closed_segments(settings.data / "journal")
+    content = segment.path.read_bytes()
+    loader.load_waiting()
+    # The segment is there again, as if the process had ended before it could remove it.
+    segment.path.parent.mkdir(exist_ok=True)
+    segment.path.write_bytes(content)
+    with (settings.data / "journal" / "loaded.log").open("a") as log:
+        log.write('{"segment": "half a li')
+    again = Loader(store, settings)
+    again.load_waiting()
+    assert raws(store) == ["a", "b"] and balance(again) == (2, 2, 0)
+
+
+def test_a_full_disk_is_of_the_moment():
+    for text in ("Code: 75. DB::Exception: Cannot write to file", "std::exception: No space left on device"):
+        assert isinstance(engine_error(text), EngineBusy)

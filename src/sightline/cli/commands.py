@@ -14,6 +14,7 @@ from rich.markup import escape
 from sightline import __version__
 from sightline.cli import apps
 from sightline.cli.asking import FAILED, ApiToken, Data, Url, asks_server, client_of, directory_of, open_catalog, told
+from sightline.cli.quarantine import quarantine_app
 from sightline.cli.searching import ask_for_searches, failing_with_text, moment, place_to_search, print_table
 from sightline.errors import EnvironmentTrouble, SightlineError, UserError
 
@@ -30,6 +31,7 @@ index_app = typer.Typer(no_args_is_help=True, help="Indexes: where data is kept 
 app.add_typer(token_app, name="token")
 app.add_typer(user_app, name="user")
 app.add_typer(index_app, name="index")
+app.add_typer(quarantine_app, name="quarantine")
 app.command()(apps.check)
 app.command("import")(apps.import_)
 app.command()(apps.export)

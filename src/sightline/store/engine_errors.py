@@ -56,9 +56,18 @@ _BY_CODE: dict[int, type[EngineError]] = {
     202: EngineBusy,
     243: EngineBusy,
     252: EngineBusy,
+    # Faults of the disk: what was to be written is not to blame.
+    74: EngineBusy,
+    75: EngineBusy,
+    76: EngineBusy,
+    236: EngineBusy,
+    425: EngineBusy,
 }
 """159 TIMEOUT_EXCEEDED, 160 TOO_SLOW, 241 MEMORY_LIMIT_EXCEEDED, 394 QUERY_WAS_CANCELLED,
-202 TOO_MANY_SIMULTANEOUS_QUERIES, 243 NOT_ENOUGH_SPACE, 252 TOO_MANY_PARTS."""
+202 TOO_MANY_SIMULTANEOUS_QUERIES, 243 NOT_ENOUGH_SPACE, 252 TOO_MANY_PARTS, 74 CANNOT_READ_FROM_FILE_DESCRIPTOR,
+75 CANNOT_WRITE_TO_FILE_DESCRIPTOR, 76 CANNOT_OPEN_FILE, 236 ABORTED, 425 SYSTEM_ERROR."""
+_NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded|File too large")
+"""The system's words for a full disk, which the engine passes on under several numbers."""
 
 
 def engine_error(text: str) -> EngineError:
@@ -70,4 +79,5 @@ def engine_error(text: str) -> EngineError:
     name_match = _NAME.search(text)
     name = name_match.group(1) if name_match else ""
     message = _SCOPE.sub("", _NAME.sub("", _NOISE.sub("", text.strip()))).strip()
-    return _BY_CODE.get(code, EngineError)(message or text.strip(), code, name)
+    kind = EngineBusy if _NO_ROOM.search(text) else _BY_CODE.get(code, EngineError)
+    return kind(message or text.strip(), code, name)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -22,12 +23,16 @@ from pathlib import Path
 import pyarrow as pa
 
 from sightline.clock import Clock
-from sightline.journal import CLOSED, OPEN, read_frames
+from sightline.journal import CLOSED, OPEN
+from sightline.quarantine import is_retried
+from sightline.segments import Frame, read_frames
 from sightline.store.decoding import KINDS
 from sightline.store.embedded import EmbeddedStore
 
 INDEX = "_internal"
 SOURCETYPE = "sightline:ledger"
+RETRIED = "tried again out of the quarantine"
+"""The reason that goes with counts that are taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,21 @@ def frame_index(kind: str, index: str) -> str:
     return index or (KINDS[kind].default_index if kind in KINDS else "main")
 
 
+def counted_before(kind: str, frames: Iterable[Frame]) -> list[LedgerRow]:
+    """What takes back the counts of requests that were set aside earlier and come out of the quarantine."""
+    return [
+        LedgerRow(
+            source_of(kind),
+            frame.token,
+            frame_index(kind, frame.index),
+            received=-frame.records,
+            refused=-frame.records,
+            reason=RETRIED,
+        )
+        for frame in frames
+    ]
+
+
 class Ledger:
     """Collects rows and writes them as events. Threads may share it."""
 
@@ -75,13 +95,35 @@ class Ledger:
         self._log_path = journal / "loaded.log"
         self._lock = threading.Lock()
         self._closed_counts: dict[str, list[LedgerRow]] = {}
+        self._forget_noted()
         self.flush()
 
     def add(self, segment: str, rows: Iterable[LedgerRow]) -> None:
         """Note what became of a segment. Must be called before the segment's file goes."""
-        line = json.dumps({"segment": segment, "rows": [asdict(row) for row in rows]})
-        with self._lock, self._log_path.open("a") as file:
-            file.write(line + "\n")
+        line = json.dumps({"segment": segment, "rows": [asdict(row) for row in rows]}) + "\n"
+        with self._lock, self._log_path.open("ab") as file:
+            whole = file.tell()
+            try:
+                file.write(line.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                # Half a line would take the next one along.
+                file.truncate(whole)
+                raise
+
+    def _forget_noted(self) -> None:
+        """Remove the segments that are noted and were still there when a crash came: they would be counted twice. A line that
+        the crash cut is removed too."""
+        text = self._log_text()
+        whole = text[: text.rfind("\n") + 1]
+        if len(whole) < len(text):
+            os.truncate(self._log_path, len(whole.encode()))
+        for line in whole.splitlines():
+            with contextlib.suppress(ValueError):
+                path = self._journal / f"{json.loads(line)['segment']}{CLOSED}"
+                path.unlink(missing_ok=True)
+                path.with_suffix(".cut").unlink(missing_ok=True)
 
     def flush(self) -> int:
         """Write what was noted as events; returns how many."""
@@ -137,7 +179,8 @@ class Ledger:
             if known is None:
                 kind = path.stem.rsplit("-", 1)[-1]
                 with contextlib.suppress(FileNotFoundError):
-                    known = merge(
+                    frames = list(read_frames(path))
+                    known = [
                         LedgerRow(
                             source_of(kind),
                             frame.token,
@@ -145,8 +188,9 @@ class Ledger:
                             received=frame.records,
                             waiting=frame.records,
                         )
-                        for frame in read_frames(path)
-                    )
+                        for frame in frames
+                    ]
+                    known = merge([*known, *(counted_before(kind, frames) if is_retried(path.parent.name) else ())])
                     if path.suffix == CLOSED:
                         self._closed_counts[str(path)] = known
             rows += known or []

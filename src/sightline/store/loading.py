@@ -10,24 +10,23 @@ piece has a token of its own, and a marker file makes a later run cut the same p
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
-import os
-import re
-import shutil
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sightline.clock import Clock, system_clock
 from sightline.config import Settings
-from sightline.journal import CLOSED, OPEN, Frame, Segment, closed_segments, read_frames, recover
+from sightline.errors import EnvironmentTrouble
+from sightline.journal import CLOSED, OPEN, Cut, Segment, closed_segments, recover
+from sightline.quarantine import Quarantine, SetAside, is_retried
+from sightline.segments import Damage, Frame, check_frames
 from sightline.store import decoding
 from sightline.store.embedded import EmbeddedStore
 from sightline.store.engine_errors import EngineBusy, EngineError, MemoryLimitExceeded, QueryCancelled
-from sightline.store.ledger import Ledger, LedgerRow, frame_index, merge, source_of
+from sightline.store.ledger import Ledger, LedgerRow, counted_before, frame_index, merge, source_of
 
 log = logging.getLogger(__name__)
 
@@ -45,21 +44,29 @@ _ROUND = 64
 class Loader:
     """Loads in threads of its own between `start` and `stop`; `load_waiting` does one round in the caller's."""
 
-    def __init__(self, store: EmbeddedStore, settings: Settings, clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        store: EmbeddedStore,
+        settings: Settings,
+        clock: Clock = system_clock,
+        record: Callable[..., None] = lambda *_, **__: None,
+    ) -> None:
+        """`record` gets what a person should know: a sourcetype, and the fields of an event."""
         self._store = store
+        self._record = record
         self._journal = settings.data / "journal"
-        self._quarantine = settings.data / "quarantine"
+        self.quarantine = Quarantine(settings.data / "quarantine")
         self._threads = settings.ingest.load_threads
         self._journal.mkdir(parents=True, exist_ok=True)
-        self.ledger = Ledger(store, self._journal, clock)
         self._stopping = threading.Event()
         self._retry_at: dict[str, float] = {}
         self._memory_failures: dict[str, int] = {}
         self._thread: threading.Thread | None = None
+        self.ledger = Ledger(store, self._journal, clock)
         for piece in self._journal.glob(f"*/*{_PIECE}"):
             piece.unlink(missing_ok=True)
         self.last_error = ""
-        """Why the latest segment that failed did; empty after one that loaded."""
+        """Why the latest segment that failed did; empty when none is tried again."""
 
     def start(self) -> None:
         """Begin loading in the background."""
@@ -75,7 +82,7 @@ class Loader:
 
     def load_waiting(self) -> int:
         """Load every segment that is closed now, dead writers' included; returns how many were loaded."""
-        recover(self._journal)
+        recover(self._journal, self._tell_cut)
         loaded = 0
         while some := self._load_round():
             loaded += some
@@ -90,7 +97,7 @@ class Loader:
             try:
                 now = time.monotonic()
                 if now - recovered_at >= _RECOVER_INTERVAL_S:
-                    recover(self._journal)
+                    recover(self._journal, self._tell_cut)
                     recovered_at = now
                 loaded = self._load_round()
                 if now - flushed_at >= _FLUSH_INTERVAL_S:
@@ -117,10 +124,18 @@ class Loader:
         if self._stopping.is_set():
             return False
         cut_marker = segment.path.with_suffix(_CUT)
+        rows: list[LedgerRow] = []
         try:
-            frames = list(read_frames(segment.path))
+            if segment.kind not in decoding.KINDS:
+                known = ", ".join(decoding.KINDS)
+                raise EnvironmentTrouble(f'the segment is of kind "{segment.kind}", this program knows: {known}')
+            frames, damages = check_frames(segment.path)
+            if damages:
+                # From now on its pieces are loaded, and never the whole.
+                cut_marker.touch()
+                rows += [self._set_aside_damage(segment, damage) for damage in damages]
             if cut_marker.exists():
-                rows = self._load_pieces(segment, frames)
+                rows += self._load_pieces(segment, frames)
             else:
                 try:
                     rows = self._load_whole(segment, segment.path, segment.name, frames)
@@ -129,17 +144,22 @@ class Loader:
                         raise
                     cut_marker.touch()
                     rows = self._load_pieces(segment, frames)
-        except (EngineError, OSError) as error:
+        except (EngineError, EnvironmentTrouble, OSError) as error:
             self.last_error = f"{segment.name}: {error}"
+            if segment.name not in self._retry_at:
+                self._record("sightline:journal", action="waits", segment=segment.name, reason=str(error))
             self._retry_at[segment.name] = time.monotonic() + _RETRY_S
             log.warning("segment %s is not loaded yet: %s", segment.name, error)
             return False
+        if is_retried(segment.writer):
+            rows += counted_before(segment.kind, frames)
         self.ledger.add(segment.name, rows)
         segment.path.unlink(missing_ok=True)
         cut_marker.unlink(missing_ok=True)
         self._retry_at.pop(segment.name, None)
         self._memory_failures.pop(segment.name, None)
-        self.last_error = ""
+        if not self._retry_at:
+            self.last_error = ""
         return True
 
     def _comes_back(self, segment: Segment, error: EngineError) -> bool:
@@ -200,7 +220,7 @@ class Loader:
                 if isinstance(error, EngineBusy | QueryCancelled) or error.message == "the store is closed":
                     raise
                 if high - low == 1:
-                    rows += self._set_aside(segment, piece, frames[low], low, error)
+                    rows.append(self._set_aside(segment, frames[low], error))
                 else:
                     middle = (low + high) // 2
                     ranges += [(middle, high), (low, middle)]
@@ -211,42 +231,69 @@ class Loader:
     def _cut_out(self, segment: Segment, frames: list[Frame], low: int, high: int) -> Path:
         piece = segment.path.with_name(f"{segment.path.stem}.{low}-{high}{_PIECE}")
         with segment.path.open("rb") as source, piece.open("wb") as target:
-            source.seek(frames[low].offset)
-            left = frames[high - 1].end - frames[low].offset
-            while left:
-                data = source.read(min(left, 1 << 20))
-                target.write(data)
-                left -= len(data)
+            # One by one: there may be damage between them.
+            for frame in frames[low:high]:
+                source.seek(frame.offset)
+                target.write(source.read(frame.end - frame.offset))
         return piece
 
-    def _set_aside(self, segment: Segment, piece: Path, frame: Frame, number: int, error: EngineError) -> list[LedgerRow]:
-        self._quarantine.mkdir(parents=True, exist_ok=True)
-        name = re.sub(r"[^\w.-]", "_", f"{segment.writer}-{segment.path.stem}-{number}")
-        target = self._quarantine / f"{name}{CLOSED}"
-        shutil.copyfile(piece, target)
-        reason = {
-            "reason": error.message,
-            "code": error.code,
-            "kind": segment.kind,
-            "token": frame.token,
-            "index": frame_index(segment.kind, frame.index),
-            "records": frame.records,
-            "received_ms": frame.received_ms,
-        }
-        target.with_suffix(".json").write_text(json.dumps(reason, indent=1))
-        with contextlib.suppress(OSError), target.open("rb") as file:
-            os.fsync(file.fileno())
-        log.error("set aside %s with %s records: %s", target, frame.records, error.message)
-        return [
-            LedgerRow(
-                source_of(segment.kind),
-                frame.token,
-                reason["index"],
-                received=frame.records,
-                refused=frame.records,
-                reason=error.message[:300],
-            )
-        ]
+    def _set_aside(self, segment: Segment, frame: Frame, error: EngineError) -> LedgerRow:
+        index = frame_index(segment.kind, frame.index)
+        one = self.quarantine.set_aside(
+            segment,
+            frame.offset,
+            frame.end,
+            error.message,
+            index=index,
+            token=frame.token,
+            records=frame.records,
+            received_ms=frame.received_ms,
+        )
+        return self._told(one, frame.records)
+
+    def _set_aside_damage(self, segment: Segment, damage: Damage) -> LedgerRow:
+        frame = damage.frame
+        one = self.quarantine.set_aside(
+            segment,
+            damage.offset,
+            damage.end,
+            damage.reason,
+            index=frame_index(segment.kind, frame.index) if frame else "",
+            token=frame.token if frame else "",
+            records=frame.records if frame else 0,
+            received_ms=frame.received_ms if frame else 0,
+            damaged=True,
+        )
+        # Records that nobody can count are one, as they are for the receivers.
+        return self._told(one, one.records or 1)
+
+    def _told(self, one: SetAside, records: int) -> LedgerRow:
+        log.error("set aside %s with %s records: %s", one.name, one.records, one.reason)
+        self._record(
+            "sightline:journal",
+            action="set aside",
+            name=one.name,
+            reason=one.reason,
+            kind=one.kind,
+            token=one.token or None,
+            target_index=one.index or None,
+            records=one.records,
+            size_bytes=one.size_bytes,
+        )
+        return LedgerRow(
+            source_of(one.kind), one.token, one.index, received=records, refused=records, reason=one.reason[:300]
+        )
+
+    def _tell_cut(self, cut: Cut) -> None:
+        log.warning("cut %s bytes off segment %s: %s", cut.size_bytes, cut.segment, cut.reason)
+        self._record(
+            "sightline:journal",
+            action="cut",
+            segment=cut.segment,
+            offset=cut.offset,
+            size_bytes=cut.size_bytes,
+            reason=cut.reason,
+        )
 
 
 def _counts(kind: str, frames: list[Frame]) -> list[LedgerRow]:

@@ -39,6 +39,7 @@ def status(parts: WithParts) -> dict[str, Any]:
             "waiting_bytes": journal_bytes(parts.directory.path / "journal"),
             "last_error": parts.loader.last_error,
         },
+        "quarantine": parts.loader.quarantine.totals(),
         "ledger": [asdict(row) for row in parts.loader.ledger.totals()],
         "indexes": describe_indexes(parts),
     }
