@@ -21,8 +21,8 @@ from sightline.receivers.front import serve_front
 
 from .conftest import Front, free_ports
 
-SPAN_BODY = bytes.fromhex("0a06" + "1204" + "1202" + "2a00")
-"""One resource, one scope, one span with an empty name."""
+SPAN_BODY = bytes.fromhex("0a20" + "121e" + "121c" + "0a10" + "01" * 16 + "1208" + "02" * 8)
+"""One resource, one scope, one span with nothing but its ids."""
 
 
 class Engine:

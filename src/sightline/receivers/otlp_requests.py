@@ -8,8 +8,8 @@ Records are looked at all together. An outline is a message of our own over the 
 checked and nothing else, and every level above the records as a single message where OTLP has a list: protobuf merges
 what occurs several times, so that one parse gives all records of a request in one list. Written out again without what
 it does not know, an outline of records that have the same fields is a table with rows of equal length. Only a request
-in which something looks wrong is read record by record. For 200,000 spans of 66 MB: 0.25 s to parse the request, as
-it always was, and 0.05 s for the outline; asking each span in Python takes 0.12 s.
+in which something looks wrong is read record by record. For 200,000 spans of 66 MB it takes 0.2 s to parse the
+request, as it always did, and 0.1 s to make the outline and look at it.
 """
 
 from __future__ import annotations
