@@ -52,6 +52,22 @@ def test_appends_come_back_in_order_with_their_headers(tmp_path):
     assert bodies(segment.path) == [b"body %d" % i for i in range(300)]
 
 
+def test_a_client_that_goes_away_does_not_stop_the_writing(tmp_path):
+    writer = JournalWriter(tmp_path, IngestSettings(group_commit_ms=50))
+
+    async def send():
+        gone = asyncio.create_task(writer.append("traces", b"gone"))
+        await asyncio.sleep(0)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        await asyncio.wait_for(writer.append("traces", b"stays"), 20)
+
+    asyncio.run(send())
+    writer.close()
+    assert all_bodies(tmp_path, "traces") == [b"gone", b"stays"]
+
+
 def test_many_requests_share_an_fsync(tmp_path, monkeypatch):
     calls = []
     real = os.fdatasync

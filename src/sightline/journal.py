@@ -204,6 +204,9 @@ class JournalWriter:
             raise JournalFull(refusal)
         head = encode_frame(body, token=token, index=index, received_ms=int(self._clock() * 1000), records=records)
         item = _Item(kind, head, body, records, Future())
+        # A client that goes away cancels who waits for the future. What was handed over is written all the same, and
+        # the thread that writes must not find a cancelled future: setting its result would end the thread.
+        item.done.set_running_or_notify_cancel()
         with self._condition:
             if self._stopping:
                 raise JournalFull("the journal is closing", 1)
