@@ -236,6 +236,8 @@ class Context:
         `settings` are the engine's, for this statement alone.
         """
         wanted = list(fields if fields is not None else relation.fields)
+        if fields is None:
+            relation = relation.as_sent()
         held = self._held_columns(relation, wanted)
         if held is not None:
             return held
@@ -262,7 +264,7 @@ class Context:
 
         For choosing a plan only. What is shown to a person must not depend on it.
         """
-        statement, columns = self.statement(relation, list(relation.fields), ordered=False)
+        statement, columns = self.statement(relation.as_sent(), list(relation.fields), ordered=False)
         step = Step("sql", statement)
         self.steps.append(step)
         if self.dry:
@@ -292,7 +294,7 @@ class Context:
         """The relation's rows as a stream of Arrow batches in the shown order, with the field names."""
         if limit is not None:
             relation = relation.head(limit)
-        statement, columns = self.statement(relation, list(relation.fields))
+        statement, columns = self.statement(relation.as_sent(), list(relation.fields))
         step = Step("sql", statement)
         self.steps.append(step)
         names = [name for name, _ in columns]
@@ -323,7 +325,7 @@ class Context:
 
     def rows_to_read(self, relation: Relation) -> int:
         """How many stored rows the engine expects to read for a relation, after indexes and partitions are pruned."""
-        statement, _ = self.statement(relation, list(relation.fields))
+        statement, _ = self.statement(relation.as_sent(), list(relation.fields))
         try:
             found = self.store.query(f"EXPLAIN ESTIMATE {statement}", tables=self._used_tables(statement), sid=self.sid)
         except SightlineError:

@@ -218,8 +218,8 @@ class SearchEngine:
         stages.append({"name": "relation", "text": describe_node(relation.node)})
         for number, step in enumerate(context.steps, 1):
             stages.append({"name": f"step {number}: {step.kind}", "text": step.text})
-        statement, columns = context.statement(relation, list(relation.fields))
-        stages.append({"name": "sql before rules", "text": plain.statement(relation, list(relation.fields))[0]})
+        statement, columns = context.statement(relation.as_sent(), list(relation.fields))
+        stages.append({"name": "sql before rules", "text": plain.statement(relation.as_sent(), list(relation.fields))[0]})
         stages.append({"name": "sql", "text": statement})
         fields = "\n".join(f"{name}: {value.type.value}" for name, value in columns)
         stages.append({"name": "fields", "text": fields})
@@ -281,7 +281,9 @@ def lower_pipeline(pipeline: Pipeline, context: Context, relation: Relation | No
             relation = dataclasses.replace(relation, presentation=given.presentation)
         if cut:
             held = context.relation_of(context.table_of(relation), kind=relation.kind)
-            relation = dataclasses.replace(held, unlisted=relation.unlisted, presentation=relation.presentation)
+            relation = dataclasses.replace(
+                held, unlisted=relation.unlisted, presentation=relation.presentation, made=relation.made
+            )
     assert relation is not None
     return relation
 

@@ -6,7 +6,7 @@ milliseconds; start times also leave as text in nanoseconds, which a JSON number
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import orjson
 import pyarrow as pa
 
 from sightline.errors import NotFound, UserError
+from sightline.store.conventions import Reading, other_readings
 from sightline.store.embedded import EmbeddedStore
 from sightline.store.sql_text import quote
 from sightline.traces.tree import build_tree, critical_path, first_of_each, root_causes, self_times_ns
@@ -191,8 +192,8 @@ def service_map(store: EmbeddedStore, *, earliest: float, latest: float) -> dict
         " quantiles(0.5, 0.9, 0.99)(duration_ns / 1e6) AS percentiles"
     )
     spans = (
-        f"SELECT trace_id, span_id, parent_span_id, service, name, kind, duration_ns, {ERROR} AS is_error, {_CALLEE}"
-        f" AS callee FROM sightline.spans WHERE {window} LIMIT 1 BY trace_id, span_id"
+        f"SELECT trace_id, span_id, parent_span_id, service, name, kind, duration_ns, {ERROR} AS is_error,"
+        f" {_callee(store.json_paths('spans'))} AS callee FROM sightline.spans WHERE {window} LIMIT 1 BY trace_id, span_id"
     )
     nodes = store.query(
         f"SELECT service, {red} FROM ({spans}) WHERE kind IN ('server', 'consumer') GROUP BY service ORDER BY service"
@@ -233,24 +234,36 @@ def service_map(store: EmbeddedStore, *, earliest: float, latest: float) -> dict
 _NO_REQUESTS = {"requests": 0, "errors": 0, "p50_ms": None, "p90_ms": None, "p99_ms": None}
 
 
-def _attribute(*names: str) -> str:
-    """The first of several attributes that is set, as text."""
-    paths = ("toString(fields." + ".".join(f"`{part}`" for part in name.split(".")) + ")" for name in names)
-    return "coalesce(" + ", ".join(f"nullIf({path}, '')" for path in paths) + ", '')"
+def _callee(paths: Container[str]) -> str:
+    """Who a client span calls, from the attributes that spans have; a bare address is noise and makes no node.
 
+    Old clients of HTTP tell the address alone, of which the host is a part.
+    """
 
-# New names of the semantic conventions first, then the old ones. A bare address is noise and makes no node.
-_CALLEE = f"""multiIf(
-    {_attribute("db.system.name", "db.system")} != '',
-        arrayStringConcat(arrayFilter(x -> x != '', [{_attribute("db.system.name", "db.system")},
-                                                     {_attribute("db.namespace", "db.name")}]), ':'),
-    {_attribute("messaging.system")} != '',
-        arrayStringConcat(arrayFilter(x -> x != '', [{_attribute("messaging.system")},
-            {_attribute("messaging.destination.name", "messaging.destination")}]), ':'),
-    {_attribute("gen_ai.provider.name", "gen_ai.system")} != '', {_attribute("gen_ai.provider.name", "gen_ai.system")},
-    {_attribute("service.peer.name", "peer.service")} != '', {_attribute("service.peer.name", "peer.service")},
-    match({_attribute("server.address", "net.peer.name")}, '^[0-9.]*$|:'), '',
-    {_attribute("server.address", "net.peer.name")})"""
+    def attribute(name: str) -> str:
+        texts = []
+        for reading in (Reading(name), *other_readings(name)):
+            if reading.name not in paths:
+                continue
+            text = "toString(fields." + ".".join(f"`{part}`" for part in reading.name.split(".")) + ")"
+            if reading.how == "incoming":
+                text = f"if(kind IN ('server', 'consumer'), {text}, '')"
+            elif reading.how == "outgoing":
+                text = f"if(kind IN ('server', 'consumer'), '', {text})"
+            texts.append(f"nullIf({text}, '')")
+        return "coalesce(" + ", ".join([*texts, "''"]) + ")"
+
+    def named(system: str, part: str) -> str:
+        return f"arrayStringConcat(arrayFilter(x -> x != '', [{attribute(system)}, {attribute(part)}]), ':')"
+
+    host = f"coalesce(nullIf({attribute('server.address')}, ''), domain({attribute('url.full')}))"
+    return f"""multiIf(
+        {attribute("db.system.name")} != '', {named("db.system.name", "db.namespace")},
+        {attribute("messaging.system")} != '', {named("messaging.system", "messaging.destination.name")},
+        {attribute("gen_ai.provider.name")} != '', {attribute("gen_ai.provider.name")},
+        {attribute("service.peer.name")} != '', {attribute("service.peer.name")},
+        match({host}, '^[0-9.]*$|:'), '',
+        {host})"""
 
 
 def _red(row: Mapping[str, Any]) -> dict[str, Any]:

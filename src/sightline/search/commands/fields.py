@@ -54,7 +54,7 @@ class Fields(Command):
         kept: dict[str, Value] = {}
         for name in self.names:
             for found in relation.matching(name):
-                kept[found] = relation.field(found)
+                kept[found] = relation.fields[found] if "*" in name else relation.field(found)
         for name, value in relation.fields.items():
             if name in _ALWAYS_KEPT or (name.startswith("_") and relation.kind == "events"):
                 kept.setdefault(name, value)
@@ -91,7 +91,7 @@ class Table(Command):
             for found in relation.matching(name) if "*" in name else [name]:
                 if "*" in name and is_second_name(found, relation.fields):
                     continue
-                value = relation.field(found)
+                value = relation.fields[found] if "*" in name else relation.field(found)
                 kept[found] = value if value.type is not Type.NULL else empty_column()
         return relation.with_fields(kept).as_table()
 

@@ -43,6 +43,7 @@ class FieldSummary(Command):
         return [*print_options(self), *(print_name(name) for name in self.names)]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
+        relation = relation.as_sent()
         chosen = sorted(chosen_fields(relation, self.names))
         return self._summarised(by_value(relation, chosen), chosen)
 

@@ -17,6 +17,7 @@ from sightline.search.functions import AggregateInput, find_aggregate
 from sightline.search.planner import values as v
 from sightline.search.planner.buckets import TimeBuckets
 from sightline.search.planner.lower import lower_predicate
+from sightline.search.planner.metric_names import as_asked
 from sightline.search.planner.partial import kept, kept_rows
 from sightline.search.planner.relation import Relation, wildcard_regex
 from sightline.search.planner.sources import index_condition, table_relation, time_bounds
@@ -104,6 +105,7 @@ class MStats(Command):
 
     The metric stands in the function (`*` gives a column per metric), or `_value` does and WHERE names the metric. Without
     `index=` all metric indexes are read. `span` adds `_time`, the start of each bucket; `auto` chooses one for the range.
+    A metric that OpenTelemetry renamed is found under its old and its current name, in the unit of the name that is asked.
     Points that lack a BY field are left out unless `fillnull_value` gives them one. `prestats=true` gives partial
     results by time, for a `timechart`, `chart` or `stats` with the same functions that follows; `append=true` adds the rows
     to the current ones.
@@ -174,6 +176,7 @@ class MStats(Command):
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         points, rest = metric_points(self.predicate, context, self.place)
+        points = as_asked(points, self._named(), context, only=self._names_all())
         points = points.filtered(lower_predicate(rest, points, context))
         calls = self._expanded(points, context)
         if self.prestats:
@@ -183,6 +186,21 @@ class MStats(Command):
         if self.append and relation.fields:
             return relation.union([found])
         return self._charted(found, context) if self.chart else found
+
+    def _named(self) -> list[str]:
+        """The metrics that stand in functions or in WHERE by their whole names."""
+        named = [call.field for call in self.calls if call.field not in (None, "_value")] or metric_names(self.predicate)
+        return [name for name in named if name and "*" not in name]
+
+    def _names_all(self) -> bool:
+        """Whether no other metric than the named ones can count."""
+        if self.calls[0].field not in (None, "_value"):
+            return not any("*" in (call.field or "") for call in self.calls)
+        operands = self.predicate.operands if isinstance(self.predicate, Both) else (self.predicate,)
+        return any(
+            isinstance(o, Comparison) and o.name == "metric_name" and o.operator == "=" and "*" not in o.value
+            for o in operands
+        )
 
     def _expanded(self, points: Relation, context: Context) -> list[tuple[AggregateCall, str | None]]:
         """Calls with the metric each reads (None: the points that WHERE left), wildcards expanded."""

@@ -24,7 +24,7 @@ from sightline.search.planner.lower import lower_expression
 from sightline.search.planner.props import Props, Rule, narrowed, relevant, rules
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.terms import RAW_TEXT, whole_tokens
-from sightline.search.planner.values import Column, Type, Value
+from sightline.search.planner.values import Column, Type, Value, first_present
 from sightline.search.syntax.expressions import read_expression
 from sightline.search.syntax.parser import parse_pipeline
 from sightline.search.syntax.source import read_source
@@ -362,23 +362,6 @@ def text_condition(predicate: Predicate, in_text: frozenset[str]) -> Value:
 
 
 # ---- values ----------------------------------------------------------------------------------------------------------
-
-
-def first_present(choices: list[Value]) -> Value:
-    """The first of the values that is there."""
-    choices = [c for c in choices if c.type is not Type.NULL]
-    if not choices:
-        return v.NULL
-    wanted = v.common_type([c.type for c in choices])
-    casts = [v.cast(c, wanted) for c in choices]
-    if len(casts) == 1:
-        return casts[0]
-    if wanted is not Type.MULTI:
-        return v.call("coalesce", *casts, type=wanted)
-    result = casts[-1]
-    for choice in reversed(casts[:-1]):
-        result = v.call("if", v.is_present(choice), choice, result, type=Type.MULTI)
-    return result
 
 
 def _when(condition: Value, value: Value) -> Value:

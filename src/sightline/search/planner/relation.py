@@ -13,6 +13,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sightline.search.planner import values as v
+from sightline.search.planner.conventions import met
 from sightline.search.planner.derived import derived_field
 from sightline.search.planner.presentation import NOTHING_SAID, Presentation
 from sightline.search.planner.values import Column, Over, Type, Value
@@ -203,16 +204,29 @@ class Relation:
     presentation: Presentation = NOTHING_SAID
     """How the rows are to be shown."""
 
+    made: frozenset[str] = frozenset()
+    """Fields that the search itself made: what they are not there for, no other name stands in for."""
+
     # -- fields
 
     def field(self, name: str) -> Value:
-        """A field's value; NULL where no row has such a field."""
-        if name in self.fields or self.kind != "events":
+        """A field's value; NULL where no row has such a field.
+
+        What events hold under another of OpenTelemetry's names counts where they lack this one, and is not listed.
+        """
+        if self.kind != "events":
             return self.fields.get(name, v.NULL)
+        found = met(name, self.fields) if name not in self.made else self.fields.get(name, v.NULL)
+        if name in self.fields or found.type is not Type.NULL:
+            return found
         found = derived_field(name, self.fields)
         if found.type is Type.NULL and self.unlisted is not None:
             return self.unlisted(name, self.fields)
         return found
+
+    def as_sent(self) -> Relation:
+        """The same relation in which a listed field holds what was sent under its own name alone."""
+        return dataclasses.replace(self, made=self.made | self.fields.keys())
 
     def matching(self, pattern: str, *, internal: bool = False) -> list[str]:
         """Field names that a pattern with `*` matches; fields with a leading underscore only when asked for."""
@@ -228,11 +242,12 @@ class Relation:
     def with_field(self, name: str, value: Value) -> Relation:
         """The same rows with one more, or another, field. A NULL constant removes it."""
         fields = dict(self.fields)
+        made = self.made | {name}
         if isinstance(value, v.Literal) and value.value is None:
             fields.pop(name, None)
-            return dataclasses.replace(self, fields=fields)
+            return dataclasses.replace(self, fields=fields, made=made)
         fields[name] = value
-        result = dataclasses.replace(self, fields=fields)
+        result = dataclasses.replace(self, fields=fields, made=made)
         return result.settled() if value.size > SETTLE_SIZE or value.volatile else result
 
     def with_all(self, values: Mapping[str, Value]) -> Relation:
@@ -243,6 +258,7 @@ class Relation:
         fields = {**self.fields, **values}
         gone = [name for name, x in values.items() if isinstance(x, v.Literal) and x.value is None]
         relation = self.with_fields({name: x for name, x in fields.items() if name not in gone})
+        relation = dataclasses.replace(relation, made=self.made | values.keys())
         # One by one would not do: settling the first moves the columns that the next one reads.
         return relation.settled() if any(x.size > SETTLE_SIZE or x.volatile for x in values.values()) else relation
 
@@ -385,6 +401,9 @@ class Relation:
         names: list[str] = []
         for branch in branches:
             names.extend(name for name in branch.fields if name not in names)
+        made = frozenset[str]().union(*(branch.made for branch in branches))
+        # A column of the union holds what its branches hold under this name.
+        branches = [dataclasses.replace(branch, made=branch.made | frozenset(names)) for branch in branches]
         types = {name: v.common_type([b.field(name).type for b in branches]) for name in names}
         ids = {name: self.names.fresh(name) for name in names}
         part_id, position_id = self.names.fresh("part"), self.names.fresh("position")
@@ -401,7 +420,7 @@ class Relation:
         order = ((Column(Type.INT, part_id), False), (Column(Type.INT, position_id), False))
         kind = "events" if all(b.kind == "events" for b in branches) else "table"
         unlisted = next((b.unlisted for b in branches if b.unlisted is not None), None)
-        return Relation(Union(tuple(nodes)), fields, order, self.names, kind, unlisted)
+        return Relation(Union(tuple(nodes)), fields, order, self.names, kind, unlisted, made=made)
 
 
 def _column_of(value: Value) -> Value:

@@ -456,6 +456,23 @@ _CASTS = {
 }
 
 
+def first_present(choices: Sequence[Value]) -> Value:
+    """The first of the values that is there."""
+    choices = [c for c in choices if c.type is not Type.NULL]
+    if not choices:
+        return NULL
+    wanted = common_type([c.type for c in choices])
+    casts = [cast(c, wanted) for c in choices]
+    if len(casts) == 1:
+        return casts[0]
+    if wanted is not Type.MULTI:
+        return call("coalesce", *casts, type=wanted)
+    result = casts[-1]
+    for choice in reversed(casts[:-1]):
+        result = call("if", is_present(choice), choice, result, type=Type.MULTI)
+    return result
+
+
 def choose(condition: Value, then: Value, otherwise: Value) -> Value:
     """`if`, with NULL taking the other branch and both branches brought to a common type."""
     wanted = common_type([then.type, otherwise.type])
