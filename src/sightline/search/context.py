@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from sightline.config import Settings
 from sightline.errors import SearchError, SightlineError, Span
+from sightline.search.interrupting import interruptible
 from sightline.search.planner import values as v
 from sightline.search.planner.relation import Filter, Names, Node, Project, Relation, Rows, Scan
 from sightline.search.planner.rules import rewrite
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 TimeRange = tuple[float | None, float | None]
 """Earliest and latest moment in seconds; None is an open end."""
+CANCELLED = "the search was cancelled"
 ROW_COLUMN = "row_number"
 """Column that keeps the order of rows held in memory."""
 
@@ -365,16 +367,19 @@ class Context:
     def _used_tables(self, statement: str) -> Mapping[str, pa.Table]:
         return {key: table for key, table in self.tables.items() if key in statement}
 
-    def python_step(self, text: str, work: Callable[[], pa.Table]) -> pa.Table:
-        """Run a Python step and record it."""
+    def python_step(self, text: str, work: Callable[[], pa.Table], *, whole: bool = False) -> pa.Table:
+        """Run a Python step and record it. One that is cancelled ends anywhere, unless it changes things and must be done `whole`."""
         started = wall.monotonic()
         step = Step("python", text)
         self.steps.append(step)
         if self.dry:
             return pa.table({})
         self.check_cancelled()
-        table = work()
-        step.elapsed_s, step.rows = wall.monotonic() - started, table.num_rows
+        table = work() if whole else interruptible(work, self.cancelled)
+        step.elapsed_s = wall.monotonic() - started
+        if table is None:
+            raise SearchCancelled(CANCELLED)
+        step.rows = table.num_rows
         return table
 
     @property
@@ -385,7 +390,7 @@ class Context:
     def check_cancelled(self) -> None:
         """Stop here if the search was cancelled or its time is up."""
         if self.cancelled():
-            raise SearchCancelled("the search was cancelled")
+            raise SearchCancelled(CANCELLED)
 
     # -- subsearches
 

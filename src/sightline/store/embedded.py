@@ -23,6 +23,7 @@ Several threads may use one store at the same time. A stream keeps a connection 
 
 from __future__ import annotations
 
+import os
 import queue
 import resource
 import threading
@@ -38,7 +39,7 @@ import pyarrow as pa
 
 from sightline.config import Settings
 from sightline.errors import EnvironmentTrouble, UserError
-from sightline.store import appending, decoding, files, pcre, udf
+from sightline.store import appending, decoding, files, udf
 from sightline.store.engine_errors import EngineError, engine_error
 from sightline.store.migrations import migrate
 from sightline.store.paths import JsonPaths
@@ -432,14 +433,20 @@ class EmbeddedStore:
 
     def _limits(self, sql: str, sid: str, settings: Mapping[str, Any] | None) -> dict[str, Any]:
         memory_bytes = self._settings.search.max_memory_bytes
-        # A statement is stopped between blocks only, and a block of slow regular expressions may take long.
-        slow = {"max_block_size": SLOW_BLOCK_ROWS} if pcre.is_used_in(sql) else {}
+        threads = self._settings.search.max_threads or os.cpu_count() or 1
+        # A statement is stopped between blocks only, and a block that Python is called for may take long.
+        slow = {"max_block_size": SLOW_BLOCK_ROWS} if udf.is_used_in(sql) else {}
         return {
             **slow,
             "session_timezone": "UTC",
             "max_memory_usage": memory_bytes,
             "max_bytes_before_external_group_by": memory_bytes // 2,
-            "max_bytes_before_external_sort": memory_bytes // 2,
+            # Each thread sorts rows of its own. By the ratio a sort would go on until half of the machine's memory is taken.
+            "max_bytes_before_external_sort": memory_bytes // (4 * threads),
+            "max_bytes_ratio_before_external_sort": 0,
+            # Merging reads a block of each sorted run, and there may be hundreds.
+            "prefer_external_sort_block_bytes": max(memory_bytes // 1024, 65_536),
+            "max_bytes_before_external_distinct": memory_bytes // 2,
             # The part of a join's other side that is read back from disk needs memory of its own.
             "max_bytes_before_external_join": memory_bytes // 4,
             "max_execution_time": self._settings.search.max_time_s,

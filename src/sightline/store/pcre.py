@@ -191,11 +191,6 @@ LISTED, AS_JSON = "l", "j"
 has such a character in it, after `AS_JSON` as JSON. Splitting costs the engine a tenth of reading JSON."""
 
 
-def is_used_in(sql: str) -> bool:
-    """Whether a statement may call one of these functions."""
-    return "pcre_" in sql
-
-
 @row_function("pcre_match", ("String", "String"), "Bool")
 def pcre_match(text: str, pattern: str) -> bool:
     """Whether the pattern matches anywhere in the text."""

@@ -42,6 +42,11 @@ def install() -> None:
             _install(name)
 
 
+def is_used_in(sql: str) -> bool:
+    """Whether a statement may call one of these functions."""
+    return any(name in sql for name in _declared)
+
+
 def _install(name: str) -> None:
     import chdb
 

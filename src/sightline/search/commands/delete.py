@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 
@@ -42,7 +43,8 @@ class Delete(Command):
         if context.dry:
             return context.relation_of(_answer([]))
         condition = Writer().value(v.both(conditions), scan.provides) if conditions else "true"
-        return context.relation_of(context.python_step("delete", lambda: _removed(scan.table, condition, context)))
+        work = partial(_removed, scan.table, condition, context)
+        return context.relation_of(context.python_step("delete", work, whole=True))
 
 
 def chosen_events(node: Node) -> tuple[Scan | None, list[Value]]:
