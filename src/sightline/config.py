@@ -57,6 +57,18 @@ class IngestSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HecSettings:
+    """Bounds of the HTTP Event Collector's acknowledgements, which only tokens with `use_ack` have."""
+
+    ack_idle_s: float = 600.0
+    """A channel nobody uses for so long is forgotten, with the ids it has not asked for: what Splunk does."""
+    max_channels: int = 10_000
+    """Channels at once; a sender has one for each of its processes."""
+    max_pending_acks: int = 1_000_000
+    """Ids of all channels that nobody has asked for, about 60 bytes each; with more, a sender is told to come back."""
+
+
+@dataclass(frozen=True, slots=True)
 class SyslogSettings:
     """What the syslog listeners do; each is off unless it has an address in `listen`."""
 
@@ -145,6 +157,7 @@ class Settings:
     data: Path
     listen: ListenSettings = field(default_factory=ListenSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    hec: HecSettings = field(default_factory=HecSettings)
     syslog: SyslogSettings = field(default_factory=SyslogSettings)
     search: SearchSettings = field(default_factory=SearchSettings)
     web: WebSettings = field(default_factory=WebSettings)

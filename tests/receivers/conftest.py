@@ -29,6 +29,7 @@ class Grant:
     source: str = ""
     sourcetype: str = ""
     use_ack: bool = False
+    allow_query_string: bool = False
     disabled: bool = False
 
     def allows(self, index: str) -> bool:
@@ -42,6 +43,8 @@ class Tokens:
             "hec-narrow": Grant("narrow", "hec", ("app", "app_metrics"), "app", "h0", "s0", "st0"),
             "hec-off": Grant("off", "hec", disabled=True),
             "hec-ack": Grant("acks", "hec", use_ack=True),
+            "hec-query": Grant("query", "hec", allow_query_string=True),
+            "hec-query-off": Grant("query-off", "hec", allow_query_string=True, disabled=True),
             "otlp-good": Grant("otlp", "otlp"),
             "otlp-app": Grant("otlp-app", "otlp", ("app",), "app"),
             "otlp-off": Grant("otlp-off", "otlp", disabled=True),

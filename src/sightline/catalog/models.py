@@ -63,6 +63,7 @@ class Token(Base):
     source: Mapped[str] = mapped_column(String(500), default="")
     sourcetype: Mapped[str] = mapped_column(String(500), default="")
     use_ack: Mapped[bool] = mapped_column(Boolean, default=False)
+    allow_query_string: Mapped[bool] = mapped_column(Boolean, default=False, server_default="0")
     disabled: Mapped[bool] = mapped_column(Boolean, default=False)
     created: Mapped[float] = mapped_column(Float)
     last_used: Mapped[float | None] = mapped_column(Float, default=None)

@@ -32,6 +32,7 @@ class TokenGrant:
     source: str = ""
     sourcetype: str = ""
     use_ack: bool = False
+    allow_query_string: bool = False
     disabled: bool = False
 
     def allows(self, index: str) -> bool:
@@ -81,7 +82,7 @@ class TokenSource:
         try:
             rows = connection.execute(
                 "SELECT secret_hash, id, name, kind, indexes, default_index, host, source, sourcetype, use_ack,"
-                " disabled FROM tokens"
+                " allow_query_string, disabled FROM tokens"
             ).fetchall()
             tokens = {
                 row[0]: TokenGrant(
@@ -91,7 +92,8 @@ class TokenSource:
                     tuple(json.loads(row[4])),
                     *row[5:9],
                     use_ack=bool(row[9]),
-                    disabled=bool(row[10]),
+                    allow_query_string=bool(row[10]),
+                    disabled=bool(row[11]),
                 )
                 for row in rows
             }

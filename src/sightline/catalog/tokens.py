@@ -43,6 +43,7 @@ class Tokens:
         source: str = "",
         sourcetype: str = "",
         use_ack: bool = False,
+        allow_query_string: bool = False,
         owner: str = "admin",
     ) -> tuple[Token, str]:
         """A new token and its secret. The default index, when none is named, is the first of `indexes`.
@@ -74,6 +75,7 @@ class Tokens:
             source=source,
             sourcetype=sourcetype,
             use_ack=use_ack,
+            allow_query_string=allow_query_string,
             created=self._clock(),
         )
         with self._sessions.begin() as session:

@@ -163,11 +163,17 @@ def token_create(
     sourcetype: Annotated[str, typer.Option(help="Sourcetype of what comes without one.")] = "",
     source: Annotated[str, typer.Option(help="Source of what comes without one.")] = "",
     host: Annotated[str, typer.Option(help="Host of what comes without one.")] = "",
+    use_ack: Annotated[bool, typer.Option("--use-ack", help="HEC: acknowledge by id; a channel is needed.")] = False,
+    allow_query_string: Annotated[
+        bool, typer.Option("--allow-query-string", help="HEC: take the token from ?token= as well.")
+    ] = False,
     data: Data = None,
 ) -> None:
     """Make a token and print it, alone; it is not shown again."""
     with open_catalog(data) as catalog:
-        _, secret = catalog.tokens.create(kind, name, indexes=index or (), sourcetype=sourcetype, source=source, host=host)
+        defaults = {"sourcetype": sourcetype, "source": source, "host": host}
+        flags = {"use_ack": use_ack, "allow_query_string": allow_query_string}
+        _, secret = catalog.tokens.create(kind, name, indexes=index or (), **defaults, **flags)
     print(secret)
 
 

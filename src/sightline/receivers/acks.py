@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from sightline.clock import Clock
+from collections import OrderedDict
 
-IDLE_S = 600.0
-MAX_PENDING = 1_000_000
-"""Ids a channel may leave unasked before the oldest are forgotten."""
+from sightline.clock import Clock
+from sightline.config import HecSettings
 
 
 class AckChannels:
-    """Counts per channel; a channel that is idle for `IDLE_S` is forgotten."""
+    """Counts per channel; a channel that is idle is forgotten, with what it has not asked for."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, settings: HecSettings) -> None:
         self._clock = clock
-        self._channels: dict[str, _Channel] = {}
+        self._settings = settings
+        self._channels: OrderedDict[str, _Channel] = OrderedDict()
+        """Used longest ago first."""
+        self._pending = 0
+
+    def has_room(self, channel: str) -> bool:
+        """Whether `new` may be called: there is a bound on channels, and one on ids nobody has asked for."""
+        self._expire()
+        known = channel in self._channels or len(self._channels) < self._settings.max_channels
+        return known and self._pending < self._settings.max_pending_acks
 
     def new(self, channel: str) -> int:
         """The id of a request that is durable."""
-        self._expire()
-        state = self._channels.setdefault(channel, _Channel())
-        state.used_at = self._clock()
+        state = self._used(channel, self._channels.get(channel) or _Channel())
         number = state.next
         state.next += 1
-        state.pending[number] = None
-        if len(state.pending) > MAX_PENDING:
-            del state.pending[next(iter(state.pending))]
+        state.pending.add(number)
+        self._pending += 1
         return number
 
     def take(self, channel: str, numbers: list[int]) -> dict[str, bool]:
@@ -34,21 +39,30 @@ class AckChannels:
         state = self._channels.get(channel)
         if state is None:
             return {str(number): False for number in numbers}
+        self._used(channel, state)
+        told = state.pending.intersection(numbers)
+        state.pending -= told
+        self._pending -= len(told)
+        return {str(number): number in told for number in numbers}
+
+    def _used(self, channel: str, state: _Channel) -> _Channel:
         state.used_at = self._clock()
-        answer = {}
-        for number in numbers:
-            answer[str(number)] = number in state.pending
-            state.pending.pop(number, None)
-        return answer
+        self._channels[channel] = state
+        self._channels.move_to_end(channel)
+        return state
 
     def _expire(self) -> None:
-        oldest = self._clock() - IDLE_S
-        for name in [name for name, state in self._channels.items() if state.used_at < oldest]:
+        oldest = self._clock() - self._settings.ack_idle_s
+        while self._channels:
+            name, state = next(iter(self._channels.items()))
+            if state.used_at >= oldest:
+                return
+            self._pending -= len(state.pending)
             del self._channels[name]
 
 
 class _Channel:
     def __init__(self) -> None:
         self.next = 0
-        self.pending: dict[int, None] = {}
-        self.used_at = float("inf")
+        self.pending: set[int] = set()
+        self.used_at = 0.0

@@ -96,7 +96,7 @@ async def serve_front(
         refusals = Refusals(journal, clock)
         acceptance = Acceptance(journal, token_source, settings.ingest, refusals)
         receiver = otlp.OtlpReceiver(acceptance)
-        collector = hec.HecReceiver(journal, token_source, settings.ingest, refusals, clock)
+        collector = hec.HecReceiver(journal, token_source, settings.ingest, settings.hec, refusals, clock)
         engine = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(
                 uds=str(settings.data / "run" / "engine.sock"),

@@ -1,7 +1,7 @@
 """The HTTP Event Collector: events, metrics, raw text, acknowledgements and health, with its codes and their order.
 
-Enters: batches of JSON objects, concatenated or in an array. Leaves: JSON lines in the journal, one per event or
-point, with the token's defaults filled in; a batch is accepted whole or not at all.
+Enters: requests. Leaves: frames in the journal, in which "event" and "fields" are the bytes that came (envelopes.py takes a
+batch apart). A batch is taken up to its first fault, which the answer numbers; the ledger counts what was not taken.
 
 An event sent to an index that holds metrics, or a metric sent to one that holds events, is refused with code 7: to
 accept it and drop it later would break the promise that what was acknowledged is not lost.
@@ -16,8 +16,6 @@ import json
 import logging
 import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -26,11 +24,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from sightline.clock import Clock
-from sightline.config import IngestSettings
+from sightline.config import HecSettings, IngestSettings
 from sightline.journal import JournalFull, JournalWriter
 from sightline.receivers.access import TokenGrant, TokenSource
 from sightline.receivers.acks import AckChannels
 from sightline.receivers.bodies import BodyMalformed, BodyTooLarge, UnsupportedEncoding, read_body
+from sightline.receivers.envelopes import Defaults, Fault, Frame, Sorted, seconds_of, sort_batch
 from sightline.receivers.refusals import Refusals
 
 log = logging.getLogger(__name__)
@@ -55,29 +54,29 @@ TEXTS = {
     16: (400, "Query string authorization is not enabled"),
     17: (200, "HEC is healthy"),
     18: (503, "HEC is unhealthy, queues are full"),
+    19: (503, "HEC is unhealthy, ack service unavailable"),
+    20: (503, "HEC is unhealthy, queues are full, ack service unavailable"),
     21: (400, "Invalid token"),
     22: (400, "Token disabled"),
 }
 NOT_FOUND = {"text": "The requested URL was not found on this server.", "code": 404}
 _GUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
-_DECODER = json.JSONDecoder(parse_constant=lambda name: _raise_constant(name))
-_SPACE = " \t\r\n"
+_TRUE = ("1", "t", "true", "y", "yes")
+_THREAD_BYTES = 256 * 1024
+"""Above this size a batch is taken apart in a thread, so that other connections do not wait for it."""
+_RETRY_AFTER_S = 10
+"""When to come back after a fault of the disk, or when no more acknowledgements can be kept."""
+_MAX_ACK_BODY_BYTES = 1 << 20
+_SOURCES = {"hecmetric": "hec:metrics"}
+"""What the ledger calls a kind of frame; every other is `hec:events`."""
 
 
 class HecError(Exception):
-    """An answer that is not success. `event` is the number of the event at fault, where the protocol tells it."""
+    """An answer that is not success."""
 
-    def __init__(self, code: int, event: int | None = None) -> None:
+    def __init__(self, code: int) -> None:
         super().__init__(TEXTS[code][1])
         self.code = code
-        self.event = event
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    kind: str
-    index: str
-    text: bytes
 
 
 class HecReceiver:
@@ -88,6 +87,7 @@ class HecReceiver:
         journal: JournalWriter,
         tokens: TokenSource,
         settings: IngestSettings,
+        hec: HecSettings,
         refusals: Refusals,
         clock: Clock,
     ) -> None:
@@ -95,15 +95,15 @@ class HecReceiver:
         self._tokens = tokens
         self._settings = settings
         self._refusals = refusals
-        self._acks = AckChannels(clock)
+        self._acks = AckChannels(clock, hec)
 
     async def event(self, request: Request) -> Response:
         """POST /services/collector[/event][/1.0]"""
-        return await self._receive(request, raw=False)
+        return await self._answer(request, raw=False)
 
     async def raw(self, request: Request) -> Response:
         """POST /services/collector/raw[/1.0]"""
-        return await self._receive(request, raw=True)
+        return await self._answer(request, raw=True)
 
     async def ack(self, request: Request) -> Response:
         """POST /services/collector/ack[/1.0]: which acknowledgement ids are durable; each is told once."""
@@ -112,40 +112,47 @@ class HecReceiver:
             if not grant.use_ack:
                 raise HecError(14)
             channel = _channel(request)
-            wanted = json.loads(await read_body(request, 1 << 20))["acks"]
+            wanted = json.loads(await read_body(request, _MAX_ACK_BODY_BYTES))["acks"]
             return JSONResponse({"acks": self._acks.take(channel, [int(number) for number in wanted])})
         except HecError as error:
             return _reply(error.code)
-        except (ValueError, KeyError, TypeError, BodyMalformed, BodyTooLarge, UnsupportedEncoding):
+        except (ValueError, KeyError, TypeError, BodyMalformed, BodyTooLarge, UnsupportedEncoding, RecursionError):
             return _reply(6)
+        except ClientDisconnect:
+            return Response(status_code=400)
 
     async def health(self, request: Request) -> Response:
-        """GET /services/collector/health[/1.0]: needs no token, but a given one is checked."""
+        """GET /services/collector/health[/1.0]: needs no token, but a given one is checked. `?ack=true` asks about
+        acknowledgements as well."""
         try:
-            if request.headers.get("authorization"):
+            if request.headers.get("authorization") or request.query_params.get("token"):
                 self._authorise(request)
         except HecError as error:
             return _reply(22 if error.code == 1 else 21)
-        return _reply(18 if self._journal.refusal() else 17)
+        full = bool(self._journal.refusal())
+        no_acks = request.query_params.get("ack", "").lower() in _TRUE and not self._acks.has_room("")
+        return _reply({(False, False): 17, (True, False): 18, (False, True): 19, (True, True): 20}[full, no_acks])
 
     # Inside
 
-    async def _receive(self, request: Request, *, raw: bool) -> Response:
-        token, records = "", 1
+    async def _answer(self, request: Request, *, raw: bool) -> Response:
+        token = ""
         try:
             grant = self._authorise(request)
             token = grant.name
             channel = _channel(request) if grant.use_ack else ""
+            if channel and not self._acks.has_room(channel):
+                raise HecError(9)
             body = await read_body(request, self._settings.max_body_bytes)
-            if not body.strip():
+            if not body or body.isspace():
                 raise HecError(5)
-            client = request.client.host if request.client else ""
-            lines = self._raw_lines(request, grant, client, body) if raw else self._event_lines(grant, client, body)
-            records = len(lines)
-            await self._append(lines, token)
+            found = await self._sorted(request, grant, body, raw=raw)
+            if not found.frames and found.fault is None:
+                raise HecError(5)
+            await self._store(found, token)
         except HecError as error:
             self._refusals.add("hec:events", TEXTS[error.code][1], token=token)
-            return _reply(error.code, error.event)
+            return _reply(error.code, headers={"Retry-After": str(_RETRY_AFTER_S)} if error.code == 9 else None)
         except (BodyTooLarge, UnsupportedEncoding) as error:
             self._refusals.add("hec:events", str(error), token=token)
             return PlainTextResponse(str(error), 413 if isinstance(error, BodyTooLarge) else 415)
@@ -154,11 +161,13 @@ class HecReceiver:
             return _reply(6)
         except (JournalFull, OSError) as error:
             log.warning("a batch is refused for now: %s", error)
-            self._refusals.add("hec:events", str(error), token=token, records=records)
-            retry_after_s = error.retry_after_s if isinstance(error, JournalFull) else 10
+            retry_after_s = error.retry_after_s if isinstance(error, JournalFull) else _RETRY_AFTER_S
             return _reply(9, headers={"Retry-After": str(retry_after_s)})
         except ClientDisconnect:
             return Response(status_code=400)
+        if found.fault is not None:
+            self._refusals.add("hec:events", TEXTS[found.fault.code][1], token=token, records=found.fault.records)
+            return _reply(found.fault.code, None if raw else found.fault.event)
         if channel:
             return _reply(0, more={"ackId": self._acks.new(channel)})
         return _reply(0)
@@ -167,22 +176,11 @@ class HecReceiver:
         in_query = request.query_params.get("token")
         if in_query:
             # Looked up first, and it wins over a header: an unknown one says so even though queries are not enabled.
-            raise HecError(16 if self._find(in_query) else 4)
-        header = request.headers.get("authorization", "").strip()
-        if not header:
-            raise HecError(2)
-        scheme, _, secret = header.partition(" ")
-        secret = secret.strip()
-        if scheme.lower() == "basic":
-            try:
-                secret = base64.b64decode(secret, validate=True).decode().partition(":")[2]
-            except (binascii.Error, UnicodeDecodeError) as error:
-                raise HecError(3) from error
-        elif scheme.lower() != "splunk":
-            raise HecError(3)
-        if not secret:
-            raise HecError(2)
-        grant = self._find(secret)
+            grant = self._find(in_query)
+            if grant is not None and not grant.allow_query_string:
+                raise HecError(16)
+        else:
+            grant = self._find(_secret(request.headers.get("authorization", "").strip()))
         if grant is None:
             raise HecError(4)
         if grant.disabled:
@@ -193,118 +191,99 @@ class HecReceiver:
         grant = self._tokens.find(secret)
         return grant if grant is not None and grant.kind == "hec" else None
 
-    def _event_lines(self, grant: TokenGrant, client: str, body: bytes) -> list[_Line]:
-        defaults = _Defaults(grant, client)
-        lines: list[_Line] = []
-        for number, envelope in enumerate(_envelopes(body)):
-            lines += self._lines_of(envelope, number, grant, defaults)
-        if not lines:
-            raise HecError(5)
-        return lines
+    async def _sorted(self, request: Request, grant: TokenGrant, body: bytes, *, raw: bool) -> Sorted:
+        query = request.query_params
+        defaults = Defaults(
+            host=query.get("host") or grant.host or (request.client.host if request.client else ""),
+            source=query.get("source") or grant.source or f"http:{grant.name}",
+            sourcetype=query.get("sourcetype") or grant.sourcetype or "httpevent",
+            index=query.get("index", ""),
+            find_time=query.get("auto_extract_timestamp", "").lower() in _TRUE,
+        )
+        if raw:
+            return self._raw(grant, body, defaults, query.get("time"))
 
-    def _lines_of(self, envelope: Any, number: int, grant: TokenGrant, defaults: _Defaults) -> list[_Line]:
-        if not isinstance(envelope, dict):
-            raise HecError(6, number)
-        event = envelope.get("event")
-        if event is None:
-            raise HecError(12, number)
-        if event == "":
-            raise HecError(13, number)
-        line = {"t": _time(envelope.get("time"), number)}
-        for short, name in (("h", "host"), ("s", "source"), ("st", "sourcetype")):
-            value = envelope.get(name)
-            if value is not None and not isinstance(value, str):
-                raise HecError(6, number)
-            line[short] = value or getattr(defaults, name)
-        fields = envelope.get("fields")
-        if fields is None:
-            fields = {}
-        elif not isinstance(fields, dict):
-            raise HecError(6, number)
-        if any(_is_nested(value) for value in fields.values()):
-            raise HecError(15, number)
-        named = envelope.get("index")
-        if named is not None and not isinstance(named, str):
-            raise HecError(6, number)
-        measures = _measures(fields) if event == "metric" else None
-        datatype = "event" if measures is None else "metric"
-        index = line["i"] = self._index(grant, named or "", datatype, number)
-        if measures is None:
-            fields = {key: value for key, value in fields.items() if value is not None and key}
-            return [_Line("hec", index, orjson.dumps({**line, "e": event, "f": fields}))]
-        if not measures:
-            raise HecError(15, number)
-        dimensions = {
-            key: _text(value)
-            for key, value in fields.items()
-            if key and value is not None and not key.startswith("metric_name") and key != "_value"
-        }
-        return [
-            _Line("points", index, orjson.dumps({**line, "n": name, "v": value, "d": dimensions}))
-            for name, value in measures.items()
-        ]
+        def index_of(named: str, datatype: str) -> str | None:
+            return self._index(grant, named, datatype)
 
-    def _index(self, grant: TokenGrant, named: str, datatype: str, number: int) -> str:
+        if len(body) > _THREAD_BYTES:
+            return await asyncio.to_thread(sort_batch, body, defaults, index_of)
+        return sort_batch(body, defaults, index_of)
+
+    def _index(self, grant: TokenGrant, named: str, datatype: str) -> str | None:
         usual = "main" if datatype == "event" else "metrics"
         if not named:
             for candidate in (grant.default_index, *grant.indexes):
                 if candidate and (candidate == usual or self._tokens.index_datatype(candidate) == datatype):
                     return candidate
             named = usual
-        # The number of an event with a wrong index is one higher than for every other error; clients know that.
         if not grant.allows(named):
-            raise HecError(7, number + 1)
+            return None
         known = self._tokens.index_datatype(named)
-        if known != datatype and not (known is None and named == usual):
-            raise HecError(7, number + 1)
-        return named
+        return named if known == datatype or (known is None and named == usual) else None
 
-    def _raw_lines(self, request: Request, grant: TokenGrant, client: str, body: bytes) -> list[_Line]:
-        query = request.query_params
-        defaults = _Defaults(grant, client)
-        index = self._index(grant, query.get("index", ""), "event", 0)
+    def _raw(self, grant: TokenGrant, body: bytes, defaults: Defaults, time: str | None) -> Sorted:
+        index = self._index(grant, defaults.index, "event")
+        if index is None:
+            return Sorted(fault=Fault(7, 0))
+        try:
+            seconds = seconds_of(time)
+        except ValueError:
+            return Sorted(fault=Fault(15, 0))
         line = {
-            "t": _time(query.get("time"), 0),
-            "h": query.get("host") or defaults.host,
-            "s": query.get("source") or defaults.source,
-            "st": query.get("sourcetype") or defaults.sourcetype,
+            "t": None if math.isnan(seconds) else seconds,
+            "h": defaults.host,
+            "s": defaults.source,
+            "st": defaults.sourcetype,
             "i": index,
         }
-        texts = body.decode("utf-8", "replace").splitlines()
-        lines = [_Line("hec", index, orjson.dumps({**line, "e": text})) for text in texts if text.strip()]
-        if not lines:
-            raise HecError(5)
-        return lines
+        texts = [text for text in re.split(r"[\r\n]+", body.decode("utf-8", "replace")) if text.strip()]
+        lines = b"\n".join(orjson.dumps({**line, "e": text}) for text in texts)
+        return Sorted([Frame("hec", index, lines, len(texts))] if texts else [])
 
-    async def _append(self, lines: list[_Line], token: str) -> None:
-        groups: dict[tuple[str, str], list[bytes]] = {}
-        for line in lines:
-            groups.setdefault((line.kind, line.index), []).append(line.text)
+    async def _store(self, found: Sorted, token: str) -> None:
         # All are handed over before any is awaited, so that they share one commit.
-        futures = [
-            self._journal.append(kind, b"\n".join(texts), token=token, index=index, records=len(texts))
-            for (kind, index), texts in groups.items()
-        ]
-        if len(futures) == 1:
-            await futures[0]
-        else:
-            await asyncio.gather(*futures)
+        outcomes = await asyncio.gather(
+            *(
+                self._journal.append(frame.kind, frame.body, token=token, index=frame.index, records=frame.records)
+                for frame in found.frames
+            ),
+            return_exceptions=True,
+        )
+        failures = []
+        for frame, outcome in zip(found.frames, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                failures.append(outcome)
+                source = _SOURCES.get(frame.kind, "hec:events")
+                self._refusals.add(source, str(outcome), token=token, index=frame.index, records=frame.records)
+        if failures:
+            # What another frame of the batch holds is stored: its sender, told to come back, will send it twice.
+            raise failures[0]
+        if found.dropped_measures:
+            reason = "the value of a metric is not a number"
+            self._refusals.add("hec:metrics", reason, token=token, records=found.dropped_measures)
 
 
 def routes(receiver: HecReceiver) -> list[Route]:
     """The collector's routes, and its own answer to every other path below /services/collector."""
     base = "/services/collector"
-    event_paths = [base, f"{base}/event", f"{base}/event/1.0"]
+    posts = {
+        receiver.event: (base, f"{base}/event", f"{base}/event/1.0"),
+        receiver.raw: (f"{base}/raw", f"{base}/raw/1.0"),
+        receiver.ack: (f"{base}/ack", f"{base}/ack/1.0"),
+    }
+    others = ["GET", "PUT", "DELETE", "PATCH"]
     return [
-        *(Route(path, receiver.event, methods=["POST"]) for path in event_paths),
-        Route(f"{base}/raw", receiver.raw, methods=["POST"]),
-        Route(f"{base}/raw/1.0", receiver.raw, methods=["POST"]),
-        Route(f"{base}/ack", receiver.ack, methods=["POST"]),
-        Route(f"{base}/ack/1.0", receiver.ack, methods=["POST"]),
+        *(Route(path, endpoint, methods=["POST"]) for endpoint, paths in posts.items() for path in paths),
+        *(Route(path, wrong_method, methods=others) for paths in posts.values() for path in paths),
         Route(f"{base}/health", receiver.health, methods=["GET"]),
         Route(f"{base}/health/1.0", receiver.health, methods=["GET"]),
-        *(Route(path, wrong_method, methods=["GET", "PUT", "DELETE", "PATCH"]) for path in event_paths),
-        Route(base + "/{rest:path}", not_found, methods=["GET", "POST", "PUT", "DELETE", "PATCH"]),
+        *(
+            Route(f"{base}/{protocol}{version}", _other_protocol(name), methods=["POST", *others])
+            for protocol, name in (("mint", "MINT"), ("s2s", "Splunk-to-Splunk"))
+            for version in ("", "/1.0")
+        ),
+        Route(base + "/{rest:path}", not_found, methods=["POST", *others]),
     ]
 
 
@@ -318,11 +297,12 @@ async def wrong_method(request: Request) -> Response:
     return JSONResponse(NOT_FOUND, 405)
 
 
-class _Defaults:
-    def __init__(self, grant: TokenGrant, client: str) -> None:
-        self.host = grant.host or client
-        self.source = grant.source or f"http:{grant.name}"
-        self.sourcetype = grant.sourcetype or "httpevent"
+def _other_protocol(name: str) -> Any:
+    async def refuse(request: Request) -> Response:
+        text = f"{name} is not received here: send events to /services/collector/event"
+        return JSONResponse({"text": text, "code": 404}, 404)
+
+    return refuse
 
 
 def _reply(
@@ -335,6 +315,24 @@ def _reply(
     return Response(orjson.dumps(body), status, headers, media_type="application/json")
 
 
+def _secret(header: str) -> str:
+    """The token in a request's header. Raises HecError."""
+    scheme, _, secret = header.partition(" ")
+    secret = secret.strip()
+    if not header:
+        raise HecError(2)
+    if scheme.lower() == "basic":
+        try:
+            secret = base64.b64decode(secret, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise HecError(3) from error
+    elif scheme.lower() != "splunk":
+        raise HecError(3)
+    if not secret:
+        raise HecError(2)
+    return secret
+
+
 def _channel(request: Request) -> str:
     channel = request.headers.get("x-splunk-request-channel") or request.query_params.get("channel") or ""
     if not channel:
@@ -342,116 +340,3 @@ def _channel(request: Request) -> str:
     if not _GUID.fullmatch(channel):
         raise HecError(11)
     return channel.lower()
-
-
-def _envelopes(body: bytes) -> Iterator[Any]:
-    """The objects of a batch, one after another, so that an early bad event is judged before later broken JSON.
-
-    The common cases, one object, one array, and objects on lines of their own, are parsed at once. A comma in the
-    place of `}` line break `{` is sound: JSON allows that sequence nowhere inside an object.
-    """
-    text = body.strip().replace(b"}\r\n{", b"}\n{")
-    breaks = text.count(b"}\n{")
-    try:
-        parsed = orjson.loads(b"[" + text.replace(b"}\n{", b"},\n{") + b"]")
-    except orjson.JSONDecodeError:
-        parsed = None
-    if parsed is None or len(parsed) != breaks + 1:
-        yield from _envelopes_one_by_one(body)
-        return
-    for item in parsed:
-        if isinstance(item, list):
-            yield from item
-        else:
-            yield item
-
-
-def _envelopes_one_by_one(body: bytes) -> Iterator[Any]:
-    number = 0
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        raise HecError(6, number) from error
-    in_array = False
-    position, end = 0, len(text)
-    while True:
-        while position < end and text[position] in _SPACE:
-            position += 1
-        if position >= end:
-            if in_array:
-                raise HecError(6, number)
-            return
-        mark = text[position]
-        if in_array and mark in ",]":
-            in_array = mark == ","
-            position += 1
-            continue
-        if not in_array and mark == "[":
-            in_array = True
-            position += 1
-            continue
-        try:
-            value, position = _DECODER.raw_decode(text, position)
-        except (ValueError, RecursionError) as error:
-            raise HecError(6, number) from error
-        yield value
-        number += 1
-
-
-def _raise_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _time(value: Any, number: int) -> float | None:
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise HecError(15, number)
-    try:
-        seconds = float(value)
-    except ValueError as error:
-        raise HecError(15, number) from error
-    if not math.isfinite(seconds):
-        raise HecError(15, number)
-    while abs(seconds) >= 1e11:
-        # Milliseconds and finer, which some clients send: no time in seconds has twelve digits before year 5138.
-        seconds /= 1000
-    return seconds
-
-
-def _is_nested(value: Any) -> bool:
-    if isinstance(value, dict):
-        return True
-    return isinstance(value, list) and any(isinstance(item, dict | list) for item in value)
-
-
-def _measures(fields: dict[str, Any]) -> dict[str, float] | None:
-    """Metric names and values, or None when the fields name no metric and the event is only called `metric`."""
-    found: dict[str, float] = {}
-    names = [key for key in fields if key.startswith("metric_name:")]
-    if not names and "metric_name" not in fields:
-        return None
-    pairs = [(key[len("metric_name:") :], fields[key]) for key in names]
-    if not pairs and isinstance(fields["metric_name"], str):
-        pairs = [(fields["metric_name"], fields.get("_value"))]
-    for name, value in pairs:
-        number = _number(value)
-        if name and number is not None:
-            found[name] = number
-    return found
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return orjson.dumps(value).decode()

@@ -116,6 +116,11 @@ _HISTOGRAM_COLUMNS = (
     "count sum min max bounds bucket_counts scale zero_count zero_threshold positive_offset positive_counts"
     " negative_offset negative_counts"
 )
+_HEC_BATCH = (
+    "Tuple(events Array(String), fields Array(String), times Array(Float64), hosts Array(String), sources Array(String),"
+    " sourcetypes Array(String), find_time Bool)"
+)
+_POINT_COLUMNS = "index metric_name _time _indextime value type host source sourcetype dims"
 _METRIC_COLUMNS = "index metric_name _time _indextime value type unit temporality is_monotonic host source sourcetype dims"
 
 KINDS = {
@@ -133,10 +138,9 @@ KINDS = {
         f"{_METRIC_COLUMNS} start_time {_HISTOGRAM_COLUMNS} quantiles quantile_values exemplars",
     ),
     "hec": Kind("hec:events", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, statement="events"),
-    "points": Kind(
-        "hec:metrics", "metrics", "metrics", "BytesFrame", "String",
-        "index metric_name _time _indextime value type host source sourcetype dims",
-    ),
+    "hecevent": Kind("hec:events", "events", "main", "HecFrame", _HEC_BATCH, _EVENT_COLUMNS, schema="hec.proto"),
+    "hecmetric": Kind("hec:metrics", "metrics", "metrics", "HecFrame", _HEC_BATCH, _POINT_COLUMNS, schema="hec.proto"),
+    "points": Kind("hec:metrics", "metrics", "metrics", "BytesFrame", "String", _POINT_COLUMNS),
     "scrape": Kind("prometheus:scrape", "metrics", "metrics", "BytesFrame", "String", _METRIC_COLUMNS),
     "zipkin": Kind("zipkin:spans", "spans", "traces", "BytesFrame", "String", _SPAN_COLUMNS),
     "loki": Kind("loki:push", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS),

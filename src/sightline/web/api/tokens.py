@@ -24,6 +24,7 @@ class NewToken(BaseModel):
     source: str = ""
     sourcetype: str = ""
     use_ack: bool = False
+    allow_query_string: bool = False
 
 
 class TokenChange(BaseModel):
@@ -73,6 +74,7 @@ def _describe(token: Token) -> dict[str, Any]:
         "source": token.source,
         "sourcetype": token.sourcetype,
         "use_ack": token.use_ack,
+        "allow_query_string": token.allow_query_string,
         "disabled": token.disabled,
         "created": token.created,
         "last_used": token.last_used,

@@ -529,6 +529,7 @@ def http_tokens(parts: Parts, identity: Identity) -> Iterator[Row]:
                 "source": token.source,
                 "sourcetype": token.sourcetype,
                 "useACK": int(token.use_ack),
+                "allowQueryStringAuth": int(token.allow_query_string),
                 "disabled": int(token.disabled),
             }
 

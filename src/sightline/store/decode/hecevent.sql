@@ -1,0 +1,49 @@
+-- A journal segment of HEC events into events. A frame's body is a batch with a column for each key: see hec.proto.
+WITH
+    received AS
+    (
+        SELECT
+            if(index = '', 'main', index) AS index, received_ms, event, time, host, source, sourcetype, own_fields,
+            startsWith(event, '"') AS is_string
+        FROM $source
+        ARRAY JOIN
+            body.events AS event,
+            if(empty(body.times), arrayWithConstant(length(body.events), nan), body.times) AS time,
+            if(length(body.hosts) = 1, arrayWithConstant(length(body.events), body.hosts[1]), body.hosts) AS host,
+            if(length(body.sources) = 1, arrayWithConstant(length(body.events), body.sources[1]), body.sources) AS source,
+            if(length(body.sourcetypes) = 1, arrayWithConstant(length(body.events), body.sourcetypes[1]), body.sourcetypes)
+                AS sourcetype,
+            if(empty(body.fields), arrayWithConstant(length(body.events), ''), body.fields) AS own_fields
+    ),
+    texts AS
+    (
+        SELECT
+            *,
+            -- Most strings have no escapes, and need not be read as JSON.
+            multiIf(
+                NOT is_string, event,
+                position(event, '\\') = 0, substring(event, 2, length(event) - 2),
+                JSONExtractString(event)) AS text
+        FROM received
+    )
+SELECT
+    index,
+    fromUnixTimestamp64Micro(if(isNaN(time), toInt64(received_ms) * 1000, toInt64(round(time * 1e6))), 'UTC') AS _time,
+    now64(3) AS _indextime,
+    host,
+    source,
+    sourcetype,
+    text AS _raw,
+    CAST(sightline_object([
+        sightline_inside_object(own_fields),
+        sightline_inside_object(text),
+        sightline_key_values(text)]) AS $json) AS fields,
+    ifNull(lowerUTF8(coalesce(fields.severity.:String, fields.level.:String)), '') AS severity_found,
+    multiIf(
+        severity_found = 'warning', 'warn',
+        severity_found = 'critical', 'fatal',
+        severity_found IN ('trace', 'debug', 'info', 'warn', 'error', 'fatal'), severity_found,
+        '') AS severity,
+    ifNull(fields.trace_id.:String, '') AS trace_id,
+    ifNull(fields.span_id.:String, '') AS span_id
+FROM texts
