@@ -215,7 +215,7 @@ def test_our_own_metrics_are_exposed(front, load):
         for family in text_string_to_metric_families(answer.text)
         for s in family.samples
     }
-    assert samples["sightline_journal_records_total", "hec"] == 2
+    assert samples["sightline_journal_records_total", "hecevent"] == 2
     assert samples["sightline_journal_requests_total", "hec"] == 1
     assert samples["sightline_refused_records_total", "hec:events"] == 1
     assert samples["sightline_accepting",] == 1 and samples["process_resident_memory_bytes",] > 1e6

@@ -9,6 +9,7 @@ import subprocess
 import httpx
 import pytest
 
+from sightline.config import HecSettings
 from sightline.receivers.acks import AckChannels
 
 CHANNEL = "fe0ecfad-13d5-401b-847d-77833bd77131"
@@ -64,10 +65,14 @@ def test_codes_of_bodies(front, body, expected):
     assert code(post(front, body)) == expected
 
 
-def test_a_refused_batch_leaves_nothing(front, load, store):
-    post(front, GOOD + '{"event":""}')
-    load()
-    assert events(store) == []
+def test_a_batch_is_taken_up_to_its_first_fault(front, load, store):
+    batch = '{"event":"a"} {"event":"b","index":"app"} {"event":"c","index":"secret"} {"event":"d"} {"event":"e"}'
+    assert code(post(front, batch)) == (400, 7, 3)
+    loader = load()
+    assert [row["_raw"] for row in events(store)] == ["a"]
+    assert [row["_raw"] for row in events(store, index="app")] == ["b"]
+    rows = [row for row in loader.ledger.totals() if row.source == "hec:events"]
+    assert sum(row.stored for row in rows) == 2
 
 
 @pytest.mark.parametrize(
@@ -123,7 +128,7 @@ def test_events_of_every_type_with_defaults_and_precedence(front, load, store):
     load()
     columns = "toFloat64(_time) AS t, host, source, sourcetype, severity, _raw, toString(fields) AS f"
     main = events(store, columns)
-    assert [row["_raw"] for row in main] == ["text k=v", '{"a":{"b":1},"level":"ERROR"}', "false", '[1,{"x":2}]']
+    assert [row["_raw"] for row in main] == ["text k=v", '{"a": {"b": 1}, "level": "ERROR"}', "false", '[1, {"x": 2}]']
     assert [row["t"] for row in main] == [1763900000.25, 1763900001.0, 1763900003.0, 1763900004.0]
     assert main[0] | {"_raw": "", "t": 0} == {
         "t": 0,
@@ -199,11 +204,17 @@ def test_acknowledgements_are_told_once(front):
 
 def test_idle_channels_are_forgotten():
     now = [0.0]
-    channels = AckChannels(lambda: now[0])
-    channels.new("a")
+    channels = AckChannels(lambda: now[0], HecSettings(max_channels=2, max_pending_acks=3))
+    assert [channels.new("a"), channels.new("a"), channels.new("b")] == [0, 1, 0]
+    assert not channels.has_room("a"), "three ids wait"
+    assert channels.take("a", [1, 1, 5]) == {"1": True, "5": False}
+    assert channels.has_room("a") and not channels.has_room("c"), "there are two channels"
+    now[0] = 500.0
+    assert channels.take("b", [0]) == {"0": True}
     now[0] = 601.0
     assert channels.take("a", [0]) == {"0": False}
-    assert channels.new("a") == 0
+    assert channels.has_room("c")
+    assert (channels.new("a"), channels.new("b")) == (0, 1)
 
 
 def test_curl_and_a_python_handler_deliver(front, load, store):

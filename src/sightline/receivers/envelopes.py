@@ -10,6 +10,7 @@ the ordinary is read again, event by event.
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
@@ -94,8 +95,12 @@ class _Parts(msgspec.Struct, gc=False):
 
 def sort_batch(body: bytes, defaults: Defaults, index_of: IndexOf) -> Sorted:
     """Take a batch apart. Without a fault every event is in a frame."""
-    body = _without_lone_surrogates(body)
-    return _ordinary(body, defaults, index_of) or _one_by_one(body, defaults, index_of)
+    body = body.removeprefix(codecs.BOM_UTF8)
+    found = _ordinary(body, defaults, index_of)
+    if found is None and b"\\" in body:
+        body = _without_lone_surrogates(body)
+        found = _ordinary(body, defaults, index_of)
+    return found or _one_by_one(body, defaults, index_of)
 
 
 # -- the ordinary batch
@@ -138,6 +143,7 @@ def _ordinary(body: bytes, defaults: Defaults, index_of: IndexOf) -> Sorted | No
     if len(set(indexes.values())) == 1:
         groups = {indexes[envelopes[0].index]: envelopes}
     else:
+        # The only statements that run for each event: a batch for several indexes becomes a frame for each.
         groups = {}
         for envelope in envelopes:
             groups.setdefault(indexes[envelope.index], []).append(envelope)
@@ -148,7 +154,8 @@ def _ordinary(body: bytes, defaults: Defaults, index_of: IndexOf) -> Sorted | No
         records = len(group) if kind == EVENT else _count_measures(fields)
         if times is None or not records or (kind == EVENT and not _are_flat(fields)):
             return None
-        frames.append(_frame(kind, str(index), group, fields, times, records, defaults))
+        texts = events if group is envelopes else list(map(bytes, map(_event, group)))
+        frames.append(_frame(kind, str(index), group, texts, fields, times, records, defaults))
     return Sorted(frames)
 
 
@@ -156,6 +163,7 @@ def _frame(
     kind: str,
     index: str,
     envelopes: list[Envelope],
+    events: list[bytes],
     fields: list[bytes],
     times: array[float],
     records: int,
@@ -163,15 +171,15 @@ def _frame(
 ) -> Frame:
     batch = _BATCH()
     if kind == EVENT:
-        batch.events.extend(map(bytes, map(_event, envelopes)))
+        batch.events.extend(events)
     if any(fields):
         batch.fields.extend(fields)
     batch.times.extend(times)
-    batch.hosts.extend(_column(list(map(_host, envelopes)), defaults.host))
-    batch.sources.extend(_column(list(map(_source, envelopes)), defaults.source))
-    batch.sourcetypes.extend(_column(list(map(_sourcetype, envelopes)), defaults.sourcetype))
-    batch.find_time = defaults.find_time
-    return Frame("hecevent" if kind == EVENT else "hecmetric", index, batch.SerializeToString(), records)
+    batch.hosts.extend(_column(envelopes, _host, defaults.host))
+    batch.sources.extend(_column(envelopes, _source, defaults.source))
+    batch.sourcetypes.extend(_column(envelopes, _sourcetype, defaults.sourcetype))
+    segment = "hecmetric" if kind == METRIC else "hectimed" if defaults.find_time else "hecevent"
+    return Frame(segment, index, batch.SerializeToString(), records)
 
 
 def _objects(envelopes: list[Envelope]) -> list[bytes]:
@@ -228,13 +236,13 @@ def _times(values: list[float | str | None]) -> array[float] | None:
     return times
 
 
-def _column(values: list[str | None], default: str) -> list[str]:
-    distinct = set(values)
+def _column(envelopes: list[Envelope], get: Callable[[Envelope], str | None], default: str) -> list[str]:
+    distinct = set(map(get, envelopes))
     if len(distinct) == 1:
-        return [values[0] or default]
+        return [distinct.pop() or default]
     if None in distinct or "" in distinct:
-        return [value or default for value in values]
-    return values  # type: ignore[return-value]
+        return [value or default for value in map(get, envelopes)]
+    return list(map(get, envelopes))  # type: ignore[arg-type]
 
 
 def seconds_of(value: Any) -> float:
@@ -261,8 +269,6 @@ _ESCAPE = re.compile(
 
 
 def _without_lone_surrogates(body: bytes) -> bytes:
-    if b"\\ud" not in body and b"\\uD" not in body:
-        return body
     return _ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], body)
 
 
@@ -293,7 +299,8 @@ def _one_by_one(body: bytes, defaults: Defaults, index_of: IndexOf) -> Sorted:
         fields = _objects(group.envelopes)
         times = _times(list(map(_time, group.envelopes)))
         assert times is not None, "the times were examined"
-        found.frames.append(_frame(kind, index, group.envelopes, fields, times, group.records, defaults))
+        events = list(map(bytes, map(_event, group.envelopes)))
+        found.frames.append(_frame(kind, index, group.envelopes, events, fields, times, group.records, defaults))
     return found
 
 
@@ -359,15 +366,19 @@ def _examine(value: Any, text: str, number: int, defaults: Defaults, index_of: I
     )
     if kind == EVENT:
         return _Examined(kind, index, envelope)
-    measures, dropped = _measures(fields)
+    # Read once more as pairs: of a name that stands there twice both are points, here as in an ordinary batch.
+    pairs = json.loads(bytes(parts.fields), object_pairs_hook=list)
+    measures, dropped = _measures(pairs)
     if not measures:
         raise _FaultFound(15, number)
-    dimensions = {key: each for key, each in fields.items() if key != "_value" and not _names_metric(key)}
-    written = {f"metric_name:{name}": measure for name, measure in measures.items()} | dimensions
-    envelope.fields = msgspec.Raw(json.dumps(written, ensure_ascii=False).encode())
+    dimensions = [(key, each) for key, each in pairs if key != "_value" and not _names_metric(key)]
+    written = [(f"metric_name:{name}", measure) for name, measure in measures] + dimensions
+    text = ",".join(f"{_ENCODE(key)}:{_ENCODE(each)}" for key, each in written)
+    envelope.fields = msgspec.Raw(f"{{{text}}}".encode())
     return _Examined(kind, index, envelope, len(measures), dropped)
 
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 _DECODER = json.JSONDecoder(
     parse_constant=lambda name: _refuse_constant(name),
     parse_int=lambda digits: int(digits) if len(digits) < _MAX_DIGITS else float(digits),
@@ -427,13 +438,17 @@ def _names_metric(key: str) -> bool:
 _NUMBER_TEXT = re.compile(_NUMBER.decode())
 
 
-def _measures(fields: dict[str, Any]) -> tuple[dict[str, float], int]:
-    """Values by the names of their metrics, and how many others are no numbers. `metric_name:` wins over `metric_name`."""
-    pairs = [(key[len("metric_name:") :], value) for key, value in fields.items() if key.startswith("metric_name:")]
-    if not pairs and isinstance(fields["metric_name"], str):
-        pairs = [(fields["metric_name"], fields.get("_value"))]
-    found = {name: number for name, value in pairs if name and (number := _number(value)) is not None}
-    return found, len(pairs) - len(found)
+def _measures(pairs: list[tuple[str, Any]]) -> tuple[list[tuple[str, float]], int]:
+    """Names of metrics with their values, and how many others have none. `metric_name:` wins over `metric_name`."""
+    prefix = "metric_name:"
+    named = [(key[len(prefix) :], value) for key, value in pairs if key.startswith(prefix)]
+    if not named:
+        fields = dict(pairs)
+        named = [(fields["metric_name"], fields.get("_value"))]
+    found = [
+        (name, number) for name, value in named if name and isinstance(name, str) and (number := _number(value)) is not None
+    ]
+    return found, len(named) - len(found)
 
 
 def _number(value: Any) -> float | None:
@@ -453,13 +468,12 @@ def _number(value: Any) -> float | None:
 
 def _batch_class() -> Any:
     """`HecBatch` of store/decode/hec.proto."""
-    text, bytes_, double, bool_, repeated = 9, 12, 1, 8, 3
+    text, bytes_, double, repeated = 9, 12, 1, 3
     file = descriptor_pb2.FileDescriptorProto(name="sightline/hec.proto", package="sightline", syntax="proto3")
     message = file.message_type.add(name="HecBatch")
     columns = {"events": bytes_, "fields": bytes_, "times": double, "hosts": text, "sources": text, "sourcetypes": text}
     for number, (name, kind) in enumerate(columns.items(), 1):
         message.field.add(name=name, number=number, label=repeated, type=kind)
-    message.field.add(name="find_time", number=len(columns) + 1, label=1, type=bool_)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("sightline.HecBatch"))

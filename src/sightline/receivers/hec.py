@@ -67,8 +67,8 @@ _THREAD_BYTES = 256 * 1024
 _RETRY_AFTER_S = 10
 """When to come back after a fault of the disk, or when no more acknowledgements can be kept."""
 _MAX_ACK_BODY_BYTES = 1 << 20
-_SOURCES = {"hecmetric": "hec:metrics"}
-"""What the ledger calls a kind of frame; every other is `hec:events`."""
+_SOURCES = {"hecevent": "hec:events", "hectimed": "hec:events", "hecmetric": "hec:metrics", "raw": "hec:raw"}
+"""What the ledger calls a kind of frame."""
 
 
 class HecError(Exception):
@@ -136,7 +136,7 @@ class HecReceiver:
     # Inside
 
     async def _answer(self, request: Request, *, raw: bool) -> Response:
-        token = ""
+        token, source = "", _SOURCES["raw" if raw else "hecevent"]
         try:
             grant = self._authorise(request)
             token = grant.name
@@ -151,13 +151,13 @@ class HecReceiver:
                 raise HecError(5)
             await self._store(found, token)
         except HecError as error:
-            self._refusals.add("hec:events", TEXTS[error.code][1], token=token)
+            self._refusals.add(source, TEXTS[error.code][1], token=token)
             return _reply(error.code, headers={"Retry-After": str(_RETRY_AFTER_S)} if error.code == 9 else None)
         except (BodyTooLarge, UnsupportedEncoding) as error:
-            self._refusals.add("hec:events", str(error), token=token)
+            self._refusals.add(source, str(error), token=token)
             return PlainTextResponse(str(error), 413 if isinstance(error, BodyTooLarge) else 415)
         except BodyMalformed as error:
-            self._refusals.add("hec:events", str(error), token=token)
+            self._refusals.add(source, str(error), token=token)
             return _reply(6)
         except (JournalFull, OSError) as error:
             log.warning("a batch is refused for now: %s", error)
@@ -166,7 +166,7 @@ class HecReceiver:
         except ClientDisconnect:
             return Response(status_code=400)
         if found.fault is not None:
-            self._refusals.add("hec:events", TEXTS[found.fault.code][1], token=token, records=found.fault.records)
+            self._refusals.add(source, TEXTS[found.fault.code][1], token=token, records=found.fault.records)
             return _reply(found.fault.code, None if raw else found.fault.event)
         if channel:
             return _reply(0, more={"ackId": self._acks.new(channel)})
@@ -230,16 +230,12 @@ class HecReceiver:
             seconds = seconds_of(time)
         except ValueError:
             return Sorted(fault=Fault(15, 0))
-        line = {
-            "t": None if math.isnan(seconds) else seconds,
-            "h": defaults.host,
-            "s": defaults.source,
-            "st": defaults.sourcetype,
-            "i": index,
-        }
-        texts = [text for text in re.split(r"[\r\n]+", body.decode("utf-8", "replace")) if text.strip()]
-        lines = b"\n".join(orjson.dumps({**line, "e": text}) for text in texts)
-        return Sorted([Frame("hec", index, lines, len(texts))] if texts else [])
+        head: dict[str, Any] = {"host": defaults.host, "source": defaults.source, "sourcetype": defaults.sourcetype}
+        if not math.isnan(seconds):
+            head["time"] = seconds
+        # Where the events begin and end in it, the engine finds out by the rules of the sourcetype.
+        lines = len(list(filter(None, map(bytes.strip, body.splitlines()))))
+        return Sorted([Frame("raw", index, orjson.dumps(head) + b"\n" + body, lines)])
 
     async def _store(self, found: Sorted, token: str) -> None:
         # All are handed over before any is awaited, so that they share one commit.
@@ -254,14 +250,13 @@ class HecReceiver:
         for frame, outcome in zip(found.frames, outcomes, strict=True):
             if isinstance(outcome, BaseException):
                 failures.append(outcome)
-                source = _SOURCES.get(frame.kind, "hec:events")
-                self._refusals.add(source, str(outcome), token=token, index=frame.index, records=frame.records)
+                self._refusals.add(_SOURCES[frame.kind], str(outcome), token=token, index=frame.index, records=frame.records)
         if failures:
             # What another frame of the batch holds is stored: its sender, told to come back, will send it twice.
             raise failures[0]
         if found.dropped_measures:
             reason = "the value of a metric is not a number"
-            self._refusals.add("hec:metrics", reason, token=token, records=found.dropped_measures)
+            self._refusals.add(_SOURCES["hecmetric"], reason, token=token, records=found.dropped_measures)
 
 
 def routes(receiver: HecReceiver) -> list[Route]:

@@ -89,6 +89,8 @@ class Kind:
     schema: str = "otlp.proto"
     statement: str = ""
     """The file of its statement without `.sql`, where that is not the kind's own name."""
+    finds_times: bool = False
+    """Whether the time of a record that came without one is looked for in its text. Such a statement is many times longer."""
     counts_lines: bool = False
     """Whether a frame's records are an estimate (its lines), because only the engine finds out where events end."""
 
@@ -118,7 +120,7 @@ _HISTOGRAM_COLUMNS = (
 )
 _HEC_BATCH = (
     "Tuple(events Array(String), fields Array(String), times Array(Float64), hosts Array(String), sources Array(String),"
-    " sourcetypes Array(String), find_time Bool)"
+    " sourcetypes Array(String))"
 )
 _POINT_COLUMNS = "index metric_name _time _indextime value type host source sourcetype dims"
 _METRIC_COLUMNS = "index metric_name _time _indextime value type unit temporality is_monotonic host source sourcetype dims"
@@ -139,6 +141,10 @@ KINDS = {
     ),
     "hec": Kind("hec:events", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, statement="events"),
     "hecevent": Kind("hec:events", "events", "main", "HecFrame", _HEC_BATCH, _EVENT_COLUMNS, schema="hec.proto"),
+    "hectimed": Kind(
+        "hec:events", "events", "main", "HecFrame", _HEC_BATCH, _EVENT_COLUMNS, schema="hec.proto", statement="hecevent",
+        finds_times=True,
+    ),
     "hecmetric": Kind("hec:metrics", "metrics", "metrics", "HecFrame", _HEC_BATCH, _POINT_COLUMNS, schema="hec.proto"),
     "points": Kind("hec:metrics", "metrics", "metrics", "BytesFrame", "String", _POINT_COLUMNS),
     "scrape": Kind("prometheus:scrape", "metrics", "metrics", "BytesFrame", "String", _METRIC_COLUMNS),
@@ -212,6 +218,7 @@ def select_statement(kind: str, path: Path) -> str:
         point=_POINT,
         json=JSON_TYPE,
         events=f"sightline_joined(sightline_lines(whole), sightline_usual_flags(sightline_lines(whole)), {MAX_LINES})",
+        recognised_time="sightline_recognised_time(text, received, 'UTC')" if decoder.finds_times else "NULL",
         found_time="sightline_recognised_time(text, received, 'UTC')",
         masked="text",
         ruled_fields="''",

@@ -1,9 +1,9 @@
 -- A journal segment of HEC events into events. A frame's body is a batch with a column for each key: see hec.proto.
 WITH
-    received AS
+    envelopes AS
     (
         SELECT
-            if(index = '', 'main', index) AS index, received_ms, event, time, host, source, sourcetype, own_fields,
+            if(index = '', 'main', index) AS index, fromUnixTimestamp64Milli(toInt64(received_ms), 'UTC') AS received, event, time, host, source, sourcetype, own_fields,
             startsWith(event, '"') AS is_string
         FROM $source
         ARRAY JOIN
@@ -24,11 +24,14 @@ WITH
                 NOT is_string, event,
                 position(event, '\\') = 0, substring(event, 2, length(event) - 2),
                 JSONExtractString(event)) AS text
-        FROM received
+        FROM envelopes
     )
 SELECT
     index,
-    fromUnixTimestamp64Micro(if(isNaN(time), toInt64(received_ms) * 1000, toInt64(round(time * 1e6))), 'UTC') AS _time,
+    toDateTime64(coalesce(
+        if(isNaN(time), NULL, fromUnixTimestamp64Micro(toInt64(round(time * 1e6)), 'UTC')),
+        $recognised_time,
+        received), 6, 'UTC') AS _time,
     now64(3) AS _indextime,
     host,
     source,
