@@ -268,3 +268,17 @@ def test_a_journal_of_a_newer_version_is_refused(tmp_path):
         recover(tmp_path)
     with pytest.raises(UserError, match="up to 1"):
         JournalWriter(tmp_path, IngestSettings())
+
+
+def test_a_sender_that_goes_away_harms_nobody(tmp_path):
+    writer = JournalWriter(tmp_path, IngestSettings(group_commit_ms=50))
+
+    async def send():
+        gone = asyncio.ensure_future(writer.append("logs", b"gone"))
+        await asyncio.sleep(0.01)
+        gone.cancel()
+        await asyncio.wait_for(writer.append("logs", b"stays"), 10)
+
+    asyncio.run(send())
+    writer.close()
+    assert all_bodies(tmp_path, "logs") == [b"gone", b"stays"]

@@ -40,6 +40,22 @@ class IngestSettings:
     """Ask for a token also on loopback. On any other address a token is always needed."""
     max_body_bytes: int = 64 * 1024 * 1024
     """Largest request after decompression: the limit that OTLP 1.11 recommends."""
+    max_inflight_bytes: int = 384 * 1024 * 1024
+    """Memory for requests that are being taken in, all together: four bytes for each of theirs. With more, a request waits."""
+    room_wait_s: float = 10.0
+    """How long a request waits for room before it is answered "retry later": shorter than the patience of common clients."""
+    grpc_max_body_bytes: int = 16 * 1024 * 1024
+    """Largest request over gRPC, which does not say its size before it is read; clients' batches have 4 MiB at most."""
+    grpc_reading_bytes: int = 128 * 1024 * 1024
+    """Memory for requests that are coming in over gRPC: so many of the largest at once; the rest wait with the sender."""
+    header_timeout_s: float = 30.0
+    """Time for the header of a request, from its first byte or from the connection."""
+    body_timeout_s: float = 30.0
+    """Time between two pieces of a body, and for the first `body_rate_bytes_s` of each second after it."""
+    body_rate_bytes_s: int = 1024
+    """The slowest a body may come on average after `body_timeout_s`: slower is an attack or a broken line."""
+    max_connections: int = 4_000
+    """Connections at once for each listener over HTTP, each with 64 KB at most that wait; more are answered "retry later"."""
     group_commit_ms: float = 4.0
     """How long appends are gathered before one fsync; long enough to share it, short enough not to be felt."""
     segment_max_age_s: float = 0.5
@@ -77,7 +93,7 @@ class SyslogSettings:
     max_message_bytes: int = 64 * 1024
     """A longer message is cut, and counted: RFC 5424 asks for 2 KB, and the largest datagram has 64 KB."""
     max_connections: int = 1_000
-    """Connections at once; each holds one message at most."""
+    """Connections at once; each holds one message at most. One more closes the one that was silent for longest."""
     gather_ms: float = 20.0
     """How long datagrams are gathered before they are written: one write for many."""
     tls_certificate: str = ""

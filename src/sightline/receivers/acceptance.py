@@ -16,7 +16,7 @@ from starlette.requests import Request
 from sightline.config import IngestSettings
 from sightline.journal import JournalFull, JournalWriter
 from sightline.receivers.access import TokenGrant, TokenSource
-from sightline.receivers.bodies import BodyMalformed, BodyTooLarge, UnsupportedEncoding, read_body, read_sent
+from sightline.receivers.bodies import BodyMalformed, BodyTooLarge, BodyTooSlow, UnsupportedEncoding, read_body, read_sent
 from sightline.receivers.refusals import Refusals
 
 log = logging.getLogger(__name__)
@@ -61,8 +61,12 @@ class Acceptance:
             return await read(request, self._settings.max_body_bytes)
         except BodyTooLarge as error:
             refusal = Refused(413, str(error))
+        except BodyTooSlow as error:
+            refusal = Refused(408, str(error))
         except BodyMalformed as error:
             refusal = Refused(400, str(error))
+        except JournalFull as error:
+            refusal = Refused(503, str(error), error.retry_after_s)
         except UnsupportedEncoding as error:
             refusal = Refused(415, str(error))
         raise self.refused(refusal, source)

@@ -8,11 +8,15 @@ import zlib
 
 from starlette.requests import ClientDisconnect, Request
 
+from sightline.receivers.room import COST, share_of
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
+_DEFLATE_RATIO = 1_032
+"""The most that deflate can do: 258 bytes for two bits."""
 _THREAD_BYTES = 256 * 1024
 """Above this size inflating and checking a body happens in a thread, so that other connections do not wait for it."""
 
@@ -32,6 +36,13 @@ class BodyMalformed(Exception):
     """The body cannot be decompressed."""
 
 
+class BodyTooSlow(BodyMalformed):
+    """The body does not come, or comes slower than a living sender sends."""
+
+    def __init__(self, rate_bytes_s: int) -> None:
+        super().__init__(f"the body comes too slowly, wanted at least {rate_bytes_s} bytes a second")
+
+
 class UnsupportedEncoding(Exception):
     """The Content-Encoding is none of ours."""
 
@@ -47,21 +58,51 @@ async def read_body(request: Request, limit: int) -> bytes:
     body = await read_sent(request, limit)
     if encoding == "identity":
         return body
+    share = share_of(request)
+    if share:
+        # Nobody knows before how large it becomes; deflate cannot make more than this of it.
+        bound = limit if encoding == "zstd" else min(limit, len(body) * _DEFLATE_RATIO)
+        await share.hold(COST * len(body) + bound)
     if len(body) > _THREAD_BYTES // 8:
-        return await asyncio.to_thread(inflate, body, encoding, limit)
-    return inflate(body, encoding, limit)
+        inflated = await asyncio.to_thread(inflate, body, encoding, limit)
+    else:
+        inflated = inflate(body, encoding, limit)
+    if share:
+        await share.hold(COST * len(inflated))
+    return inflated
 
 
 async def read_sent(request: Request, limit: int) -> bytes:
-    """The whole body as it was sent. Raises BodyTooLarge, ClientDisconnect."""
+    """The whole body as it was sent. Raises BodyTooLarge, ClientDisconnect, and JournalFull where there is no room for it.
+
+    Where the listener bounds what it takes in, nothing is read before there is room for it: the sender waits.
+    """
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
         raise BodyTooLarge(limit)
+    share = share_of(request)
+    if share and declared.isdigit():
+        await share.hold(COST * int(declared))
     pieces, size = [], 0
-    async for piece in request.stream():
+    settings = getattr(request.app.state, "ingest", None)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    stream = request.stream()
+    while True:
+        patience_s = settings.body_timeout_s if settings else None
+        if settings and loop.time() > started + patience_s + size / settings.body_rate_bytes_s:
+            raise BodyTooSlow(settings.body_rate_bytes_s)
+        try:
+            piece = await asyncio.wait_for(anext(stream, None), patience_s)
+        except TimeoutError:
+            raise BodyTooSlow(settings.body_rate_bytes_s) from None
+        if piece is None:
+            break
         size += len(piece)
         if size > limit:
             raise BodyTooLarge(limit)
+        if share and not declared.isdigit():
+            await share.hold(COST * size)
         pieces.append(piece)
     return b"".join(pieces)
 

@@ -45,7 +45,9 @@ from sightline.receivers import (
 )
 from sightline.receivers.acceptance import Acceptance
 from sightline.receivers.access import TokenSource, is_loopback
+from sightline.receivers.connections import patient_protocol
 from sightline.receivers.refusals import Refusals
+from sightline.receivers.room import Room, WithRoom
 
 log = logging.getLogger(__name__)
 
@@ -114,10 +116,13 @@ async def serve_front(
             "otlp_http": lambda: otlp_app(receiver, settings),
             "hec": lambda: hec_app(collector),
         }
-        servers = {name: _Server(_config(apps[name]())) for name in sockets}
+        room = Room(settings.ingest)
+        servers = {name: _Server(_config(_with_room(apps[name](), room, settings), settings)) for name in sockets}
         grpc_server = None
         if listen.otlp_grpc != "off":
-            grpc_server = otlp.grpc_server(receiver, settings.ingest, needs_token=_needs_token(settings, listen.otlp_grpc))
+            grpc_server = otlp.grpc_server(
+                receiver, settings.ingest, room, needs_token=_needs_token(settings, listen.otlp_grpc)
+            )
             _bind_grpc(grpc_server, listen.otlp_grpc)
             await grpc_server.start()
         syslogs = syslog.SyslogReceiver(acceptance, settings.syslog, settings.ingest)
@@ -298,10 +303,16 @@ def _cannot_listen(name: str, address: str, error: OSError) -> EnvironmentTroubl
     return EnvironmentTrouble(f'listener "{name}" cannot use {address}: {reason}')
 
 
-def _config(app: Starlette) -> uvicorn.Config:
+def _with_room(app: Starlette, room: Room, settings: Settings) -> WithRoom:
+    app.state.ingest = settings.ingest
+    return WithRoom(app, room)
+
+
+def _config(app: WithRoom, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=patient_protocol(settings.ingest.header_timeout_s),
+        limit_concurrency=settings.ingest.max_connections,
         ws="none",
         loop="none",
         lifespan="off",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,9 +34,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sightline.config import IngestSettings
+from sightline.journal import JournalFull
 from sightline.receivers.acceptance import Acceptance, Refused
 from sightline.receivers.access import TokenGrant
 from sightline.receivers.otlp_requests import Checked, Unreadable, check_json, check_protobuf
+from sightline.receivers.room import COST, Reading, Room
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 _THREAD_BYTES = 512 * 1024
@@ -257,29 +259,42 @@ def _status(refusal: Refused) -> Status:
 # gRPC
 
 
-def grpc_server(receiver: OtlpReceiver, settings: IngestSettings, *, needs_token: bool) -> grpc.aio.Server:
+def grpc_server(receiver: OtlpReceiver, settings: IngestSettings, room: Room, *, needs_token: bool) -> grpc.aio.Server:
     """A server for one listener, without its port. Requests arrive as bytes: they are what the journal wants."""
+    limit = min(settings.max_body_bytes, settings.grpc_max_body_bytes)
+    reading = Reading(max(1, settings.grpc_reading_bytes // limit), settings.body_timeout_s)
     server = grpc.aio.server(
         options=[
-            ("grpc.max_receive_message_length", settings.max_body_bytes),
+            ("grpc.max_receive_message_length", limit),
             ("grpc.so_reuseport", 0),
         ],
         compression=grpc.Compression.NoCompression,
     )
     for signal in SIGNALS.values():
-        handler = grpc.unary_unary_rpc_method_handler(_grpc_export(receiver, signal, needs_token))
+        # Declared as a stream of requests, of which there is one: so that it is read when there is room for it.
+        handler = grpc.stream_unary_rpc_method_handler(_grpc_export(receiver, signal, reading, room, needs_token))
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(signal.service, {"Export": handler}),))
     return server
 
 
-def _grpc_export(receiver: OtlpReceiver, signal: Signal, needs_token: bool) -> Callable[[bytes, Any], Any]:
-    async def export(body: bytes, context: Any) -> bytes:
+def _grpc_export(
+    receiver: OtlpReceiver, signal: Signal, reading: Reading, room: Room, needs_token: bool
+) -> Callable[[AsyncIterator[bytes], Any], Any]:
+    async def export(requests: AsyncIterator[bytes], context: Any) -> bytes:
         metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
+        share = room.share()
         try:
+            try:
+                body = await reading.first(requests)
+                await share.hold(COST * len(body))
+            except JournalFull as full:
+                raise receiver.acceptance.refused(Refused(503, str(full), full.retry_after_s), signal.source) from full
             response = await receiver.accept(signal, body, metadata, needs_token=needs_token)
         except Refused as refusal:
             details = (("grpc-status-details-bin", _status(refusal).SerializeToString()),)
             await context.abort(_code(refusal), refusal.message, details if refusal.retry_after_s else ())
+        finally:
+            share.leave()
         return response.SerializeToString()
 
     return export

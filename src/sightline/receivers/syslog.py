@@ -19,7 +19,7 @@ from sightline.receivers.acceptance import Acceptance, Refused
 log = logging.getLogger(__name__)
 
 _SOURCE = "syslog"
-_READ_BYTES = 256 * 1024
+_READ_BYTES = 64 * 1024
 _LENGTH_DIGITS = 7
 """A frame's length in digits at most; longer is no length but text."""
 
@@ -34,8 +34,8 @@ class SyslogReceiver:
         self._datagram_bytes = 0
         self._flush: asyncio.TimerHandle | None = None
         self._writing: set[asyncio.Task[None]] = set()
-        self._connections = 0
-        self._limit_bytes = 4 * ingest.max_body_bytes
+        self._connections: dict[asyncio.StreamWriter, None] = {}
+        self._limit_bytes = ingest.max_body_bytes
 
     # -- datagrams
 
@@ -77,20 +77,24 @@ class SyslogReceiver:
     async def stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, to its end."""
         peer = str((writer.get_extra_info("peername") or ("",))[0])
-        if self._connections >= self._settings.max_connections:
-            self._acceptance.refused(Refused(503, "too many syslog connections"), _SOURCE)
-            writer.close()
-            return
-        self._connections += 1
+        while len(self._connections) >= self._settings.max_connections:
+            # The one that has said nothing for longest: an idle or a slow sender comes back, and a new one has something to say.
+            idle = next(iter(self._connections))
+            del self._connections[idle]
+            idle.close()
+        self._connections[writer] = None
         splitter = Splitter(self._settings.max_message_bytes)
         try:
             while data := await reader.read(_READ_BYTES):
+                if writer in self._connections:
+                    # The last in the row is the one that spoke last.
+                    self._connections[writer] = self._connections.pop(writer)
                 await self._write_patiently(peer, splitter.feed(data))
             await self._write_patiently(peer, splitter.end())
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, TimeoutError) as error:
             log.info("a syslog connection from %s ended: %s", peer, error)
         finally:
-            self._connections -= 1
+            self._connections.pop(writer, None)
             if splitter.cut:
                 message = f"a message is longer than {self._settings.max_message_bytes} bytes; its end was cut"
                 self._acceptance.refused(Refused(413, message), _SOURCE, records=splitter.cut)
@@ -197,7 +201,7 @@ async def listen_datagrams(receiver: SyslogReceiver, sock: object) -> asyncio.Da
 
 async def listen_stream(receiver: SyslogReceiver, sock: object, context: ssl.SSLContext | None = None) -> asyncio.Server:
     """Receive connections of a listening socket until the server is closed."""
-    return await asyncio.start_server(receiver.stream, sock=sock, ssl=context, limit=_READ_BYTES)  # type: ignore[arg-type]
+    return await asyncio.start_server(receiver.stream, sock=sock, ssl=context, limit=_READ_BYTES // 2)  # type: ignore[arg-type]
 
 
 def tls_context(settings: SyslogSettings) -> ssl.SSLContext:
