@@ -27,18 +27,24 @@ _VALUE = (
     " bytes_value Nullable(String))"
 )
 _ATTRIBUTES = f"Array(Tuple(key String, value {_VALUE}))"
-_RESOURCE = f"resource Tuple(attributes {_ATTRIBUTES})"
-_SCOPE = f"scope Tuple(name String, version String, attributes {_ATTRIBUTES})"
+_RESOURCE = (
+    f"resource Tuple(attributes {_ATTRIBUTES}, dropped_attributes_count UInt32, entity_refs Array(Tuple("
+    "schema_url String, type String, id_keys Array(String), description_keys Array(String))))"
+)
+_SCOPE = f"scope Tuple(name String, version String, attributes {_ATTRIBUTES}, dropped_attributes_count UInt32)"
 _SPAN = (
     "Tuple(trace_id String, span_id String, trace_state String, parent_span_id String, name String, kind Int32,"
-    f" start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes {_ATTRIBUTES},"
-    f" events Array(Tuple(time_unix_nano UInt64, name String, attributes {_ATTRIBUTES})),"
-    f" links Array(Tuple(trace_id String, span_id String, trace_state String, attributes {_ATTRIBUTES})),"
+    f" start_time_unix_nano UInt64, end_time_unix_nano UInt64, attributes {_ATTRIBUTES}, flags UInt32,"
+    " dropped_attributes_count UInt32, dropped_events_count UInt32, dropped_links_count UInt32,"
+    f" events Array(Tuple(time_unix_nano UInt64, name String, attributes {_ATTRIBUTES}, dropped_attributes_count UInt32)),"
+    f" links Array(Tuple(trace_id String, span_id String, trace_state String, attributes {_ATTRIBUTES},"
+    " dropped_attributes_count UInt32, flags UInt32)),"
     " status Tuple(message String, code Int32))"
 )
 _RECORD = (
     "Tuple(time_unix_nano UInt64, observed_time_unix_nano UInt64, severity_number Int32, severity_text String,"
-    f" body {_VALUE}, attributes {_ATTRIBUTES}, trace_id String, span_id String, event_name String)"
+    f" body {_VALUE}, attributes {_ATTRIBUTES}, trace_id String, span_id String, event_name String,"
+    " dropped_attributes_count UInt32, flags UInt32)"
 )
 _EXEMPLARS = (
     "exemplars Array(Tuple(time_unix_nano UInt64, as_double Nullable(Float64), as_int Nullable(Int64), span_id String,"
@@ -96,7 +102,8 @@ class Kind:
 
 
 def _nested(request: str, scope: str, records: str, record: str) -> str:
-    return f"Tuple({request} Array(Tuple({_RESOURCE}, {scope} Array(Tuple({_SCOPE}, {records} Array({record}))))))"
+    scopes = f"{scope} Array(Tuple({_SCOPE}, {records} Array({record}), schema_url String))"
+    return f"Tuple({request} Array(Tuple({_RESOURCE}, {scopes}, schema_url String)))"
 
 
 _LABELS = "labels Array(Tuple(name String, value String))"

@@ -30,11 +30,36 @@ CREATE OR REPLACE FUNCTION sightline_attributes AS (a) ->
 CREATE OR REPLACE FUNCTION sightline_object AS (pieces) ->
     concat('{', arrayStringConcat(arrayFilter(x -> x != '', pieces), ','), '}');
 
-CREATE OR REPLACE FUNCTION sightline_scope AS (s) ->
-    arrayStringConcat(arrayFilter(x -> x != '', [
-        if(s.name = '', '', concat('"scope.name":', toJSONString(s.name))),
-        if(s.version = '', '', concat('"scope.version":', toJSONString(s.version))),
-        sightline_attributes(s.attributes)]), ',');
+-- A member of an object that is left out where it is not set.
+CREATE OR REPLACE FUNCTION sightline_text_member AS (k, t) -> if(t = '', '', concat('"', k, '":', toJSONString(t)));
+
+CREATE OR REPLACE FUNCTION sightline_count_member AS (k, n) -> if(n = 0, '', concat('"', k, '":', toString(n)));
+
+CREATE OR REPLACE FUNCTION sightline_members AS (pieces) -> arrayStringConcat(arrayFilter(x -> x != '', pieces), ',');
+
+CREATE OR REPLACE FUNCTION sightline_scope AS (s, schema_url) ->
+    sightline_members([
+        sightline_text_member('scope.name', s.name),
+        sightline_text_member('scope.version', s.version),
+        sightline_text_member('scope.schema_url', schema_url),
+        sightline_count_member('scope.dropped_attributes_count', s.dropped_attributes_count),
+        sightline_attributes(s.attributes)]);
+
+-- Entities are kept as the text of one field: which attributes say what the resource is, and which describe it.
+CREATE OR REPLACE FUNCTION sightline_resource AS (r, schema_url) ->
+    sightline_members([
+        sightline_attributes(r.attributes),
+        sightline_text_member('resource.schema_url', schema_url),
+        sightline_count_member('resource.dropped_attributes_count', r.dropped_attributes_count),
+        sightline_text_member('resource.entities', if(empty(r.entity_refs), '', toJSONString(r.entity_refs)))]);
+
+-- An id of trace or span; one that is all zero says that there is none.
+CREATE OR REPLACE FUNCTION sightline_id AS (i) ->
+    if(i = repeat('\0', 8) OR i = repeat('\0', 16), '', lower(hex(i)));
+
+-- W3C's trace flags say something only beyond "sampled", which what is exported is, and 0, which is also "not set".
+CREATE OR REPLACE FUNCTION sightline_trace_flags AS (f) ->
+    if(bitAnd(f, 254) = 0, '', concat('"trace_flags":', toString(bitAnd(f, 255))));
 
 -- The text of a string attribute; empty when there is none.
 CREATE OR REPLACE FUNCTION sightline_text AS (a, k) ->
@@ -72,6 +97,13 @@ CREATE OR REPLACE FUNCTION sightline_value_text AS (v) ->
 CREATE OR REPLACE FUNCTION sightline_dimensions AS (a) ->
     arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', toJSONString(v)), a.key,
         arrayMap(v -> sightline_value_text(v), a.value)), ',');
+
+CREATE OR REPLACE FUNCTION sightline_scope_dimensions AS (s, schema_url) ->
+    sightline_members([
+        sightline_text_member('scope.name', s.name),
+        sightline_text_member('scope.version', s.version),
+        sightline_text_member('scope.schema_url', schema_url),
+        sightline_dimensions(s.attributes)]);
 
 CREATE OR REPLACE FUNCTION sightline_nanoseconds AS (ns) ->
     fromUnixTimestamp64Nano(toInt64(least(ns, 9223372036854775807)), 'UTC');

@@ -13,21 +13,33 @@ WITH
             received_ms,
             sightline_text(r.resource.attributes, 'service.name') AS service,
             sightline_text(r.resource.attributes, 'host.name') AS host,
-            sightline_attributes(r.resource.attributes) AS resource_text,
+            sightline_resource(r.resource, r.schema_url) AS resource_text,
+            sightline_text(r.resource.attributes, 'com.splunk.source') AS resource_source,
+            sightline_text(r.resource.attributes, 'com.splunk.sourcetype') AS resource_sourcetype,
             r.scope_logs AS scope_logs
         FROM frames ARRAY JOIN resource_logs AS r
     ),
     scopes AS
     (
         SELECT
-            token, index, received_ms, service, host, resource_text, sightline_scope(s.scope) AS scope_text, s.log_records AS log_records
+            token, index, received_ms, service, host, resource_text, resource_source, resource_sourcetype,
+            sightline_scope(s.scope, s.schema_url) AS scope_text, s.log_records AS log_records
         FROM resources ARRAY JOIN scope_logs AS s
     ),
     records AS
     (
         SELECT
             token, index, received_ms, service, host, resource_text, scope_text, record,
-            'otlp:logs' AS sourcetype,
+            -- What Splunk's collectors call source and sourcetype, of the record or of its resource.
+            multiIf(
+                sightline_text(record.attributes, 'com.splunk.source') != '', sightline_text(record.attributes, 'com.splunk.source'),
+                resource_source != '', resource_source,
+                service) AS source,
+            multiIf(
+                sightline_text(record.attributes, 'com.splunk.sourcetype') != '',
+                    sightline_text(record.attributes, 'com.splunk.sourcetype'),
+                resource_sourcetype != '', resource_sourcetype,
+                'otlp:logs') AS sourcetype,
             sightline_value_text(record.body) AS text,
             lower(record.severity_text) AS severity_text,
             sightline_attributes(record.attributes) AS attributes_text
@@ -43,7 +55,7 @@ SELECT
         fromUnixTimestamp64Micro(toInt64(received_ms) * 1000, 'UTC')) AS _time,
     now64(3) AS _indextime,
     host,
-    service AS source,
+    source,
     sourcetype,
     multiIf(
         record.severity_number BETWEEN 1 AND 24,
@@ -51,13 +63,20 @@ SELECT
         severity_text = 'warning', 'warn',
         severity_text = 'critical', 'fatal',
         severity_text) AS severity,
-    lower(hex(record.trace_id)) AS trace_id,
-    lower(hex(record.span_id)) AS span_id,
+    sightline_id(record.trace_id) AS trace_id,
+    sightline_id(record.span_id) AS span_id,
     text AS _raw,
     CAST(sightline_object([
         attributes_text,
         $ruled_fields,
-        if(record.event_name = '', '', concat('"event.name":', toJSONString(record.event_name))),
+        sightline_text_member('event.name', record.event_name),
+        -- The number and the text of the severity only where they say more than its word.
+        if(record.severity_number = 0 OR record.severity_number IN (1, 5, 9, 13, 17, 21), '',
+            concat('"severity_number":', toString(record.severity_number))),
+        if(severity_text IN ('', severity, 'warning', 'critical'), '',
+            concat('"severity_text":', toJSONString(record.severity_text))),
+        sightline_trace_flags(record.flags),
+        sightline_count_member('dropped_attributes_count', record.dropped_attributes_count),
         sightline_inside_object(text),
         sightline_key_values(text),
         scope_text,

@@ -18,18 +18,18 @@ WITH
     ),
     scopes AS
     (
-        SELECT index, received_ms, service, host, resource_text, s.scope.name AS scope_name, s.metrics AS metrics
+        SELECT index, received_ms, service, host, resource_text, sightline_scope_dimensions(s.scope, s.schema_url) AS scope_text, s.metrics AS metrics
         FROM resources ARRAY JOIN scope_metrics AS s
     ),
     named AS
     (
-        SELECT index, received_ms, service, host, resource_text, scope_name, m
+        SELECT index, received_ms, service, host, resource_text, scope_text, m
         FROM scopes ARRAY JOIN metrics AS m
     ),
     points AS
     (
         SELECT
-            index, received_ms, service, host, resource_text, scope_name,
+            index, received_ms, service, host, resource_text, scope_text,
             m.name AS metric_name,
             m.unit AS unit,
             arrayJoin(arrayConcat(
@@ -75,7 +75,7 @@ SELECT
     'otlp:metrics' AS sourcetype,
     CAST(sightline_object([
         p.attributes,
-        if(scope_name = '', '', concat('"scope.name":', toJSONString(scope_name))),
+        scope_text,
         resource_text]) AS $json) AS dims,
     p.count AS count,
     p.sum AS sum,
