@@ -70,13 +70,17 @@ SELECT
         attributes_text,
         $ruled_fields,
         sightline_text_member('event.name', record.event_name),
-        -- The number and the text of the severity only where they say more than its word.
-        if(record.severity_number = 0 OR record.severity_number IN (1, 5, 9, 13, 17, 21), '',
-            concat('"severity_number":', toString(record.severity_number))),
-        if(severity_text IN ('', severity, 'warning', 'critical'), '',
-            concat('"severity_text":', toJSONString(record.severity_text))),
-        sightline_trace_flags(record.flags),
-        sightline_count_member('dropped_attributes_count', record.dropped_attributes_count),
+        -- The number and the text of the severity only where they say more than its word. Few records have any of these: one
+        -- condition for all, and the engine makes the texts only where it holds.
+        if(record.severity_number IN (0, 1, 5, 9, 13, 17, 21) AND severity_text IN ('', severity, 'warning', 'critical')
+                AND record.dropped_attributes_count = 0 AND bitAnd(record.flags, 254) = 0, '',
+            sightline_members([
+                if(record.severity_number IN (0, 1, 5, 9, 13, 17, 21), '',
+                    concat('"severity_number":', toString(record.severity_number))),
+                if(severity_text IN ('', severity, 'warning', 'critical'), '',
+                    concat('"severity_text":', toJSONString(record.severity_text))),
+                sightline_trace_flags(record.flags),
+                sightline_count_member('dropped_attributes_count', record.dropped_attributes_count)])),
         sightline_inside_object(text),
         sightline_key_values(text),
         scope_text,

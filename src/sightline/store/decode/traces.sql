@@ -41,11 +41,15 @@ SELECT
     CAST(sightline_object([
         sightline_attributes(span.attributes),
         sightline_text_member('trace_state', span.trace_state),
-        sightline_trace_flags(span.flags),
-        if(bitAnd(span.flags, 768) = 768, '"parent_is_remote":true', ''),
-        sightline_count_member('dropped_attributes_count', span.dropped_attributes_count),
-        sightline_count_member('dropped_events_count', span.dropped_events_count),
-        sightline_count_member('dropped_links_count', span.dropped_links_count),
+        -- Few spans have any of these: one condition for all, and the engine makes the texts only where it holds.
+        if(span.dropped_attributes_count + span.dropped_events_count + span.dropped_links_count = 0
+                AND bitAnd(span.flags, 254) = 0 AND bitAnd(span.flags, 768) != 768, '',
+            sightline_members([
+                sightline_trace_flags(span.flags),
+                if(bitAnd(span.flags, 768) = 768, '"parent_is_remote":true', ''),
+                sightline_count_member('dropped_attributes_count', span.dropped_attributes_count),
+                sightline_count_member('dropped_events_count', span.dropped_events_count),
+                sightline_count_member('dropped_links_count', span.dropped_links_count)])),
         scope_text,
         resource_text]) AS $json) AS fields,
     if(empty(span.events), '', concat('[', arrayStringConcat(arrayMap(
