@@ -68,6 +68,9 @@ class IngestSettings:
     """Segments loaded at the same time; one keeps one processor busy."""
     journal_max_bytes: int = 8 * 1024 * 1024 * 1024
     """Waiting bytes above which receivers answer "retry later": a bound on the disk an outage of the engine can take."""
+    scrub_statements: bool = True
+    """Take literals out of statements of databases (`db.query.text`, `db.statement`) before they are stored: they hold what
+    people typed, and instrumentation sends them as they are."""
     disk_reserve_bytes: int = 256 * 1024 * 1024
     """Free disk below which receivers answer "retry later", so that the engine can still merge and delete."""
 

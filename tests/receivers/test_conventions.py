@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import httpx
@@ -9,10 +10,11 @@ import pytest
 
 from sightline.catalog import Catalog
 from sightline.catalog.knowledge import CatalogKnowledge
-from sightline.config import Settings
+from sightline.config import IngestSettings, Settings
 from sightline.ml import ModelRegistry
 from sightline.search.engine import SearchEngine
-from sightline.store import conventions
+from sightline.store import EmbeddedStore, conventions
+from sightline.store.loading import Loader, is_empty
 from sightline.traces.queries import service_map
 
 CAPTURED = Path(__file__).parent / "fixtures"
@@ -97,6 +99,43 @@ def test_the_map_shows_the_database_under_either_name(send, store, sent):
     send(TRACES[sent])
     found = service_map(store, earliest=1, latest=9e9)
     assert ("svc", "sqlite", True) in [(e["source"], e["target"], e["inferred"]) for e in found["edges"]]
+
+
+@pytest.mark.parametrize(("sent", "name"), [(OLD, "db.statement"), (CURRENT, "db.query.text")])
+def test_statements_are_stored_without_their_values(send, search, sent, name):
+    send(TRACES[sent])
+    found = search(f"index=traces {name}=* | stats count BY {name} db.query.summary")
+    assert [tuple(row.values()) for row in found] == [
+        ("create table t(a int)", "CREATE TABLE t", 3),
+        ("insert into t values (?)", "INSERT t", 3),
+        ("select a from t where a = ?", "SELECT t", 3),
+    ]
+    assert search("index=traces 42") == []
+
+
+def test_a_sent_summary_stays_and_zipkin_is_scrubbed_too(front, load, search):
+    tags = {"db.system": "mysql", "db.statement": "SELECT 'it\\'s' FROM t"}
+    spans = [{"traceId": "ab", "id": "1", "name": "q", "timestamp": 1_760_000_000_000_000, "tags": tags}]
+    spans.append(spans[0] | {"id": "2", "tags": tags | {"db.query.summary": "mine"}})
+    assert httpx.post(f"{front.main}/api/v2/spans", json=spans, trust_env=False).status_code == 202
+    load()
+    found = search("index=traces | sort span_id | table db.statement db.query.summary")
+    assert [tuple(row.values()) for row in found] == [("SELECT ? FROM t", "SELECT t"), ("SELECT ? FROM t", "mine")]
+
+
+def test_scrubbing_can_be_turned_off(front, tmp_path):
+    path = CAPTURED / TRACES[OLD]
+    headers = {"Content-Type": "application/x-protobuf"}
+    httpx.post(f"{front.otlp}/v1/traces", content=path.read_bytes(), headers=headers, trust_env=False)
+    as_sent = Settings(data=tmp_path, ingest=IngestSettings(scrub_statements=False))
+    with EmbeddedStore(tmp_path / "engine", as_sent) as store:
+        loader = Loader(store, as_sent)
+        deadline = time.monotonic() + 20
+        while not is_empty(tmp_path / "journal"):
+            loader.load_waiting()
+            assert time.monotonic() < deadline
+        found = store.query("SELECT DISTINCT fields.db.statement.:String AS s FROM sightline.spans ORDER BY s")
+    assert "select a from t where a = 42" in found["s"].to_pylist()
 
 
 def test_a_name_has_one_meaning():

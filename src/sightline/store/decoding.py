@@ -14,6 +14,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from sightline.config import IngestSettings
 from sightline.store.decode import nested_values
 from sightline.store.migrations import statements
 from sightline.store.sql_text import JSON_TYPE, identifier, quote
@@ -193,12 +194,15 @@ KINDS = {
 """Every kind of segment by the name that its files carry."""
 
 
-def prepare(execute: Callable[[str], object]) -> None:
+def prepare(execute: Callable[[str], object], ingest: IngestSettings) -> None:
     """Define the functions the decode statements use; once per engine."""
     nested_values.register()
-    for file in ("functions.sql", "text.sql"):
+    for file in ("functions.sql", "text.sql", "statements.sql"):
         for statement in statements(_text(file)):
             execute(statement)
+    if not ingest.scrub_statements:
+        for name in ("sightline_statements", "sightline_statements_of_tags"):
+            execute(f"CREATE OR REPLACE FUNCTION {name} AS (a) -> ''")
 
 
 def insert_statement(kind: str, path: Path) -> tuple[str, dict[str, Any]]:

@@ -126,7 +126,7 @@ class EmbeddedStore:
         try:
             self._release(self._acquire())
             migrate(self.execute, self._schema_versions)
-            decoding.prepare(self.execute)
+            decoding.prepare(self.execute, settings.ingest)
             files.drop_leftovers(self)
             udf.install()
         except BaseException:

@@ -67,6 +67,7 @@ SELECT
     sightline_id(record.span_id) AS span_id,
     text AS _raw,
     CAST(sightline_object([
+        sightline_statements(record.attributes),
         attributes_text,
         $ruled_fields,
         sightline_text_member('event.name', record.event_name),

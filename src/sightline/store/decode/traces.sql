@@ -39,6 +39,7 @@ SELECT
     service AS source,
     'otlp:traces' AS sourcetype,
     CAST(sightline_object([
+        sightline_statements(span.attributes),
         sightline_attributes(span.attributes),
         sightline_text_member('trace_state', span.trace_state),
         -- Few spans have any of these: one condition for all, and the engine makes the texts only where it holds.

@@ -36,6 +36,7 @@ SELECT
     local.serviceName AS source,
     'zipkin' AS sourcetype,
     CAST(sightline_object([
+        sightline_statements_of_tags(tags),
         arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', sightline_json_scalar(v)), mapKeys(tags), mapValues(tags)), ','),
         if(remote.serviceName = '', '', concat('"peer.service":', toJSONString(remote.serviceName))),
         if(remote.ipv4 = '', '', concat('"server.address":', toJSONString(remote.ipv4))),
