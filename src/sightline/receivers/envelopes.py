@@ -254,8 +254,11 @@ def seconds_of(value: Any) -> float:
     seconds = float(value)
     if not math.isfinite(seconds):
         raise ValueError("a time is finite")
-    while abs(seconds) >= _CLOCK_S:
-        seconds /= 1000
+    # Divided once: dividing by a thousand again and again loses the last digits.
+    unit = 1.0
+    while abs(seconds) / unit >= _CLOCK_S:
+        unit *= 1000
+    seconds /= unit
     if not FIRST_S <= seconds <= LAST_S:
         raise ValueError("a time is between 1900 and 2299")
     return seconds
