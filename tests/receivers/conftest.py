@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sightline.config import IngestSettings, ListenSettings, Settings, SyslogSettings
+from sightline.config import HecSettings, IngestSettings, ListenSettings, Settings, SyslogSettings
 from sightline.receivers.front import serve_front
 from sightline.store import EmbeddedStore
 from sightline.store.loading import Loader, is_empty
@@ -71,13 +71,20 @@ def free_ports(count: int) -> list[int]:
 class Front:
     """A running front and the loader of what it receives."""
 
-    def __init__(self, data: Path, tokens: Tokens, syslog: SyslogSettings | None = None, **ingest: object) -> None:
-        main, otlp_http, otlp_grpc, hec, self.syslog_udp, self.syslog_tcp, self.syslog_tls = free_ports(7)
+    def __init__(
+        self,
+        data: Path,
+        tokens: Tokens,
+        syslog: SyslogSettings | None = None,
+        hec: HecSettings | None = None,
+        **ingest: object,
+    ) -> None:
+        main, otlp_http, otlp_grpc, hec_port, self.syslog_udp, self.syslog_tcp, self.syslog_tls = free_ports(7)
         self.data = data
         self.main = f"http://127.0.0.1:{main}"
         self.otlp = f"http://127.0.0.1:{otlp_http}"
         self.grpc = f"127.0.0.1:{otlp_grpc}"
-        self.hec = f"http://127.0.0.1:{hec}"
+        self.hec = f"http://127.0.0.1:{hec_port}"
         (data / "run").mkdir(exist_ok=True)
         self.settings = Settings(
             data=data,
@@ -85,12 +92,13 @@ class Front:
                 f"127.0.0.1:{main}",
                 f"127.0.0.1:{otlp_http}",
                 f"127.0.0.1:{otlp_grpc}",
-                f"127.0.0.1:{hec}",
+                f"127.0.0.1:{hec_port}",
                 f"127.0.0.1:{self.syslog_udp}" if syslog else "off",
                 f"127.0.0.1:{self.syslog_tcp}" if syslog else "off",
                 f"127.0.0.1:{self.syslog_tls}" if syslog and syslog.tls_key else "off",
             ),
             syslog=syslog or SyslogSettings(),
+            hec=hec or HecSettings(),
             ingest=IngestSettings(segment_max_age_s=0.02, **ingest),
         )
         self._tokens = tokens

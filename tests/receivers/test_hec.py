@@ -1,16 +1,17 @@
-"""HEC: its codes in their order, its forms of events and metrics, and a handler people really use."""
+"""HEC: its codes in their order, its forms of events and metrics, and what becomes of values at the edge."""
 
 import base64
 import gzip
 import json
-import logging
-import subprocess
+import time
 
 import httpx
 import pytest
 
 from sightline.config import HecSettings
 from sightline.receivers.acks import AckChannels
+
+from .conftest import Front
 
 CHANNEL = "fe0ecfad-13d5-401b-847d-77833bd77131"
 
@@ -87,6 +88,11 @@ def test_a_batch_is_taken_up_to_its_first_fault(front, load, store):
         ({"Authorization": "Basic !!"}, "", (401, 3)),
         ({}, "?token=hec-good", (400, 16)),
         ({}, "?token=wrong", (403, 4)),
+        ({}, "?token=hec-query", (200, 0)),
+        ({}, "?token=hec-query-off", (403, 1)),
+        ({"Authorization": "Splunk wrong"}, "?token=hec-query", (200, 0)),
+        ({"Authorization": "Splunk"}, "", (401, 2)),
+        ({"Authorization": "Splunk hec-query"}, "", (200, 0)),
         ({"Authorization": "Splunk hec-good"}, "?token=wrong", (403, 4)),
     ],
 )
@@ -107,12 +113,25 @@ def test_health_needs_no_token_but_checks_a_given_one(front):
 
 @pytest.mark.parametrize("listener", ["hec", "main"])
 def test_unknown_paths_and_methods(front, listener):
-    base = getattr(front, listener)
+    base = getattr(front, listener) + "/services/collector"
     body = {"text": "The requested URL was not found on this server.", "code": 404}
-    missing = httpx.post(base + "/services/collector/nothing")
-    assert (missing.status_code, missing.json()) == (404, body)
-    wrong = httpx.get(base + "/services/collector")
-    assert (wrong.status_code, wrong.json()) == (405, body)
+    for path in ("/nothing", "/event/2.0", "/health/nothing"):
+        missing = httpx.post(base + path)
+        assert (missing.status_code, missing.json()) == (404, body)
+    for path in ("", "/event", "/event/1.0", "/raw", "/raw/1.0", "/ack", "/ack/1.0"):
+        wrong = httpx.get(base + path)
+        assert (wrong.status_code, wrong.json()) == (405, body)
+    for path, name in (("/mint", "MINT"), ("/mint/1.0", "MINT"), ("/s2s", "Splunk-to-Splunk")):
+        other = httpx.post(base + path, content=GOOD)
+        assert other.status_code == 404
+        assert other.json()["text"].startswith(f"{name} is not received here")
+
+
+@pytest.mark.parametrize("path", ["", "/event", "/event/1.0", "/raw", "/raw/1.0"])
+def test_every_path_takes_events(front, load, store, path):
+    assert code(post(front, GOOD, path="/services/collector" + path)) == (200, 0, None)
+    load()
+    assert [row["_raw"] for row in events(store)] == [GOOD if "raw" in path else "ok"]
 
 
 def test_events_of_every_type_with_defaults_and_precedence(front, load, store):
@@ -146,6 +165,49 @@ def test_events_of_every_type_with_defaults_and_precedence(front, load, store):
     assert (array["host"], array["source"], array["sourcetype"]) == ("h0", "s0", "st0")
 
 
+def test_values_at_the_edge_are_kept(front, load, store):
+    deep = '{"a":' * 500 + "1" + "}" * 500
+    texts = {
+        "nul \\u0000 x": "nul \0 x",
+        "pair \\ud83d\\ude00": "pair 😀",
+        "half \\ud83d.": "half \ufffd.",
+        "a}{b }\\n{ \\\\": "a}{b }\n{ \\",
+        " ": " ",
+    }
+    values = [
+        '{"a":1e400}',
+        '{"n":12345678901234567890123}',
+        '{"a":1,"a":2}',
+        '{"b" : 1.50}',
+        deep,
+        "[[[]]]",
+        "1e5",
+        "-0.0",
+        "{}",
+    ]
+    batch = "".join([f'{{"event":"{text}"}}' for text in texts] + [f'{{"event":{value}}}' for value in values])
+    assert code(post(front, batch)) == (200, 0, None)
+    loader = load()
+    assert loader.last_error == ""
+    rows = {row["_raw"]: row["f"] for row in events(store, "_raw, toString(fields) AS f")}
+    assert rows.keys() == {*texts.values(), *values}
+    assert rows['{"a":1,"a":2}'] == '{"a":1}', "the first of a name that stands there twice is the field"
+    assert json.loads(rows['{"b" : 1.50}']) == {"b": 1.5}
+    assert {(row.source, row.received, row.stored, row.refused) for row in loader.ledger.totals()} == {
+        ("hec:events", len(rows), len(rows), 0)
+    }
+
+
+def test_own_fields_win_and_nulls_and_empty_texts_stay_apart(front, load, store):
+    fields = {"k": "own", "none": None, "empty": "", "many": ["a", "b"], "a.b": 1, "br": "[{", "": "unnamed"}
+    assert code(post(front, {"event": {"k": "event", "other": 1}, "fields": fields}))[1] == 0
+    load()
+    (row,) = events(store, "toString(fields) AS f")
+    found = json.loads(row["f"])
+    assert found.pop("", "unnamed") == "unnamed"
+    assert found == {"k": "own", "empty": "", "many": ["a", "b"], "a": {"b": 1}, "br": "[{", "other": 1}
+
+
 def test_metrics_in_both_forms(front, load, store):
     single = {"metric_name": "gpu.temp", "_value": "61.5", "gpu": 0, "room": "a", "none": None}
     several = {"metric_name:cpu": 1, "metric_name:mem": 2.5, "metric_name:bad": "x", "host_id": "7"}
@@ -169,14 +231,91 @@ def test_metrics_in_both_forms(front, load, store):
     assert stored == {("hec:metrics", "app_metrics"): 2, ("hec:metrics", "metrics"): 1, ("hec:events", "main"): 1}
 
 
+def test_metrics_with_odd_values_and_dimensions(front, load, store):
+    batch = [
+        {"metric_name:a": "1e3", "metric_name:b": -0.5, "_value": 9, "i": 7, "t": True, "l": ["x", 1], "n": None, "": 1},
+        {"metric_name": "c", "_value": "+5", "text": 'q"\\\n', "big": 10**30},
+        {"metric_name:d": 10**400, "metric_name:e": "1e999", "metric_name:f": " 2 ", "metric_name:": 1},
+    ]
+    body = "\n".join(json.dumps({"event": "metric", "time": 1763900000.125, "fields": fields}) for fields in batch)
+    assert code(post(front, body)) == (200, 0, None)
+    for ordinary in (
+        {"metric_name:g": "1e3", "metric_name:h": -0.5, "i": 7, "t": True},
+        {"metric_name": "j", "_value": "+5", "k": "v"},
+    ):
+        assert code(post(front, {"event": "metric", "fields": ordinary}))[1] == 0
+    assert code(post(front, '{"event":"metric","fields":{"metric_name:nan":NaN}}')) == (400, 6, 0)
+    loader = load()
+    rows = store.query(
+        "SELECT metric_name AS n, value AS v, toString(dims) AS d FROM sightline.metrics ORDER BY n"
+    ).to_pylist()
+    assert [(row["n"], row["v"], json.loads(row["d"])) for row in rows] == [
+        ("a", 1000.0, {"i": "7", "t": "true", "l": '["x",1]'}),
+        ("b", -0.5, {"i": "7", "t": "true", "l": '["x",1]'}),
+        ("c", 5.0, {"text": 'q"\\\n', "big": str(10**30)}),
+        ("f", 2.0, {}),
+        ("g", 1000.0, {"i": "7", "t": "true"}),
+        ("h", -0.5, {"i": "7", "t": "true"}),
+        ("j", 5.0, {"k": "v"}),
+    ]
+    assert loader.last_error == ""
+    assert sum(row.stored for row in loader.ledger.totals() if row.source == "hec:metrics") == len(rows)
+
+
+def test_what_is_not_taken_of_a_batch_is_counted(tmp_path, tokens, load):
+    front = Front(tmp_path, tokens)
+    assert code(post(front, '{"event":1}{"event":2,"index":"secret"}{"event":3}{"event":4}')) == (400, 7, 2)
+    metric = {"event": "metric", "fields": {"metric_name:a": 1, "metric_name:b": "high"}}
+    assert code(post(front, metric))[1] == 0
+    front.close()
+    rows = [row for row in load().ledger.totals() if row.index != "_internal"]
+    assert {(row.source, row.index): (row.received, row.stored, row.refused) for row in rows} == {
+        ("hec:events", "main"): (1, 1, 0),
+        ("hec:events", ""): (3, 0, 3),
+        ("hec:metrics", "metrics"): (1, 1, 0),
+        ("hec:metrics", ""): (1, 0, 1),
+    }
+
+
+def test_metadata_of_events_comes_from_the_query_where_they_have_none(front, load, store):
+    path = "/services/collector/event?host=h9&source=s9&sourcetype=st9&index=app"
+    assert code(post(front, '{"event":"a"}{"event":"b","host":"h1","index":"main"}', path=path))[1] == 0
+    load()
+    columns = "host, source, sourcetype"
+    assert events(store, columns, "app") == [{"host": "h9", "source": "s9", "sourcetype": "st9"}]
+    assert events(store, columns) == [{"host": "h1", "source": "s9", "sourcetype": "st9"}]
+
+
+def test_a_time_is_looked_for_where_the_query_asks_for_it(front, load, store):
+    path = "/services/collector/event?auto_extract_timestamp="
+    batch = '{"event":"2024-05-06T07:08:09.25Z late"}{"event":{"ts":"2024-05-06T07:08:10Z"}}{"event":"no","time":5}'
+    assert code(post(front, batch, path=path + "true"))[1] == 0
+    assert code(post(front, '{"event":"2024-05-06T07:08:09Z now"}', path=path + "false"))[1] == 0
+    load()
+    at = {row["_raw"]: row["t"] for row in events(store, "_raw, toFloat64(_time) AS t")}
+    assert [at.pop(text) for text in ("2024-05-06T07:08:09.25Z late", '{"ts":"2024-05-06T07:08:10Z"}', "no")] == [
+        1714979289.25,
+        1714979290.0,
+        5.0,
+    ]
+    assert at["2024-05-06T07:08:09Z now"] > 1763900000
+
+
 def test_raw_text_takes_its_metadata_from_the_query(front, load, store):
     path = "/services/collector/raw?host=h9&source=s9&sourcetype=st9&time=1763900000"
     assert code(post(front, "one\n\n  \ntwo\r\n", path=path))[1] == 0
-    load()
+    assert code(post(front, "\n \r\n", path=path)) == (400, 5, None)
+    assert code(post(front, "x", path=path + "&index=secret")) == (400, 7, None)
+    assert code(post(front, "x", path="/services/collector/raw?time=noon")) == (400, 15, None)
+    assert code(post(front, b"not \xff text", path="/services/collector/raw?index=app"))[1] == 0
+    loader = load()
     rows = events(store, "_raw, host, source, sourcetype, toFloat64(_time) AS t")
     assert rows == [
         {"_raw": text, "host": "h9", "source": "s9", "sourcetype": "st9", "t": 1763900000.0} for text in ("one", "two")
     ]
+    assert [row["_raw"] for row in events(store, index="app")] == ["not \ufffd text"]
+    stored = {(row.source, row.index): row.stored for row in loader.ledger.totals() if row.token == "good"}
+    assert stored[("hec:raw", "main")] == 2
 
 
 def test_gzip_and_its_failures(front, load, store):
@@ -185,6 +324,57 @@ def test_gzip_and_its_failures(front, load, store):
     assert post(front, GOOD, **{"Content-Encoding": "br"}).status_code == 415
     load()
     assert len(events(store)) == 1
+
+
+def test_too_much_and_full_queues_are_told_apart(tmp_path, tokens):
+    small = Front(tmp_path, tokens, max_body_bytes=1000)
+    try:
+        large = post(small, json.dumps({"event": "x" * 1000}))
+        assert large.status_code == 413
+        bomb = post(small, gzip.compress(b" " * 100_000), **{"Content-Encoding": "gzip"})
+        assert bomb.status_code == 413
+        assert code(post(small, GOOD)) == (200, 0, None)
+    finally:
+        small.close()
+
+
+def test_a_full_queue_is_busy_and_unhealthy(tmp_path, tokens, store, load):
+    full = Front(tmp_path, tokens, journal_max_bytes=1)
+    try:
+        # The journal is looked at now and then: what comes before the first look is taken.
+        deadline = time.monotonic() + 20
+        taken = 0
+        while (reply := post(full, GOOD)).status_code == 200:
+            taken += 1
+            assert time.monotonic() < deadline
+        assert code(reply) == (503, 9, None)
+        assert int(reply.headers["retry-after"]) > 0
+        health = full.hec + "/services/collector/health"
+        assert code(httpx.get(health))[:2] == (503, 18)
+        assert code(httpx.get(health + "?ack=true"))[:2] == (503, 18)
+    finally:
+        full.close()
+    load()
+    assert len(events(store)) == taken
+
+
+def test_without_room_for_acknowledgements_a_sender_comes_back(tmp_path, tokens):
+    front = Front(tmp_path, tokens, hec=HecSettings(max_pending_acks=1))
+    try:
+        channel = {"X-Splunk-Request-Channel": CHANNEL}
+        health = front.hec + "/services/collector/health"
+        assert code(httpx.get(health + "?ack=true"))[:2] == (200, 17)
+        assert post(front, GOOD, "hec-ack", **channel).json()["ackId"] == 0
+        reply = post(front, GOOD, "hec-ack", **channel)
+        assert code(reply) == (503, 9, None)
+        assert reply.headers["retry-after"] == "10"
+        assert code(post(front, GOOD)) == (200, 0, None), "other tokens are not concerned"
+        assert code(httpx.get(health + "?ack=true"))[:2] == (503, 19)
+        assert code(httpx.get(health))[:2] == (200, 17)
+        post(front, {"acks": [0]}, "hec-ack", "/services/collector/ack", **channel)
+        assert post(front, GOOD, "hec-ack", **channel).json()["ackId"] == 1
+    finally:
+        front.close()
 
 
 def test_acknowledgements_are_told_once(front):
@@ -200,6 +390,12 @@ def test_acknowledgements_are_told_once(front):
     assert ask()["acks"] == {"0": True, "1": True, "9": False}
     assert ask()["acks"] == {"0": False, "1": False, "9": False}
     assert ask("hec-good")["code"] == 14
+    for wrong in (b"", b"{}", b'{"acks":1}', b'{"acks":["x"]}', b"[" * 100_000):
+        assert code(post(front, wrong, "hec-ack", "/services/collector/ack", **channel)) == (400, 6, None)
+    query = f"/services/collector/event?channel={CHANNEL.upper()}"
+    assert post(front, GOOD, "hec-ack", query).json()["ackId"] == 2, "it is the same channel"
+    partly = post(front, GOOD + "{", "hec-ack", **channel).json()
+    assert partly == {"text": "Invalid data format", "code": 6, "invalid-event-number": 1}
 
 
 def test_idle_channels_are_forgotten():
@@ -215,37 +411,3 @@ def test_idle_channels_are_forgotten():
     assert channels.take("a", [0]) == {"0": False}
     assert channels.has_room("c")
     assert (channels.new("a"), channels.new("b")) == (0, 1)
-
-
-def test_curl_and_a_python_handler_deliver(front, load, store):
-    curl = subprocess.run(
-        [
-            "curl",
-            "-s",
-            front.main + "/services/collector",
-            "-H",
-            "Authorization: Splunk hec-good",
-            "-d",
-            '{"event":"from curl","time":1}',
-        ],
-        capture_output=True,
-        check=True,
-    )
-    assert json.loads(curl.stdout) == {"text": "Success", "code": 0}
-    handler_class = pytest.importorskip("splunk_handler").SplunkHandler
-    host, port = front.hec.removeprefix("http://").split(":")
-    handler = handler_class(
-        host=host, port=int(port), token="hec-good", index="main", protocol="http", verify=False, flush_interval=0.1
-    )
-    logger = logging.getLogger("hec handler test")
-    logger.addHandler(handler)
-    try:
-        logger.error("from the handler: %s", 42)
-        handler.force_flush()
-    finally:
-        logger.removeHandler(handler)
-        handler.close()
-    load()
-    texts = [row["_raw"] for row in events(store)]
-    assert texts[0] == "from curl"
-    assert "from the handler: 42" in texts[1]
