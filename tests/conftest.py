@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -180,3 +180,19 @@ def new_server(tmp_path) -> Iterator[Server]:
     made = make_server(tmp_path)
     yield made
     made.stop()
+
+
+@pytest.fixture
+def servers(tmp_path) -> Iterator[Callable[..., Server]]:
+    """Makes and starts servers of this test alone, each in a folder of its own: name -> server."""
+    made: list[Server] = []
+
+    def start(name: str, started: bool = True) -> Server:
+        made.append(make_server(tmp_path / name))
+        if started:
+            made[-1].start()
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.stop()

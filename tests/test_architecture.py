@@ -10,7 +10,7 @@ LAYERS = (
     ("errors", "clock"),
     ("config", "segments"),
     ("journal", "datadir", "supervisor"),
-    ("quarantine",),
+    ("quarantine", "backups"),
     ("ml", "store"),
     ("catalog",),
     ("receivers", "search"),

@@ -21,6 +21,23 @@ class DirectoryHeld(UserError):
     """Another program has the data directory open."""
 
 
+def lock_folder(path: Path) -> int:
+    """Takes the lock of a folder that is or becomes a data directory. Raises DirectoryHeld when another program has it."""
+    descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 200).decode(errors="replace").strip()
+        os.close(descriptor)
+        raise DirectoryHeld(
+            f"the data directory {path} is held by another program" + (f" ({holder})" if holder else ""),
+            hint="give --url and --token to use the running server, or stop it first",
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
+    return descriptor
+
+
 class DataDirectory:
     """A directory that exists, has a version this program understands, and may be locked."""
 
@@ -57,19 +74,7 @@ class DataDirectory:
 
     def lock(self) -> int:
         """Takes the lock and returns its descriptor. Raises DirectoryHeld when another program has it."""
-        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(descriptor, 200).decode(errors="replace").strip()
-            os.close(descriptor)
-            raise DirectoryHeld(
-                f"the data directory {self.path} is held by another program" + (f" ({holder})" if holder else ""),
-                hint="give --url and --token to use the running server, or stop it first",
-            ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()}".encode(), 0)
-        self._lock_descriptor = descriptor
+        self._lock_descriptor = descriptor = lock_folder(self.path)
         return descriptor
 
     def unlock(self) -> None:

@@ -14,6 +14,7 @@ from rich.markup import escape
 from sightline import __version__
 from sightline.cli import apps
 from sightline.cli.asking import FAILED, ApiToken, Data, Url, asks_server, client_of, directory_of, open_catalog, told
+from sightline.cli.backup import backup, restore
 from sightline.cli.quarantine import quarantine_app
 from sightline.cli.searching import ask_for_searches, failing_with_text, moment, place_to_search, print_table
 from sightline.errors import EnvironmentTrouble, SightlineError, UserError
@@ -35,6 +36,8 @@ app.add_typer(quarantine_app, name="quarantine")
 app.command()(apps.check)
 app.command("import")(apps.import_)
 app.command()(apps.export)
+app.command()(backup)
+app.command()(restore)
 
 Earliest = Annotated[str, typer.Option(metavar="T", help="Begin of the time range, such as -24h@h.")]
 Latest = Annotated[str, typer.Option(metavar="T", help="End of the time range; it is not part of it.")]

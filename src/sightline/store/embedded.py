@@ -23,9 +23,11 @@ Several threads may use one store at the same time. A stream keeps a connection 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import resource
+import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,6 +60,7 @@ SLOW_BLOCK_ROWS = 8192
 PARSER_DEPTH = 4000
 """How deep a statement may nest; the engine's own limit of 1,000 is met by `case` with three hundred branches."""
 _MANY_FILES = 1 << 20
+_FROZEN = "frozen"
 _QUERY = compile("_sightline_connection.query(_sightline_sql, 'ArrowTable')", "<engine query>", "eval")
 _INSERT = compile("_sightline_connection.query(_sightline_sql, 'CSV')", "<engine insert>", "eval")
 _STREAM = compile("_sightline_connection.send_query(_sightline_sql, 'ArrowTable')", "<engine stream>", "eval")
@@ -122,6 +125,8 @@ class EmbeddedStore:
         self._changes = 0
         self._kept: dict[tuple, Any] = {}
         path.mkdir(parents=True, exist_ok=True)
+        # Hard links of a backup that a crash cut short would keep the disk of parts that are long gone.
+        shutil.rmtree(path / "shadow", ignore_errors=True)
         _allow_many_files()
         try:
             self._release(self._acquire())
@@ -397,6 +402,32 @@ class EmbeddedStore:
                     self.execute(f"ALTER TABLE sightline.{table} DROP PARTITION ID {quote(partition_id)}")
                     dropped += 1
         return dropped
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[Path]:
+        """A folder with every part that is stored at this moment, as hard links, and beside them what the engine keeps of a
+        table's inserts and changes. It goes with the context; searches, inserts and merges go on meanwhile."""
+        shadow = self._path / "shadow"
+        shutil.rmtree(shadow, ignore_errors=True)
+        folder = shadow / _FROZEN
+        tables = self.query(
+            "SELECT name, toString(uuid) AS uuid FROM system.tables WHERE database = 'sightline' AND engine LIKE '%MergeTree'"
+        ).to_pylist()
+        try:
+            for table in tables:
+                self.execute(f"ALTER TABLE sightline.{table['name']} FREEZE WITH NAME {quote(_FROZEN)}")
+                stored = Path("store") / table["uuid"][:3] / table["uuid"]
+                beside = folder / "beside" / stored
+                beside.mkdir(parents=True)
+                for name in ("deduplication_logs", *(one.name for one in (self._path / stored).glob("mutation_*.txt"))):
+                    source = self._path / stored / name
+                    if source.is_dir():
+                        shutil.copytree(source, beside / name)
+                    elif source.exists():
+                        shutil.copyfile(source, beside / name)
+            yield folder
+        finally:
+            shutil.rmtree(shadow, ignore_errors=True)
 
     def memory_bytes(self) -> int:
         """Memory the engine accounts for at this moment."""

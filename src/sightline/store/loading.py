@@ -10,10 +10,11 @@ piece has a token of its own, and a marker file makes a later run cut the same p
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -59,6 +60,8 @@ class Loader:
         self._threads = settings.ingest.load_threads
         self._journal.mkdir(parents=True, exist_ok=True)
         self._stopping = threading.Event()
+        self._pausing = threading.Event()
+        self._moving = threading.Lock()
         self._retry_at: dict[str, float] = {}
         self._memory_failures: dict[str, int] = {}
         self._thread: threading.Thread | None = None
@@ -88,6 +91,16 @@ class Loader:
             loaded += some
         return loaded
 
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """No segment is between the journal and the store: each is wholly here or there. Receiving goes on."""
+        self._pausing.set()
+        try:
+            with self._moving:
+                yield
+        finally:
+            self._pausing.clear()
+
     # Inside
 
     def _work(self) -> None:
@@ -99,16 +112,17 @@ class Loader:
                 if now - recovered_at >= _RECOVER_INTERVAL_S:
                     recover(self._journal, self._tell_cut)
                     recovered_at = now
-                loaded = self._load_round()
-                if now - flushed_at >= _FLUSH_INTERVAL_S:
-                    self.ledger.flush()
-                    flushed_at = now
+                with self._moving:
+                    loaded = self._load_round()
+                    if now - flushed_at >= _FLUSH_INTERVAL_S:
+                        self.ledger.flush()
+                        flushed_at = now
             except Exception as error:
                 # A loader that ends would stop everything; what failed here is still on disk and comes again.
                 self.last_error = str(error)
                 log.exception("loading of the journal failed; trying again in %s s", _RETRY_S)
                 self._stopping.wait(_RETRY_S)
-            if not loaded:
+            if not loaded or self._pausing.is_set():
                 self._stopping.wait(_POLL_S)
 
     def _load_round(self) -> int:
@@ -121,7 +135,7 @@ class Loader:
             return sum(pool.map(self._load, segments))
 
     def _load(self, segment: Segment) -> bool:
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self._pausing.is_set():
             return False
         cut_marker = segment.path.with_suffix(_CUT)
         rows: list[LedgerRow] = []
