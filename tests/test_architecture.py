@@ -64,9 +64,7 @@ def test_imports_point_down():
 
 def test_each_large_library_is_imported_in_one_place():
     wrong = [
-        f"{file} imports {name}"
-        for file, part, name, _ in imports()
-        if ONE_PLACE.get(name.split(".")[0], part) != part
+        f"{file} imports {name}" for file, part, name, _ in imports() if ONE_PLACE.get(name.split(".")[0], part) != part
     ]
     assert wrong == []
 

@@ -30,6 +30,8 @@ class ListenSettings:
     syslog_udp: str = "off"
     syslog_tcp: str = "off"
     syslog_tls: str = "off"
+    statsd_udp: str = "off"
+    statsd_tcp: str = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,30 @@ class SyslogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesSettings:
+    """How files that `inputs.yml` names are read."""
+
+    poll_ms: float = 250.0
+    """How often known files are looked at. Polled, because a file system of the network tells nobody of changes."""
+    scan_s: float = 2.0
+    """How often new files are looked for; less often where that takes more than a twentieth of the time."""
+    quiet_ms: float = 500.0
+    """After so long without growth the last event of a file is complete: what writes an event writes all its lines at once."""
+    hold_ms: float = 5_000.0
+    """The last event of a file that does not stop growing is held back at most so long."""
+    partial_line_s: float = 10.0
+    """A last line without an end is taken as it is after so long without growth."""
+    max_line_bytes: int = 1024 * 1024
+    """A line that has no end within so many bytes becomes several events: a bound on what is held of a file."""
+    max_files: int = 10_000
+    """Files that are followed at once; what is beyond is told in the log and in the ledger, and read when there is room."""
+    max_open_files: int = 256
+    """Files held open: one that is held can be read to its end when it is renamed or deleted. A quarter of the usual limit."""
+    forget_s: float = 7 * 24 * 3600.0
+    """How long the position of a file that is gone is kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class SearchSettings:
     """Bounds of one search and of all together."""
 
@@ -178,6 +204,7 @@ class Settings:
     ingest: IngestSettings = field(default_factory=IngestSettings)
     hec: HecSettings = field(default_factory=HecSettings)
     syslog: SyslogSettings = field(default_factory=SyslogSettings)
+    files: FilesSettings = field(default_factory=FilesSettings)
     search: SearchSettings = field(default_factory=SearchSettings)
     web: WebSettings = field(default_factory=WebSettings)
     watch: WatchSettings = field(default_factory=WatchSettings)

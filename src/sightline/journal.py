@@ -7,7 +7,8 @@ A writer (one per receiving process) owns a folder and holds a lock on it, so wr
 known by its free lock. A segment holds frames of one kind (`segments`), so that the engine's `Protobuf` format reads a
 whole segment as it lies there.
 
-`<ms>-<number>-<kind>.open` is being written, `.seg` is complete. Only complete frames that were followed by an fsync
+`<ms>-<number>-<kind>.open` is being written, `.seg` is complete, `.done` is loaded and left to the receiver that still has to
+note how far it read (receivers/positions.py). Only complete frames that were followed by an fsync
 were acknowledged, so what recovery cuts off (a torn tail) nobody was promised.
 """
 
@@ -30,7 +31,7 @@ from sightline.config import IngestSettings
 from sightline.errors import EnvironmentTrouble, UserError
 from sightline.segments import check_frames, encode_frame
 
-OPEN, CLOSED = ".open", ".seg"
+OPEN, CLOSED, LOADED = ".open", ".seg", ".done"
 JOURNAL_VERSION = 1
 """Version of the frames and of the names of files. A journal of a newer version is refused."""
 _VERSION_NAME = "VERSION"

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from sightline.receivers.inputs import read_inputs
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
@@ -53,6 +55,8 @@ def kind_of(block: str) -> str:
         return "search"
     if block.startswith("{"):
         return "json"
+    if block.startswith(("files:", "journals:")):
+        return "inputs"
     if block.startswith(("from ", "import ")):
         return "python"
     if block.startswith(("make ", ".venv/bin/", "TOKEN=", "HEC=", "curl ")):
@@ -110,6 +114,9 @@ def test_a_page_does_what_it_says(own_server, shop: Path, page: Path) -> None:
                     'index=my_latest_data partition="train" | fit RandomForestClassifier user from hue proline colour into usermodel'
                 )
             server.search(block)
+        elif kind == "inputs":
+            (shop / "inputs.yml").write_text(block)
+            assert read_inputs(shop / "inputs.yml")
         elif kind == "json":
             json.loads(block)
         elif kind == "python":

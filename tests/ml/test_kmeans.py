@@ -44,7 +44,9 @@ def test_every_row_is_in_the_cluster_of_the_nearest_centre(distance: str) -> Non
 def test_it_is_as_good_as_the_library() -> None:
     points, _ = blobs(3, seed=4)
     found = kmeans_clusters(points, 5)
-    assert found.distortion * len(points) == pytest.approx(KMeans(5, n_init=10, random_state=1).fit(points).inertia_, rel=0.02)
+    assert found.distortion * len(points) == pytest.approx(
+        KMeans(5, n_init=10, random_state=1).fit(points).inertia_, rel=0.02
+    )
 
 
 def test_centres_of_the_city_block_are_medians() -> None:

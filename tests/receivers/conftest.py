@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sightline.config import HecSettings, IngestSettings, ListenSettings, Settings, SyslogSettings
+from sightline.config import FilesSettings, HecSettings, IngestSettings, ListenSettings, Settings, SyslogSettings
 from sightline.receivers.front import serve_front
 from sightline.store import EmbeddedStore
 from sightline.store.loading import Loader, is_empty
@@ -77,6 +77,7 @@ class Front:
         tokens: Tokens,
         syslog: SyslogSettings | None = None,
         hec: HecSettings | None = None,
+        files: FilesSettings | None = None,
         **ingest: object,
     ) -> None:
         main, otlp_http, otlp_grpc, hec_port, self.syslog_udp, self.syslog_tcp, self.syslog_tls = free_ports(7)
@@ -99,6 +100,7 @@ class Front:
             ),
             syslog=syslog or SyslogSettings(),
             hec=hec or HecSettings(),
+            files=files or FilesSettings(),
             ingest=IngestSettings(segment_max_age_s=0.02, **ingest),
         )
         self._tokens = tokens

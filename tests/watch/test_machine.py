@@ -119,7 +119,11 @@ def test_a_search_condition_holds_when_it_leaves_a_row():
 def test_a_condition_that_always_holds_gives_notice_of_a_run_without_rows():
     rule = Rule({"kind": "always"})
     memory, steps = advance(rule, Memory(), Rows(0), 10.0)
-    assert (memory.state, [step.event for step in steps], steps[0].detail) == ("firing", ["fired"], "0 rows, wanted every run")
+    assert (memory.state, [step.event for step in steps], steps[0].detail) == (
+        "firing",
+        ["fired"],
+        "0 rows, wanted every run",
+    )
     _, steps = advance(rule, memory, Rows(3, [{"a": 1}]), 20.0)
     assert [(step.event, step.row) for step in steps] == [("fired", {"a": 1})]
 

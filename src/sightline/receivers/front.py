@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import signal
 import socket
@@ -34,6 +35,7 @@ from sightline.receivers import (
     elasticsearch,
     exposition,
     hec,
+    inputs,
     loki,
     otlp,
     prometheus,
@@ -41,9 +43,10 @@ from sightline.receivers import (
     scraping,
     signalfx,
     syslog,
+    tailing,
     zipkin,
 )
-from sightline.receivers.acceptance import Acceptance
+from sightline.receivers.acceptance import Acceptance, Refused
 from sightline.receivers.access import TokenSource, is_loopback
 from sightline.receivers.connections import patient_protocol
 from sightline.receivers.refusals import Refusals
@@ -81,6 +84,7 @@ async def serve_front(
     stop = stop or asyncio.Event()
     listen = settings.listen
     jobs = scraping.read_jobs(settings.data / scraping.FILE)
+    own_inputs = inputs.read_inputs(settings.data / inputs.FILE)
     with contextlib.ExitStack() as closing:
         sockets = {
             name: closing.enter_context(contextlib.closing(_bind(name, address)))
@@ -134,6 +138,14 @@ async def serve_front(
         scraper = scraping.Scraper(acceptance, jobs, settings.ingest, clock)
         scraper.start()
         loop = asyncio.get_running_loop()
+
+        def tell(source: str, why: str, records: int) -> None:
+            loop.call_soon_threadsafe(functools.partial(acceptance.refused, Refused(503, why), source, records=records))
+
+        tailer = tailing.Tailer(
+            journal, token_source, own_inputs.files, settings.files, settings.data, functools.partial(tell, tailing.SOURCE)
+        )
+        tailer.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, stop.set)
@@ -151,6 +163,7 @@ async def serve_front(
             for transport in datagrams:
                 transport.close()
             await scraper.close()
+            await asyncio.to_thread(tailer.close)
             await syslogs.close()
             if grpc_server:
                 await grpc_server.stop(_GRACE_S)

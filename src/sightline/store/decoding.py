@@ -98,6 +98,9 @@ class Kind:
     """The file of its statement without `.sql`, where that is not the kind's own name."""
     finds_times: bool = False
     """Whether the time of a record that came without one is looked for in its text. Such a statement is many times longer."""
+    has_positions: bool = False
+    """Whether the receiver reads its source by positions that it notes after the journal has the data: a loaded segment is
+    then left to it, because until that note is durable nothing else says how far it came."""
     counts_lines: bool = False
     """Whether a frame's records are an estimate (its lines), because only the engine finds out where events end."""
 
@@ -177,7 +180,7 @@ KINDS = {
     # A frame's records are its lines that are not blank.
     "raw": Kind("hec:raw", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, counts_lines=True),
     "tail": Kind(
-        "file:tail", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, statement="raw", counts_lines=True
+        "file:tail", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, statement="raw", counts_lines=True, has_positions=True,
     ),
     "prometheus": Kind(
         "prometheus:write", "metrics", "metrics", "WriteFrame",

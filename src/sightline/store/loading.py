@@ -21,7 +21,7 @@ from pathlib import Path
 from sightline.clock import Clock, system_clock
 from sightline.config import Settings
 from sightline.errors import EnvironmentTrouble
-from sightline.journal import CLOSED, OPEN, Cut, Segment, closed_segments, recover
+from sightline.journal import CLOSED, LOADED, OPEN, Cut, Segment, closed_segments, recover
 from sightline.quarantine import Quarantine, SetAside, is_retried
 from sightline.segments import Damage, Frame, check_frames
 from sightline.store import decoding
@@ -168,7 +168,10 @@ class Loader:
         if is_retried(segment.writer):
             rows += counted_before(segment.kind, frames)
         self.ledger.add(segment.name, rows)
-        segment.path.unlink(missing_ok=True)
+        if segment.kind in decoding.KINDS and decoding.KINDS[segment.kind].has_positions:
+            segment.path.rename(segment.path.with_suffix(LOADED))
+        else:
+            segment.path.unlink(missing_ok=True)
         cut_marker.unlink(missing_ok=True)
         self._retry_at.pop(segment.name, None)
         self._memory_failures.pop(segment.name, None)
