@@ -80,6 +80,15 @@ def test_every_function_is_used() -> None:
     assert not missing, f"no script uses the functions {sorted(missing)}"
 
 
+def test_every_function_meets_every_kind_of_value() -> None:
+    """The table `t` of this script has a row of each kind: absent, empty, several values, of the wrong type, beyond all limits."""
+    registry.load()
+    script = (Path(__file__).parent / "edges_functions.test").read_text().lower()
+    names = {name for name, entry in registry.FUNCTIONS.items() if entry.maximum != 0}
+    missing = {name for name in names if not re.search(rf"\b{re.escape(name)}\([^|\n]*\bx\b", script)}
+    assert not missing, f"these functions do not meet every kind of value in edges_functions.test: {sorted(missing)}"
+
+
 def test_every_aggregate_is_used() -> None:
     registry.load()
     text = "\n".join(searches()).lower()

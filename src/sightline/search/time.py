@@ -154,8 +154,8 @@ def modifier_steps(text: str) -> list[Shift | Snap]:
 
 
 def _relative(text: str, now: float, zone: tzinfo) -> float:
-    moment = datetime.fromtimestamp(now, zone)
     try:
+        moment = datetime.fromtimestamp(now, zone)
         for step in modifier_steps(text):
             if isinstance(step, Shift):
                 moment = _shift(moment, step.count, step.unit)

@@ -44,6 +44,10 @@ class EngineBusy(EngineError, EnvironmentTrouble):
     """Too many statements or parts at this moment, or no room on the disk; the same statement may succeed later."""
 
 
+class ListTooLong(EngineError, UserError):
+    """A row was to get a list of more values than the engine makes."""
+
+
 class RowFunctionFailed(EngineError, UserError):
     """A function of `udf` refused a row's value."""
 
@@ -66,6 +70,7 @@ _BY_CODE: dict[int, type[EngineError]] = {
 """159 TIMEOUT_EXCEEDED, 160 TOO_SLOW, 241 MEMORY_LIMIT_EXCEEDED, 394 QUERY_WAS_CANCELLED,
 202 TOO_MANY_SIMULTANEOUS_QUERIES, 243 NOT_ENOUGH_SPACE, 252 TOO_MANY_PARTS, 74 CANNOT_READ_FROM_FILE_DESCRIPTOR,
 75 CANNOT_WRITE_TO_FILE_DESCRIPTOR, 76 CANNOT_OPEN_FILE, 236 ABORTED, 425 SYSTEM_ERROR."""
+_TOO_LONG = re.compile(r"function range would produce (\d+) array elements, which is greater than the allowed maximum of (\d+)")
 _NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded|File too large")
 """The system's words for a full disk, which the engine passes on under several numbers."""
 
@@ -74,6 +79,8 @@ def engine_error(text: str) -> EngineError:
     """The exception for an engine's error text: the class by its code, the text without the engine's decoration."""
     if refused := _ROW_FUNCTION.search(text.strip()):
         return RowFunctionFailed(refused.group(1), 800, "PYTHON_UDF_ERROR")
+    if long := _TOO_LONG.search(text):
+        return ListTooLong(f"a list of {int(long[1]):,} values is longer than {int(long[2]):,}", 69, "ARGUMENT_OUT_OF_BOUND")
     code_match = _CODE.search(text)
     code = int(code_match.group(1)) if code_match else 0
     name_match = _NAME.search(text)

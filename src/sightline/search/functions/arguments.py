@@ -75,13 +75,6 @@ def finite(value: Value) -> Value:
     return v.call("if", v.call("isFinite", value, type=Type.BOOL), value, Literal(Type.FLOAT, None), type=Type.FLOAT)
 
 
-def whole(value: Value) -> Value:
-    """A float that is whole as an integer; NULL where it does not fit."""
-    if value.type is Type.INT:
-        return value
-    return v.call("accurateCastOrNull", value, v.text("Int64"), type=Type.INT)
-
-
 def known(value: Value, result: Value) -> Value:
     """The result, NULL where the value is absent."""
     return v.call("if", v.is_present(value), result, Literal(result.type, None), type=result.type)

@@ -26,7 +26,7 @@ def _int(name: str, *arguments: Value) -> Value:
 def floor_divide(value: Value, divisor: int) -> Value:
     """The whole quotient, rounded down also for times before 1970."""
     quotient = v.call("divide", value, v.integer(divisor), type=Type.FLOAT)
-    return _int("toInt64", v.call("floor", quotient, type=Type.FLOAT))
+    return v.whole(v.call("floor", quotient, type=Type.FLOAT))
 
 
 def remainder(value: Value, divisor: int) -> Value:

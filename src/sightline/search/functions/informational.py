@@ -176,12 +176,16 @@ def typeof(arguments: list[Value], context: Context) -> Value:
 
 @function("tobool")
 def tobool(arguments: list[Value], context: Context) -> Value:
-    """The value as a condition: numbers by being other than 0; the words true, t, false, f; other text is NULL.
+    """The value as a condition: numbers, also in text, by being other than 0; the words true, t, false, f; other text is NULL.
 
     Syntax: tobool(<value>)
     Example: index=web | where tobool(cached)
     """
-    return v.as_bool(arguments[0])
+    found = v.as_bool(arguments[0])
+    if arguments[0].type not in (Type.TEXT, Type.MULTI):
+        return found
+    amount = v.call("notEquals", v.as_number(arguments[0]), v.integer(0), type=Type.BOOL)
+    return v.call("ifNull", amount, found, type=Type.BOOL)
 
 
 @function("toint")
@@ -230,11 +234,13 @@ def toarray(arguments: list[Value], context: Context) -> Value:
     if value.type is Type.NULL:
         return Literal(Type.TEXT, None)
     text = json_text(value)
-    if value.type is Type.MULTI:
-        return known(value, text)
     compact = v.call("JSONExtractRaw", v.as_text(value), type=Type.TEXT)
-    whole = v.call("if", _is_json(value, "Array"), compact, _in_brackets(text), type=Type.TEXT)
-    return known(value, whole)
+    listed = _is_json(value, "Array")
+    made = v.call("if", listed, compact, _in_brackets(text), type=Type.TEXT)
+    if value.type is Type.MULTI:
+        several = v.call("greater", v.call("length", value, type=Type.INT), v.integer(1), type=Type.BOOL)
+        made = v.call("if", several, text, made, type=Type.TEXT)
+    return known(value, made)
 
 
 def _in_brackets(text: Value) -> Value:

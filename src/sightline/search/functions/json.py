@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 def _read(text: Value, path: Value, exact: bool) -> Value:
     """What one path of `json_extract` gives: text; several items as a JSON array."""
+    if v.is_null(path):
+        return Literal(Type.TEXT, None)
     if not isinstance(path, Literal):
         mode = v.text("exact" if exact else "path")
         plain = v.call("toValidUTF8", text, type=Type.TEXT)
@@ -148,7 +150,9 @@ def json_text(value: Value) -> Value:
     was written in the search is always quoted.
     """
     if value.type is Type.MULTI:
-        return v.call("toJSONString", value, type=Type.TEXT)
+        several = v.call("greater", v.call("length", value, type=Type.INT), v.integer(1), type=Type.BOOL)
+        listed = v.call("toJSONString", value, type=Type.TEXT)
+        return v.call("if", several, listed, _shaped(v.as_text(value)), type=Type.TEXT)
     if isinstance(value, Literal):
         return v.text(json.dumps(value.value, ensure_ascii=False))
     if value.type is not Type.TEXT:
@@ -211,6 +215,8 @@ def _change(operation: str, arguments: list[Value]) -> Value:
     if len(arguments) % 2 == 0:
         raise SearchError(f"{name} takes a JSON text and pairs of a path and a value, got {len(arguments)} arguments")
     text = v.call("toValidUTF8", v.as_text(arguments[0]), type=Type.TEXT)
+    if any(v.is_null(path) for path in arguments[1::2]):
+        return Literal(Type.TEXT, None)
     for path, value in zip(arguments[1::2], arguments[2::2], strict=True):
         if isinstance(path, Literal) and operation != "set_exact":
             _steps_to_change(constant_text(path, f"a path of {name}"), operation)
@@ -281,18 +287,18 @@ def json_delete(arguments: list[Value], context: Context) -> Value:
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 @row_function("json_change", ("String", "String", "String", "String"), "String")
 def change_json(text: str, operation: str, path: str, value: str) -> str | None:
-    """The document with one change; None for text that is no JSON."""
+    """The document with one change; None for text that is no JSON or holds a number beyond all limits, and for no path."""
     try:
         document = json.loads(text)
-    except ValueError:
+        steps = [path] if operation == "set_exact" else _steps_to_change(path, operation)
+        return _dump(_changed(document, steps, operation, json.loads(value)))
+    except (ValueError, SearchError):
         return None
-    steps = [path] if operation == "set_exact" else _steps_to_change(path, operation)
-    return _dump(_changed(document, steps, operation, json.loads(value)))
 
 
 def _steps_to_change(path: str, operation: str) -> list[Step]:

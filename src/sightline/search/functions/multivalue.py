@@ -175,15 +175,17 @@ def mvzip(arguments: list[Value], context: Context) -> Value:
     Example: | makeresults | eval a=mvzip(split("a,b", ","), split("1,2", ","), "=")
     """
     separator: Value = v.text(",") if len(arguments) == 2 else v.as_text(arguments[2])
-    if isinstance(separator, Literal) and separator.value is None:
+    if v.is_null(separator):
         return v.EMPTY_MULTI
+    given = v.is_present(separator)
     separator = separator if isinstance(separator, Literal) else v.call("ifNull", separator, v.text(""), type=Type.TEXT)
     lists = [v.as_multi(a) for a in arguments[:2]]
     shorter = v.call("least", *(_length(list) for list in lists), type=Type.INT)
     cut = [_list("arraySlice", list, v.integer(1), shorter) for list in lists]
     left, right = Column(Type.TEXT, "left"), Column(Type.TEXT, "right")
     pair = v.call("concat", left, separator, right, type=Type.TEXT)
-    return _list("arrayMap", v.Lambda(Type.TEXT, ("left", "right"), pair), *cut)
+    pairs = _list("arrayMap", v.Lambda(Type.TEXT, ("left", "right"), pair), *cut)
+    return pairs if isinstance(separator, Literal) else v.call("if", given, pairs, v.EMPTY_MULTI, type=Type.MULTI)
 
 
 @function("mvrange", minimum=2, maximum=3)
@@ -215,7 +217,7 @@ def mvrange(arguments: list[Value], context: Context) -> Value:
     steps = v.call("divide", distance, v.call("nullIf", step, v.real(0), type=Type.FLOAT), type=Type.FLOAT)
     # A tenth of a billionth of a step forgives what the sum of decimals lacks.
     count = v.call("ceil", v.call("minus", steps, v.real(1e-10), type=Type.FLOAT), type=Type.FLOAT)
-    count = v.call("toInt64", v.call("ifNull", count, v.real(0), type=Type.FLOAT), type=Type.INT)
+    count = v.call("ifNull", v.whole(count), v.integer(0), type=Type.INT)
     index = Column(Type.INT, "index")
     reached = v.call("plus", start, v.call("multiply", index, step, type=Type.FLOAT), type=Type.FLOAT)
     shown = v.call("ifNull", v.as_text(reached), v.text(""), type=Type.TEXT)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sightline.errors import SearchError
 from sightline.search.functions.aggregates import present_items
-from sightline.search.functions.arguments import finite, int64, number, whole
+from sightline.search.functions.arguments import finite, int64, number
 from sightline.search.planner import values as v
 from sightline.search.planner.lower import lower_expression
 from sightline.search.planner.values import Literal, Type, Value
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 def half_away(value: Value) -> Value:
     """The float rounded to a whole one, a half away from zero (the engine rounds a half to even)."""
-    up = v.call("floor", v.call("plus", value, v.real(0.5), type=Type.FLOAT), type=Type.FLOAT)
-    down = v.call("ceil", v.call("minus", value, v.real(0.5), type=Type.FLOAT), type=Type.FLOAT)
-    positive = v.call("greaterOrEquals", value, v.integer(0), type=Type.BOOL)
-    return v.call("if", positive, up, down, type=Type.FLOAT)
+    whole = v.call("trunc", value, type=Type.FLOAT)
+    rest = v.call("minus", value, whole, type=Type.FLOAT)
+    # Adding 0.5 first would be off by one above 2^52, where there are no halves, and just below 0.5.
+    step = v.call("trunc", v.call("plus", rest, rest, type=Type.FLOAT), type=Type.FLOAT)
+    return v.call("plus", whole, step, type=Type.FLOAT)
 
 
 def round_places(value: Value, places: int) -> Value:
@@ -50,7 +51,7 @@ def round_(arguments: list[Value], context: Context) -> Value:
     """
     value = number(arguments[0])
     if len(arguments) == 1:
-        return value if value.type is Type.INT else whole(half_away(value))
+        return value if value.type is Type.INT else v.whole(half_away(value))
     places = arguments[1]
     if not isinstance(places, Literal):
         return v.shared([v.as_float(value), number(places)], _rounded_by_row)
@@ -61,7 +62,7 @@ def round_(arguments: list[Value], context: Context) -> Value:
     if value.type is Type.INT and count >= 0:
         return value
     if count == 0:
-        return whole(half_away(value))
+        return v.whole(half_away(value))
     if not -300 <= count <= 300:
         raise SearchError(f"round wants -300 to 300 decimal places, got {count}")
     return round_places(v.as_float(value), count)
@@ -69,7 +70,7 @@ def round_(arguments: list[Value], context: Context) -> Value:
 
 def _rounded_by_row(value: Value, places: Value) -> Value:
     """The float rounded to as many places as each row says."""
-    count = whole(v.call("trunc", v.as_float(places), type=Type.FLOAT))
+    count = v.whole(v.call("trunc", v.as_float(places), type=Type.FLOAT))
     factor = v.call("exp10", v.as_float(count), type=Type.FLOAT)
     nudge = v.call("multiply", v.call("sign", value, type=Type.FLOAT), v.real(1e-9), type=Type.FLOAT)
     scaled = v.call("plus", v.call("multiply", value, factor, type=Type.FLOAT), nudge, type=Type.FLOAT)
@@ -86,7 +87,7 @@ def floor(arguments: list[Value], context: Context) -> Value:
     Example: | makeresults | eval a=floor(-2.5)
     """
     value = number(arguments[0])
-    return value if value.type is Type.INT else whole(v.call("floor", value, type=Type.FLOAT))
+    return value if value.type is Type.INT else v.whole(v.call("floor", value, type=Type.FLOAT))
 
 
 @function("ceiling", "ceil")
@@ -97,7 +98,7 @@ def ceiling(arguments: list[Value], context: Context) -> Value:
     Example: | makeresults | eval a=ceiling(2.1)
     """
     value = number(arguments[0])
-    return value if value.type is Type.INT else whole(v.call("ceil", value, type=Type.FLOAT))
+    return value if value.type is Type.INT else v.whole(v.call("ceil", value, type=Type.FLOAT))
 
 
 @function("abs")

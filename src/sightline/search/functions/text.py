@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sightline.errors import SearchError
-from sightline.search.functions.arguments import constant_text, constant_whole, each_text, int64, number, whole
+from sightline.search.functions.arguments import constant_text, constant_whole, each_text, int64, number
 from sightline.search.functions.by_row import PRINTF_CONVERSION
 from sightline.search.functions.numeric import half_away
 from sightline.search.planner import regexes
@@ -68,10 +68,11 @@ def substr(arguments: list[Value], context: Context) -> Value:
     """
     start = v.as_integer(number(arguments[1]))
     length = v.as_integer(number(arguments[2])) if len(arguments) > 2 else None
-    if length is not None:
-        length = v.call("greatest", length, int64(0), type=Type.INT) if not isinstance(length, Literal) else length
-        if isinstance(length, Literal) and length.value is not None:
-            length = v.integer(max(length.value, 0))
+    given = [x for x in (start, length) if x is not None]
+    if isinstance(length, Literal):
+        length = length if length.value is None else v.integer(max(length.value, 0))
+    elif length is not None:
+        length = v.call("greatest", length, int64(0), type=Type.INT)
 
     def part(text: Value) -> Value:
         from_end = v.call("plus", v.call("lengthUTF8", text, type=Type.INT), v.integer(1), type=Type.INT)
@@ -84,7 +85,7 @@ def substr(arguments: list[Value], context: Context) -> Value:
             forward = v.call("greatest", start, int64(1), type=Type.INT)
             first = v.call("if", negative, counted, forward, type=Type.INT)
         found = _text("substringUTF8", text, first, *([length] if length is not None else []))
-        absent = v.both([v.is_present(x) for x in (start, length) if x is not None])
+        absent = v.both([v.is_present(x) for x in given])
         return found if absent in (v.TRUE, Literal(Type.BOOL, True)) else _where(absent, found)
 
     return each_text(arguments[0], part)
@@ -95,7 +96,9 @@ def _where(condition: Value, value: Value) -> Value:
 
 
 def _trim(name: str, engine_name: str, arguments: list[Value]) -> Value:
-    if len(arguments) > 1 and arguments[1].type is not Type.NULL and not isinstance(arguments[1], Literal):
+    if len(arguments) > 1 and v.is_null(arguments[1]):
+        return Literal(Type.TEXT, None)
+    if len(arguments) > 1 and not isinstance(arguments[1], Literal):
         return each_text(arguments[0], lambda text: v.shared([text, v.as_text(arguments[1])], _TRIMS[name]))
     characters = " \t" if len(arguments) == 1 else constant_text(arguments[1], f"the characters that {name} takes away")
     if not characters:
@@ -239,6 +242,8 @@ def tonumber(arguments: list[Value], context: Context) -> Value:
     """
     if len(arguments) == 1:
         return v.as_number(arguments[0])
+    if v.is_null(arguments[1]):
+        return Literal(Type.FLOAT, None)
     base = constant_whole(arguments[1], "the base", 2, 36)
     if base == 10:
         return v.as_number(arguments[0])
@@ -257,7 +262,7 @@ def tonumber(arguments: list[Value], context: Context) -> Value:
     amount = v.call("arrayFold", v.Lambda(Type.FLOAT, ("total", "digit"), step), characters, zero, type=Type.FLOAT)
     negative = v.call("startsWith", text, v.text("-"), type=Type.BOOL)
     signed = v.call("if", v.is_true(negative), v.call("negate", amount, type=Type.FLOAT), amount, type=Type.FLOAT)
-    return whole(_where(valid, signed))
+    return v.whole(_where(valid, signed))
 
 
 @function("tostring", minimum=1, maximum=2)
@@ -302,11 +307,10 @@ def with_commas(value: Value) -> Value:
     else:
         cents = half_away(v.call("multiply", size, v.integer(100), type=Type.FLOAT))
         units = v.call("floor", v.call("divide", cents, v.integer(100), type=Type.FLOAT), type=Type.FLOAT)
-        rest = v.call("toInt64", v.call("minus", cents, v.call("multiply", units, v.integer(100), type=Type.FLOAT),
-                                        type=Type.FLOAT), type=Type.INT)  # fmt: skip
+        rest = v.whole(v.call("minus", cents, v.call("multiply", units, v.integer(100), type=Type.FLOAT), type=Type.FLOAT))
         decimals = _text("concat", v.text("."), _text("leftPad", v.as_text(rest), v.integer(2), v.text("0")))
         is_whole = v.call("equals", size, v.call("floor", size, type=Type.FLOAT), type=Type.BOOL)
-        grouped = _text("concat", _grouped(whole(units)), _text("if", is_whole, v.text(""), decimals))
+        grouped = _text("concat", _grouped(v.whole(units)), _text("if", is_whole, v.text(""), decimals))
     sign = _text("if", v.call("less", value, v.integer(0), type=Type.BOOL), v.text("-"), v.text(""))
     return _text("concat", sign, grouped)
 
@@ -366,7 +370,9 @@ def printf(arguments: list[Value], context: Context) -> Value:
     precision, each of which may be `*` for a constant argument. An absent value gives NULL. A format that differs by row is
     read row by row and so more slowly; it may not hold %a, and gives NULL where the values do not fit it.
     """
-    if arguments[0].type is not Type.NULL and not isinstance(arguments[0], Literal):
+    if v.is_null(arguments[0]):
+        return Literal(Type.TEXT, None)
+    if not isinstance(arguments[0], Literal):
         return _printed_by_row(v.as_text(arguments[0]), arguments[1:])
     form = constant_text(arguments[0], "the format of printf")
     rest = list(arguments[1:])

@@ -55,7 +55,9 @@ def strftime(arguments: list[Value], context: Context) -> Value:
     (%3N). A `-` after the percent sign (%-d) takes leading zeros away. What is no number gives NULL. A format
     that differs by row is read row by row and so more slowly; one that cannot be gives NULL.
     """
-    if arguments[1].type is not Type.NULL and not isinstance(arguments[1], Literal):
+    if v.is_null(arguments[1]):
+        return Literal(Type.TEXT, None)
+    if not isinstance(arguments[1], Literal):
         time, form = v.as_float(number(arguments[0])), v.as_text(arguments[1])
         return v.call("write_time", time, form, v.text(zone_text(context.zone)), type=Type.TEXT)
     form = constant_text(arguments[1], "the format of strftime")
@@ -73,7 +75,9 @@ def strptime(arguments: list[Value], context: Context) -> Value:
     without a zone is one of the search's zone; without a date it is today, without a year this year. A format that
     differs by row is read row by row and so more slowly.
     """
-    if arguments[1].type is not Type.NULL and not isinstance(arguments[1], Literal):
+    if v.is_null(arguments[1]):
+        return Literal(Type.FLOAT, None)
+    if not isinstance(arguments[1], Literal):
         zone, now = v.text(zone_text(context.zone)), v.real(float(context.now))
         return v.call("read_time", v.as_text(arguments[0]), v.as_text(arguments[1]), zone, now, type=Type.FLOAT)
     form = constant_text(arguments[1], "the format of strptime")

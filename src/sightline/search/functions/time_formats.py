@@ -117,7 +117,7 @@ def _written(time: Value, pieces: list[Conversion], zone: Zone, cycles: Value | 
         micros = _int("multiply", time, int64(1_000_000))
     else:
         scaled = v.call("multiply", time, v.integer(1_000_000), type=Type.FLOAT)
-        micros = _int("toInt64", v.call("round", scaled, type=Type.FLOAT))
+        micros = v.whole(v.call("round", scaled, type=Type.FLOAT))
     moment = zone.moment(micros)
     written: list[Value] = []
     run = ""

@@ -141,7 +141,7 @@ class TimeBuckets:
         return v.text(getattr(self.zone, "key", "") or "UTC")
 
     def _local(self, time: Value) -> Value:
-        whole = v.call("toInt64", v.call("floor", time, type=Type.FLOAT), type=Type.INT)
+        whole = v.whole(v.call("floor", time, type=Type.FLOAT))
         return v.call("toDateTime64", whole, v.integer(0), self._zone_name(), type=Type.INT)
 
     def _day_value(self, time: Value, days: int, first: int) -> Value:

@@ -7,9 +7,11 @@ where a number is wanted: only text pays for that check. Absent is NULL; an empt
 from __future__ import annotations
 
 import dataclasses
+import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from functools import cached_property
 from typing import Any
@@ -332,7 +334,28 @@ def as_integer(value: Value) -> Value:
         return found
     if isinstance(found, Literal):
         return Literal(Type.INT, None if found.value is None else int(found.value))
-    return call("toInt64", found, type=Type.INT)
+    return whole(call("trunc", found, type=Type.FLOAT))
+
+
+def whole(value: Value) -> Value:
+    """A float that is whole as an integer; NULL where it does not fit, as infinity never does.
+
+    The engine's own conversion throws for infinity, which may hide even behind a NULL: in text such as "1e400".
+    """
+    if value.type is Type.INT:
+        return value
+    return call("accurateCastOrNull", value, text("Int64"), type=Type.INT)
+
+
+def float_text(given: float) -> str:
+    """A float as the engine writes it: its shortest digits, with an exponent below 1e-6 and from 1e21 on."""
+    digits = Decimal(repr(given))
+    place = digits.adjusted()
+    if -7 < place < 21 or not given:
+        plain = f"{digits:f}"
+        return (plain.rstrip("0").rstrip(".") if "." in plain else plain) or "0"
+    mantissa, _, _ = f"{digits.normalize():e}".partition("e")
+    return f"{mantissa}e{place}"
 
 
 def as_text(value: Value) -> Value:
@@ -346,6 +369,8 @@ def as_text(value: Value) -> Value:
             return text("true" if value.value else "false")
         if value.type is Type.INT:
             return text(str(value.value))
+        if value.type is Type.FLOAT and math.isfinite(value.value):
+            return text(float_text(value.value))
         if value.type is Type.MULTI and len(value.value) != 1:
             return Literal(Type.TEXT, None)
         if value.type is Type.MULTI:
@@ -365,9 +390,9 @@ def as_multi(value: Value) -> Value:
     """The value as a list of text; empty where it is absent."""
     if value.type is Type.MULTI:
         return value
-    if isinstance(value, Literal):
-        return EMPTY_MULTI if value.value is None else multi([as_text(value).value])  # type: ignore[attr-defined]
     plain = as_text(value)
+    if isinstance(plain, Literal):
+        return EMPTY_MULTI if plain.value is None else multi([plain.value])
     present = call("isNotNull", plain, type=Type.BOOL)
     sure = call("ifNull", plain, text(""), type=Type.TEXT)
     return call("if", present, call("array", sure, type=Type.MULTI), EMPTY_MULTI, type=Type.MULTI)
@@ -385,6 +410,11 @@ def as_bool(value: Value) -> Value:
     known = call("in", word, multi(("true", "t", "1", "false", "f", "0")), type=Type.BOOL)
     truth = call("in", word, multi(("true", "t", "1")), type=Type.BOOL)
     return call("if", known, truth, Literal(Type.BOOL, None), type=Type.BOOL)
+
+
+def is_null(value: Value) -> bool:
+    """Whether the value is NULL in every row, as a field that no row has."""
+    return isinstance(value, Literal) and value.value is None
 
 
 def is_present(value: Value) -> Value:
