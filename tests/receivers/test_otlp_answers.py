@@ -226,7 +226,7 @@ def test_the_look_at_all_records_agrees_with_the_look_at_each():
                 into.add(
                     trace_id=trace_id, span_id=span_id, start_time_unix_nano=start, end_time_unix_nano=end, name="x" * 200
                 )
-        checked = check_protobuf(ExportTraceServiceRequest, request.SerializeToString())
+        checked = check_protobuf(ExportTraceServiceRequest, request.SerializeToString(), 1 << 20)
         every = [record for records in scopes for record in records]
         bad = sum(len(t) != 16 or not any(t) or len(s) != 8 or not any(s) or max(a, b) >= 2**63 for t, s, a, b in every)
         assert checked.refused.total() == bad
@@ -254,7 +254,7 @@ def test_an_ordinary_request_is_not_read_record_by_record(monkeypatch):
     monkeypatch.setitem(
         otlp_requests._SHAPES, ExportTraceServiceRequest, otlp_requests.Shape(shape.resources, shape.look, never)
     )
-    assert check_protobuf(ExportTraceServiceRequest, request.SerializeToString()).groups[""].records == 499
+    assert check_protobuf(ExportTraceServiceRequest, request.SerializeToString(), 1 << 20).groups[""].records == 499
 
 
 # Compression

@@ -28,7 +28,17 @@ if TYPE_CHECKING:
 MAX_LINE_BYTES = 1_000_000
 """A lookup of one line, its names, is at most so long."""
 DATATYPES = ("event", "metric", "trace")
-DEFAULT_INDEXES = {"main": "event", "summary": "event", "metrics": "metric", "traces": "trace", "_internal": "event"}
+DEFAULT_INDEXES = {
+    "main": "event",
+    "summary": "event",
+    "metrics": "metric",
+    "traces": "trace",
+    "profiles": "event",
+    "_internal": "event",
+}
+_NAMED_APART = ("summary", "profiles")
+"""Indexes of events that only a search that names them looks at. What `collect` wrote to `summary` was made of other events,
+which would be found twice; a profile's sample is no event that happened, and there are thousands for each that did."""
 
 
 class Indexes:
@@ -331,11 +341,8 @@ class CatalogKnowledge:
         return {index.name: index.datatype for index in self._catalog.indexes.list()}
 
     def default_indexes(self, user: str) -> list[str]:
-        """Where a search without `index=` looks: every index of events but `summary` and those that start with `_`.
-
-        What `collect` wrote to `summary` was made of other events, which would be found twice.
-        """
-        return [n for n, t in self.indexes().items() if t == "event" and n != "summary" and not n.startswith("_")]
+        """Where a search without `index=` looks: every index of events but those named apart and those that start with `_`."""
+        return [n for n, t in self.indexes().items() if t == "event" and n not in _NAMED_APART and not n.startswith("_")]
 
     def csv_file(self, name: str) -> pa.Table | None:
         """The rows of a CSV file that a search wrote, or None."""

@@ -101,7 +101,7 @@ async def serve_front(
         closing.callback(journal.close)
         refusals = Refusals(journal, clock)
         acceptance = Acceptance(journal, token_source, settings.ingest, refusals)
-        receiver = otlp.OtlpReceiver(acceptance)
+        receiver = otlp.OtlpReceiver(acceptance, settings.ingest)
         collector = hec.HecReceiver(journal, token_source, settings.ingest, settings.hec, refusals, clock)
         engine = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(

@@ -1,4 +1,4 @@
-"""OTLP: logs, metrics and traces over gRPC and HTTP, protobuf and JSON, acknowledged when they are on disk.
+"""OTLP: logs, metrics, traces and profiles over gRPC and HTTP, protobuf and JSON, acknowledged when they are on disk.
 
 Enters: requests of opentelemetry-proto 1.11. Leaves: the request's protobuf bytes in the journal, unchanged (JSON is
 turned into protobuf first, so that there is one way to decode). Records that cannot be stored are cut out, and told in
@@ -25,6 +25,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
     ExportMetricsServiceResponse,
 )
+from opentelemetry.proto.collector.profiles.v1development.profiles_service_pb2 import (
+    ExportProfilesServiceRequest,
+    ExportProfilesServiceResponse,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -37,7 +41,7 @@ from sightline.config import IngestSettings
 from sightline.journal import JournalFull
 from sightline.receivers.acceptance import Acceptance, Refused
 from sightline.receivers.access import TokenGrant
-from sightline.receivers.otlp_requests import Checked, Unreadable, check_json, check_protobuf
+from sightline.receivers.otlp_requests import Checked, Group, Unreadable, check_json, check_protobuf
 from sightline.receivers.room import COST, Reading, Room
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
@@ -58,16 +62,16 @@ class Signal:
     rejected: str
     """The counter in the response's `partial_success`."""
     datatype: str
+    noun: str
+    """What its records are called."""
+    path: str
+    index: str = ""
+    """Where its records go, unless the token may not write there, where that is not what all of the datatype do."""
 
     @property
     def source(self) -> str:
         """What the ledger calls it."""
         return f"otlp:{self.kind}"
-
-    @property
-    def noun(self) -> str:
-        """What its records are called."""
-        return self.rejected.removeprefix("rejected_").replace("_", " ")
 
 
 SIGNALS = {
@@ -78,6 +82,8 @@ SIGNALS = {
         "opentelemetry.proto.collector.trace.v1.TraceService",
         "rejected_spans",
         "trace",
+        "spans",
+        "/v1/traces",
     ),
     "logs": Signal(
         "logs",
@@ -86,6 +92,8 @@ SIGNALS = {
         "opentelemetry.proto.collector.logs.v1.LogsService",
         "rejected_log_records",
         "event",
+        "log records",
+        "/v1/logs",
     ),
     "metrics": Signal(
         "metrics",
@@ -94,6 +102,19 @@ SIGNALS = {
         "opentelemetry.proto.collector.metrics.v1.MetricsService",
         "rejected_data_points",
         "metric",
+        "data points",
+        "/v1/metrics",
+    ),
+    "profiles": Signal(
+        "profiles",
+        ExportProfilesServiceRequest,
+        ExportProfilesServiceResponse,
+        "opentelemetry.proto.collector.profiles.v1development.ProfilesService",
+        "rejected_profiles",
+        "event",
+        "samples of profiles",
+        "/v1development/profiles",
+        "profiles",
     ),
 }
 
@@ -101,8 +122,9 @@ SIGNALS = {
 class OtlpReceiver:
     """Checks and journals OTLP requests, whatever they came over."""
 
-    def __init__(self, acceptance: Acceptance) -> None:
+    def __init__(self, acceptance: Acceptance, settings: IngestSettings) -> None:
         self.acceptance = acceptance
+        self._limit = settings.max_body_bytes
 
     async def accept(
         self,
@@ -117,19 +139,20 @@ class OtlpReceiver:
         """Check a request and return the response to it when it is durable. Raises Refused."""
         grant = self.acceptance.grant(headers, signal.source, needs_token=needs_token, kinds=("otlp",))
         named_index = named_index or headers.get("x-sightline-index", "")
-        index = self.acceptance.index(grant, signal.datatype, signal.source, named_index)
+        index = self._index(grant, signal, named_index)
         check = check_json if from_json else check_protobuf
         try:
             if len(body) > _THREAD_BYTES:
-                checked = await asyncio.to_thread(check, signal.request, body)
+                checked = await asyncio.to_thread(check, signal.request, body, self._limit)
             else:
-                checked = check(signal.request, body)
+                checked = check(signal.request, body, self._limit)
         except Unreadable as error:
             token = grant.name if grant else ""
             raise self.acceptance.refused(Refused(400, str(error)), signal.source, token=token, index=index) from error
         reasons = Counter({f"{signal.noun} {reason}": number for reason, number in checked.refused.items()})
         for reason, number in reasons.items():
-            self._count(signal, grant, index, reason, number)
+            token = grant.name if grant else ""
+            self.acceptance.refused(Refused(400, reason), signal.source, token=token, index=index, records=number)
         await self._store(signal, checked, grant, index, reasons)
         return _response(signal, reasons, checked.warnings)
 
@@ -137,26 +160,27 @@ class OtlpReceiver:
         self, signal: Signal, checked: Checked, grant: TokenGrant | None, index: str, reasons: Counter[str]
     ) -> None:
         """Store each group in its index; what may not go to the index that it names is added to the reasons."""
-        allowed = []
+        kept: list[tuple[str, str, str, Group]] = []
+        if checked.pprof:
+            kept.append(("pprof", "otlp:pprof", self._index(grant, SIGNALS["profiles"]), checked.pprof))
         for named, group in checked.groups.items():
             try:
                 target = named and self.acceptance.index(grant, signal.datatype, signal.source, named, records=group.records)
-                allowed.append((target or index, group))
+                kept.append((signal.kind, signal.source, target or index, group))
             except Refused as refusal:
-                reasons[f"{signal.noun}: {refusal.message}"] += group.records
+                reasons[f"{signal.noun}: {refusal.message}"] += group.told
         # All groups share one fsync. When one finds no room the client sends all of them again.
         await asyncio.gather(
             *(
-                self.acceptance.store(
-                    signal.kind, group.body, signal.source, grant=grant, index=target, records=group.records
-                )
-                for target, group in allowed
+                self.acceptance.store(kind, group.body, source, grant=grant, index=target, records=group.records)
+                for kind, source, target, group in kept
             )
         )
 
-    def _count(self, signal: Signal, grant: TokenGrant | None, index: str, reason: str, records: int) -> None:
-        token = grant.name if grant else ""
-        self.acceptance.refused(Refused(400, reason), signal.source, token=token, index=index, records=records)
+    def _index(self, grant: TokenGrant | None, signal: Signal, named: str = "") -> str:
+        if signal.index and not named and (grant is None or grant.allows(signal.index)):
+            return signal.index
+        return self.acceptance.index(grant, signal.datatype, signal.source, named)
 
 
 def _response(signal: Signal, reasons: Counter[str], warnings: tuple[str, ...]) -> Message:
@@ -182,16 +206,16 @@ def routes(receiver: OtlpReceiver, *, needs_token: bool) -> list[Route]:
 
         return export
 
-    return [Route(f"/v1/{name}", endpoint(signal), methods=["POST"]) for name, signal in SIGNALS.items()]
+    return [Route(signal.path, endpoint(signal), methods=["POST"]) for signal in SIGNALS.values()]
 
 
 async def unknown_path(request: Request) -> Response:
     """What a listener for OTLP alone answers elsewhere: mostly an endpoint given without its path."""
-    paths = ", ".join(f"/v1/{name}" for name in SIGNALS)
-    if request.url.path.rstrip("/") in {f"/v1/{name}" for name in SIGNALS}:
+    paths = [signal.path for signal in SIGNALS.values()]
+    if request.url.path.rstrip("/") in paths:
         refusal = Refused(405, f"this path wants POST, got {request.method}")
     else:
-        refusal = Refused(404, f'nothing is at "{request.url.path}", wanted one of: {paths}')
+        refusal = Refused(404, f'nothing is at "{request.url.path}", wanted one of: {", ".join(paths)}')
     return _status_response(refusal, _content_type(request))
 
 

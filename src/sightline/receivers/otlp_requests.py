@@ -28,8 +28,13 @@ from google.protobuf import descriptor_pb2, descriptor_pool, json_format, messag
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.profiles.v1development.profiles_service_pb2 import ExportProfilesServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from sightline.receivers.bodies import BodyMalformed, BodyTooLarge, inflate
+
+PROFILING_SCOPE, PPROF_FORMAT = "otel.profiling", "pprof-gzip-base64"
+"""How Splunk's agents mark a log record that holds a profile."""
 INDEX_ATTRIBUTE = "com.splunk.index"
 """The resource attribute that names an index: what Splunk's collectors call it."""
 MAX_TIME_NS = 2**63 - 1
@@ -46,6 +51,8 @@ class Group:
 
     body: bytes
     records: int
+    told: int
+    """As how many the response counts them: of profiles it counts those, and not their samples, which are the records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +63,21 @@ class Checked:
     refused: Counter[str] = field(default_factory=Counter)
     """How many records were cut out, by reason."""
     warnings: tuple[str, ...] = ()
+    pprof: Group | None = None
+    """Profiles that came in log records, which are no longer in `groups`."""
 
 
-def check_protobuf(request: type[Message], body: bytes) -> Checked:
-    """Look at a request. Raises Unreadable."""
+def check_protobuf(request: type[Message], body: bytes, limit: int) -> Checked:
+    """Look at a request. What is compressed in it may inflate to `limit` bytes together. Raises Unreadable."""
     try:
         # Read for its faults alone; an outline would not find those in what it does not declare.
         request.FromString(body)
     except DecodeError as error:
         raise Unreadable(f"the body is not a valid {request.DESCRIPTOR.name} message: {error}") from error
-    return _check(request, body)
+    return _check(request, body, limit)
 
 
-def check_json(request: type[Message], body: bytes) -> Checked:
+def check_json(request: type[Message], body: bytes, limit: int) -> Checked:
     """The same for a request in JSON, which becomes protobuf. Raises Unreadable."""
     name = request.DESCRIPTOR.name
     try:
@@ -82,10 +91,10 @@ def check_json(request: type[Message], body: bytes) -> Checked:
         message = json_format.ParseDict(data, request(), ignore_unknown_fields=True)
     except (json_format.ParseError, ValueError, RecursionError, TypeError) as error:
         raise Unreadable(f"the body is not a valid {name} in JSON: {error}") from error
-    return _check(request, message.SerializeToString())
+    return _check(request, message.SerializeToString(), limit)
 
 
-_ID_KEYS = ("traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id")
+_ID_KEYS = ("traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id", "profileId")
 
 
 def _ids_to_base64(data: Any) -> None:
@@ -107,37 +116,99 @@ def _ids_to_base64(data: Any) -> None:
             pending += item
 
 
-def _check(request: type[Message], body: bytes) -> Checked:
+def _check(request: type[Message], body: bytes, limit: int) -> Checked:
     shape = _SHAPES[request]
     records, looks_right = shape.look(body)
     refused: Counter[str] = Counter()
     warnings: tuple[str, ...] = ()
+    pprof = None
     if not looks_right:
         message = request.FromString(body)
         refused, warnings = shape.cut(message)
         if refused:
             body = message.SerializeToString()
             records -= refused.total()
-    if INDEX_ATTRIBUTE.encode() not in body:
-        return Checked({"": Group(body, records)} if records else {}, refused, warnings)
-    return Checked(_by_index(request.FromString(body), shape), refused, warnings)
+    if request is ExportLogsServiceRequest and PROFILING_SCOPE.encode() in body:
+        message = request.FromString(body)
+        pprof = _take_profiles(message, limit, refused)
+        body = message.SerializeToString()
+        records = shape.look(body)[0]
+    if INDEX_ATTRIBUTE.encode() in body:
+        return Checked(_by_index(request.FromString(body), shape), refused, warnings, pprof)
+    groups = {"": Group(body, records, shape.told(body, records))} if records else {}
+    return Checked(groups, refused, warnings, pprof)
 
 
 def _by_index(message: Message, shape: Shape) -> dict[str, Group]:
+    resources = list(getattr(message, shape.resources))
+    # What is left without its resources is the dictionary of profiles, which each part needs.
+    rest = type(message)()
+    rest.CopyFrom(message)
+    rest.ClearField(shape.resources)
     requests: dict[str, Message] = {}
-    for resource in getattr(message, shape.resources):
+    for resource in resources:
         names = [a.value.string_value for a in resource.resource.attributes if a.key == INDEX_ATTRIBUTE]
-        request = requests.setdefault(names[0] if names else "", type(message)())
-        getattr(request, shape.resources).append(resource)
-    bodies = {name: request.SerializeToString() for name, request in requests.items()}
-    counted = {name: Group(body, shape.look(body)[0]) for name, body in bodies.items()}
-    return {name: group for name, group in counted.items() if group.records}
+        name = names[0] if names else ""
+        if name not in requests:
+            requests[name] = type(message)()
+            requests[name].CopyFrom(rest)
+        getattr(requests[name], shape.resources).append(resource)
+    groups = {}
+    for name, request in requests.items():
+        body = request.SerializeToString()
+        records, _ = shape.look(body)
+        if records:
+            groups[name] = Group(body, records, shape.told(body, records))
+    return groups
+
+
+# Profiles in log records
+
+
+def _take_profiles(message: Any, limit: int, refused: Counter[str]) -> Group | None:
+    """Take the records with a profile of Splunk's agents out of a request, as what the engine reads: unpacked, each
+    with its resource and scope. A record of another format stays the log record that it is."""
+    records, samples, size = _PPROF["Records"](), 0, 0
+    for resource in message.resource_logs:
+        for scope in resource.scope_logs:
+            if scope.scope.name != PROFILING_SCOPE:
+                continue
+            left = []
+            for record in scope.log_records:
+                attributes = {a.key: a.value.string_value for a in record.attributes}
+                if attributes.get("profiling.data.format") != PPROF_FORMAT:
+                    left.append(record)
+                    continue
+                try:
+                    packed = base64.b64decode(record.body.string_value, validate=True)
+                    profile = inflate(packed, "gzip", limit - size)
+                    outline = _PPROF["Profile"].FromString(profile)
+                except (binascii.Error, BodyMalformed, DecodeError) as error:
+                    refused[f"with a profile that cannot be read: {error}"] += 1
+                    continue
+                except BodyTooLarge:
+                    refused[f"with profiles of more than {limit} bytes together"] += 1
+                    continue
+                size += len(profile)
+                samples += len(outline.sample) * max(1, len(outline.sample_type))
+                records.records.add(
+                    resource=resource.resource.SerializeToString(),
+                    scope=scope.scope.SerializeToString(),
+                    attributes=[a.SerializeToString() for a in record.attributes],
+                    time=record.time_unix_nano,
+                    profile=profile,
+                )
+            kept = [type(record).FromString(record.SerializeToString()) for record in left]
+            del scope.log_records[:]
+            scope.log_records.extend(kept)
+    return Group(records.SerializeToString(), samples, len(records.records)) if samples else None
 
 
 # Outlines
 
 
-def _outlines() -> dict[str, type[Message]]:
+def _outlines() -> tuple[dict[str, type[Message]], dict[str, type[Message]]]:
+    """The outlines of OTLP's requests, and the messages for profiles in log records."""
     file = descriptor_pb2.FileDescriptorProto(name="sightline/otlp_outline.proto", package="sightline.otlp", syntax="proto3")
     types = {"double": 1, "fixed64": 6, "message": 11, "bytes": 12}
 
@@ -167,21 +238,37 @@ def _outlines() -> dict[str, type[Message]]:
     for each in named.field[1:]:
         each.oneof_index = 0
     declare("Bucketed", histogram=(9, "Histograms"))
+    declare("Profile", samples=(2, "Nothing*"))
     for name, record in (
         ("Spans", "Span*"), ("Records", "Record*"), ("Metrics", "Metric"), ("Names", "Named*"), ("Bounds", "Bucketed"),
+        ("Samples", "Profile"), ("Profiles", "Nothing*"),
     ):  # fmt: skip
         declare(f"{name}Scope", records=(2, record))
         declare(f"{name}Resource", scope=(2, f"{name}Scope"))
         declare(name, resource=(1, f"{name}Resource"))
+    # As the engine reads them: store/decode/profiles.proto.
+    declare("PprofProfile", sample_type=(1, "Nothing*"), sample=(2, "Nothing*"))
+    declare(
+        "PprofRecord",
+        resource=(1, "bytes"),
+        scope=(2, "bytes"),
+        attributes=(3, "bytes*"),
+        time=(4, "fixed64"),
+        profile=(5, "bytes"),
+    )
+    declare("PprofRecords", records=(1, "PprofRecord*"))
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"sightline.otlp.{name}"))
-        for name in ("Spans", "Records", "Metrics", "Names", "Bounds")
-    }
+
+    def classes(prefix: str, *names: str) -> dict[str, type[Message]]:
+        found = {name: pool.FindMessageTypeByName(f"sightline.otlp.{prefix}{name}") for name in names}
+        return {name: message_factory.GetMessageClass(descriptor) for name, descriptor in found.items()}
+
+    outlines = classes("", "Spans", "Records", "Metrics", "Names", "Bounds", "Samples", "Profiles")
+    return outlines, classes("Pprof", "Profile", "Records")
 
 
-_OUTLINES = _outlines()
+_OUTLINES, _PPROF = _outlines()
 
 
 def _table(records: Message, count: int) -> dict[int, np.ndarray] | None:
@@ -263,6 +350,16 @@ def _look_at_metrics(body: bytes) -> tuple[int, bool]:
         bounds = np.fromiter(map(len, map(attrgetter("explicit_bounds"), buckets)), dtype=np.int64)
         right = bool(((counts == bounds + 1) | ((counts == 0) & (bounds == 0))).all())
     return count, right
+
+
+def _look_at_samples(body: bytes) -> tuple[int, bool]:
+    samples = len(_OUTLINES["Samples"].FromString(body).resource.scope.records.samples)
+    # Without a dictionary the samples mean nothing: field 2 of the request.
+    return samples, not samples or ExportProfilesServiceRequest.FromString(body).HasField("dictionary")
+
+
+def _count_profiles(body: bytes, _: int) -> int:
+    return len(_OUTLINES["Profiles"].FromString(body).resource.scope.records)
 
 
 # Record by record, where something looks wrong
@@ -353,6 +450,10 @@ def _cut_points(message: Any) -> tuple[Counter[str], tuple[str, ...]]:
     )
 
 
+def _cut_samples(_: Any) -> tuple[Counter[str], tuple[str, ...]]:
+    raise Unreadable("the samples come without a dictionary, wanted profiles as of opentelemetry-proto 1.11 or near it")
+
+
 _KINDS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
 
 
@@ -365,10 +466,13 @@ class Shape:
     """How many records, and whether all look right at once."""
     cut: Callable[[Any], tuple[Counter[str], tuple[str, ...]]]
     """Takes records that cannot be stored out of the message; gives counts of refused ones, and warnings."""
+    told: Callable[[bytes, int], int] = lambda _, records: records
+    """As how many the response counts so many records."""
 
 
 _SHAPES: dict[type[Message], Shape] = {
     ExportTraceServiceRequest: Shape("resource_spans", _look_at_spans, _cut_spans),
     ExportLogsServiceRequest: Shape("resource_logs", _look_at_records, _cut_records),
     ExportMetricsServiceRequest: Shape("resource_metrics", _look_at_metrics, _cut_points),
+    ExportProfilesServiceRequest: Shape("resource_profiles", _look_at_samples, _cut_samples, _count_profiles),
 }

@@ -78,6 +78,33 @@ _POINT = (
 )
 
 
+_PROFILE_VALUE = f"{_VALUE[:-1]}, string_value_strindex Nullable(Int32))"
+_PROFILE_ATTRIBUTE = f"Tuple(key String, value {_PROFILE_VALUE}, key_strindex Int32)"
+_VALUE_TYPE = "Tuple(type_strindex Int32, unit_strindex Int32)"
+_PROFILES = (
+    f"Tuple(resource_profiles Array(Tuple(resource Tuple(attributes Array({_PROFILE_ATTRIBUTE})),"
+    f" scope_profiles Array(Tuple({_SCOPE}, profiles Array(Tuple(sample_type {_VALUE_TYPE}, samples Array(Tuple("
+    "stack_index Int32, attribute_indices Array(Int32), link_index Int32, values Array(Int64),"
+    " timestamps_unix_nano Array(UInt64))), time_unix_nano UInt64, duration_nano UInt64,"
+    f" period_type {_VALUE_TYPE}, period Int64, profile_id String, dropped_attributes_count UInt32,"
+    " original_payload_format String, attribute_indices Array(Int32))), schema_url String)))),"
+    " dictionary Tuple(mapping_table Array(Tuple(filename_strindex Int32)),"
+    " location_table Array(Tuple(mapping_index Int32, address UInt64, lines Array(Tuple(function_index Int32, line Int64)))),"
+    " function_table Array(Tuple(name_strindex Int32, filename_strindex Int32)),"
+    " link_table Array(Tuple(trace_id String, span_id String)), string_table Array(String),"
+    f" attribute_table Array(Tuple(key_strindex Int32, value {_PROFILE_VALUE})),"
+    " stack_table Array(Tuple(location_indices Array(Int32)))))"
+)
+_PPROF = (
+    f"Tuple(records Array(Tuple(resource Tuple(attributes {_ATTRIBUTES}), {_SCOPE}, attributes {_ATTRIBUTES},"
+    " time_unix_nano UInt64, profile Tuple(sample_type Array(Tuple(type Int64, unit Int64)),"
+    " sample Array(Tuple(location_id Array(UInt64), value Array(Int64),"
+    " label Array(Tuple(key Int64, str Int64, num Int64)))),"
+    " location Array(Tuple(id UInt64, address UInt64, line Array(Tuple(function_id UInt64, line Int64)))),"
+    " function Array(Tuple(id UInt64, name Int64, filename Int64)), string_table Array(String)))))"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of segment: what its frames hold, how the engine decodes them, and where the rows go."""
@@ -150,6 +177,10 @@ KINDS = {
         _nested("resource_metrics", "scope_metrics", "metrics", _METRIC),
         f"{_METRIC_COLUMNS} start_time {_HISTOGRAM_COLUMNS} quantiles quantile_values exemplars",
     ),
+    "profiles": Kind(
+        "otlp:profiles", "events", "profiles", "ProfilesFrame", _PROFILES, _EVENT_COLUMNS, schema="profiles.proto"
+    ),
+    "pprof": Kind("otlp:pprof", "events", "profiles", "PprofFrame", _PPROF, _EVENT_COLUMNS, schema="profiles.proto"),
     "hec": Kind("hec:events", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, statement="events"),
     "hecevent": Kind("hec:events", "events", "main", "HecFrame", _HEC_BATCH, _EVENT_COLUMNS, schema="hec.proto"),
     "hectimed": Kind(
@@ -200,7 +231,7 @@ KINDS = {
 def prepare(execute: Callable[[str], object], ingest: IngestSettings) -> None:
     """Define the functions the decode statements use; once per engine."""
     nested_values.register()
-    for file in ("functions.sql", "text.sql", "statements.sql"):
+    for file in ("functions.sql", "text.sql", "statements.sql", "stacks.sql"):
         for statement in statements(_text(file)):
             execute(statement)
     if not ingest.scrub_statements:
@@ -230,6 +261,7 @@ def select_statement(kind: str, path: Path) -> str:
     return template.substitute(
         source=source,
         point=_POINT,
+        value=_PROFILE_VALUE,
         json=JSON_TYPE,
         events=f"sightline_joined(sightline_lines(whole), sightline_usual_flags(sightline_lines(whole)), {MAX_LINES})",
         recognised_time="sightline_recognised_time(text, received, 'UTC')" if decoder.finds_times else "NULL",
