@@ -9,7 +9,7 @@ ROOT = Path(sightline.__file__).parent
 LAYERS = (
     ("errors", "clock"),
     ("config", "segments"),
-    ("journal", "datadir", "supervisor"),
+    ("journal", "datadir", "supervisor", "sourcetypes"),
     ("quarantine", "backups"),
     ("ml", "store"),
     ("catalog",),

@@ -134,6 +134,22 @@ class FilesSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleSettings:
+    """Bounds of `sourcetypes.yml`, so that no rule makes loading slow without anybody noticing."""
+
+    max_file_bytes: int = 1024 * 1024
+    """Of the file: some 10,000 rules' text."""
+    max_sourcetypes: int = 1_000
+    """Sourcetypes with a rule; an installation with every add-on has some hundred that are its own."""
+    max_steps: int = 50
+    """Masks, drops, routes, names and extractions of one sourcetype: each is a pattern that every event of it meets."""
+    max_event_lines: int = 100_000
+    """The most that a rule's `max_lines` may ask for."""
+    max_event_characters: int = 10_000_000
+    """The most that a rule's `max_characters` may ask for: an event is shown and sent as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
 class SearchSettings:
     """Bounds of one search and of all together."""
 
@@ -205,6 +221,7 @@ class Settings:
     hec: HecSettings = field(default_factory=HecSettings)
     syslog: SyslogSettings = field(default_factory=SyslogSettings)
     files: FilesSettings = field(default_factory=FilesSettings)
+    rules: RuleSettings = field(default_factory=RuleSettings)
     search: SearchSettings = field(default_factory=SearchSettings)
     web: WebSettings = field(default_factory=WebSettings)
     watch: WatchSettings = field(default_factory=WatchSettings)

@@ -7,7 +7,7 @@ Enters: a kind of segment and its path. Leaves: the INSERT statement and the set
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -17,10 +17,8 @@ from typing import Any
 from sightline.config import IngestSettings
 from sightline.store.decode import nested_values
 from sightline.store.migrations import statements
+from sightline.store.ruling import Ruling, plain
 from sightline.store.sql_text import JSON_TYPE, identifier, quote
-
-MAX_LINES = 1_000
-"""Lines of an event at most, where no rule says otherwise; more make several events."""
 
 _VALUE = (
     "Tuple(string_value Nullable(String), bool_value Nullable(Bool), int_value Nullable(Int64),"
@@ -239,21 +237,40 @@ def prepare(execute: Callable[[str], object], ingest: IngestSettings) -> None:
             execute(f"CREATE OR REPLACE FUNCTION {name} AS (a) -> ''")
 
 
-def insert_statement(kind: str, path: Path) -> tuple[str, dict[str, Any]]:
+def insert_statement(kind: str, path: Path, ruling: Ruling | None = None) -> tuple[str, dict[str, Any]]:
     """The INSERT that loads a segment of a kind, and its settings. Raises KeyError for an unknown kind."""
     decoder = KINDS[kind]
     columns = ", ".join(identifier(name) for name in decoder.columns.split())
-    sql = f"INSERT INTO sightline.{decoder.table} ({columns}) SELECT {columns} FROM ({select_statement(kind, path)})"
+    select = select_statement(kind, path, ruling)
+    if ruling and ruling.judges:
+        select = ruling.stored(select)
+    sql = f"INSERT INTO sightline.{decoder.table} ({columns}) SELECT {columns} FROM ({select})"
     return sql, settings(kind)
 
 
-def count_statement(kind: str, path: Path) -> str:
-    """The SELECT that gives `token`, `index` and `count` of the events that a segment holds."""
-    return f"SELECT token, index, count() AS count FROM ({select_statement(kind, path)}) GROUP BY token, index"
+def count_statement(kind: str, path: Path, ruling: Ruling | None = None) -> str:
+    """The SELECT that gives `token`, `index`, `refusal` (why they are not stored) and `count` of a segment's events."""
+    select = select_statement(kind, path, ruling)
+    if ruling and ruling.judges:
+        return (
+            "SELECT token, target AS index, refusal, count() AS count"
+            f" FROM ({ruling.judged(select)}) GROUP BY token, target, refusal"
+        )
+    return f"SELECT token, index, '' AS refusal, count() AS count FROM ({select}) GROUP BY token, index"
 
 
-def select_statement(kind: str, path: Path) -> str:
-    """The SELECT that decodes a segment."""
+def sourcetypes_statement(kind: str, path: Path, names: Sequence[str]) -> tuple[str, dict[str, Any]] | None:
+    """The SELECT that gives the sourcetypes of a segment in which any of these names stands, and its settings."""
+    # Any frame can be read as bytes: a look for the names costs a fraction of decoding.
+    found = f"multiSearchAny(body, [{', '.join(quote(name) for name in names)}])"
+    source = f"file({quote(str(path))}, 'Protobuf', 'body String')"
+    return f"SELECT max({found}) AS found FROM {source}", {
+        "format_schema": f"{files('sightline.store.decode') / 'otlp.proto'}:BytesFrame"
+    }
+
+
+def select_statement(kind: str, path: Path, ruling: Ruling | None = None) -> str:
+    """The SELECT that decodes a segment, under the rules of its sourcetypes."""
     decoder = KINDS[kind]
     structure = f"token String, index String, received_ms UInt64, body {decoder.body}"
     source = f"file({quote(str(path))}, 'Protobuf', {quote(structure)})"
@@ -263,11 +280,8 @@ def select_statement(kind: str, path: Path) -> str:
         point=_POINT,
         value=_PROFILE_VALUE,
         json=JSON_TYPE,
-        events=f"sightline_joined(sightline_lines(whole), sightline_usual_flags(sightline_lines(whole)), {MAX_LINES})",
         recognised_time="sightline_recognised_time(text, received, 'UTC')" if decoder.finds_times else "NULL",
-        found_time="sightline_recognised_time(text, received, 'UTC')",
-        masked="text",
-        ruled_fields="''",
+        **(ruling.placeholders() if ruling else plain()),
     )
 
 

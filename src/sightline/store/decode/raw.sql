@@ -16,26 +16,29 @@ WITH
             JSONExtractString(head, 'header') AS header,
             JSONExtract(head, 'time', 'Nullable(Float64)') AS given_time,
             JSONExtractRaw(head, 'fields') AS own_fields,
-            toValidUTF8(substring(body, head_end + 1)) AS whole
+            substring(body, head_end + 1) AS rest,
+            toValidUTF8($whole) AS whole
         FROM $source
         -- The receiver wrote the line: anything else is damage and must not become events.
         WHERE NOT throwIf(head_end = 0 OR NOT isValidJSON(head), 'a frame of the segment has no line that describes its text')
     ),
     broken AS
     (
-        SELECT * EXCEPT whole, $events AS texts
+        SELECT * EXCEPT (rest, whole), $events AS texts, $stamps AS stamps, $streams AS streams, $columns AS columns
         FROM frames
     ),
     events AS
     (
-        SELECT token, index, received, frame, number, host, source, sourcetype, header, given_time, own_fields, text
+        SELECT
+            token, index, received, frame, number, host, source, sourcetype, columns, given_time, own_fields, text,
+            stamps[number] AS stamp, streams[number] AS stream
         FROM broken ARRAY JOIN texts AS text, arrayEnumerate(texts) AS number
     ),
     timed AS
     (
         SELECT
             *,
-            if(isNotNull(given_time), sightline_epoch(given_time), $found_time) AS found,
+            CAST(if(isNotNull(given_time), sightline_epoch(given_time), $found_time), 'Nullable(DateTime64(6, \'UTC\'))') AS found,
             -- An event without a time has that of the event before it.
             last_value(found) IGNORE NULLS OVER (PARTITION BY frame ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS last_found
         FROM events
@@ -53,14 +56,14 @@ SELECT
     CAST(sightline_object([
         sightline_inside_object(own_fields),
         $ruled_fields,
+        if(stream = '', '', concat('"stream":', toJSONString(stream))),
         sightline_inside_object(text),
         sightline_key_values(text)]) AS $json) AS fields,
-    ifNull(lowerUTF8(coalesce(fields.severity.:String, fields.level.:String)), '') AS severity_found,
-    multiIf(
-        severity_found = 'warning', 'warn',
-        severity_found = 'critical', 'fatal',
-        severity_found IN ('trace', 'debug', 'info', 'warn', 'error', 'fatal'), severity_found,
-        '') AS severity,
+    sightline_severity(ifNull(coalesce(fields.severity.:String, fields.level.:String), '')) AS severity_found,
+    if(severity_found != '', severity_found, sightline_severity(
+        extract(left(text, 160), '\\b(TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL)\\b'))) AS severity,
     ifNull(fields.trace_id.:String, '') AS trace_id,
-    ifNull(fields.span_id.:String, '') AS span_id
+    ifNull(fields.span_id.:String, '') AS span_id,
+    -- How the time was found, for those who try rules.
+    multiIf(isNotNull(given_time), 'given', isNotNull(found), 'text', isNotNull(last_found), 'event before', 'received') AS time_from
 FROM ruled

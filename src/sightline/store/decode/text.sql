@@ -4,12 +4,54 @@
 -- The lines of a text, without their ends.
 CREATE OR REPLACE FUNCTION sightline_lines AS (t) -> splitByChar('\n', replaceAll(t, '\r\n', '\n'));
 
--- Events of lines: each line whose flag is not 0 begins one, and none has more than `m` lines. Blank lines at the ends go.
-CREATE OR REPLACE FUNCTION sightline_joined AS (lines, flags, m) ->
-    arrayFilter(e -> e != '', arrayFlatten(arrayMap(
-        g -> arrayMap(k -> trim(LEADING '\r\n' FROM trim(TRAILING ' \t\r\n' FROM arrayStringConcat(arraySlice(g, k, m), '\n'))),
-            range(1, length(g) + 1, m)),
-        arraySplit((l, s) -> s, lines, flags))));
+-- A text as one or several of `c` characters at most, and as one or several of `m` lines at most.
+CREATE OR REPLACE FUNCTION sightline_by_characters AS (texts, c) -> if(arrayExists(e -> length(e) > c, texts),
+    arrayFlatten(arrayMap(e -> if(length(e) <= c, [e], arrayMap(k -> substringUTF8(e, k, c), range(1, lengthUTF8(e) + 1, c))), texts)),
+    texts);
+
+CREATE OR REPLACE FUNCTION sightline_by_lines AS (groups, m) -> arrayFlatten(arrayMap(
+    g -> arrayMap(k -> trim(LEADING '\r\n' FROM trim(TRAILING ' \t\r\n' FROM arrayStringConcat(arraySlice(g, k, m), '\n'))),
+        range(1, length(g) + 1, m)),
+    groups));
+
+-- Events of lines: each line whose flag is not 0 begins one. What is longer than the limits makes several events, so that nothing
+-- is thrown away. Blank lines at the ends go, and events that are nothing else.
+CREATE OR REPLACE FUNCTION sightline_joined AS (lines, flags, m, c) -> sightline_by_characters(
+    arrayFilter(e -> e != '', sightline_by_lines(arraySplit((l, s) -> s, lines, flags), m)), c);
+
+-- Texts that are events already, within the limits.
+CREATE OR REPLACE FUNCTION sightline_limited AS (texts, m, c) -> sightline_by_characters(
+    arrayFilter(e -> e != '', if(arrayExists(e -> countSubstrings(e, '\n') >= m, texts),
+        sightline_by_lines(arrayMap(e -> splitByChar('\n', e), texts), m),
+        arrayMap(e -> trim(LEADING '\r\n' FROM trim(TRAILING ' \t\r\n' FROM e)), texts))), c);
+
+-- Objects in JSON: the elements of one array, or objects that begin at the beginning of a line.
+CREATE OR REPLACE FUNCTION sightline_json_events AS (t, m, c) -> if(
+    startsWith(trimLeft(t), '[') AND isValidJSON(t),
+    sightline_limited(JSONExtractArrayRaw(t), m, c),
+    sightline_joined(sightline_lines(t), arrayMap(l -> match(l, '^[^\\s}\\]]'), sightline_lines(t)), m, c));
+
+-- Columns. The line with their names comes in front of the text, or beside it; a value in quotes may hold the separator and the
+-- end of a line.
+CREATE OR REPLACE FUNCTION sightline_header AS (t, h) -> arrayFirst(l -> match(l, '\\S'), sightline_lines(if(h = '', t, h)));
+
+CREATE OR REPLACE FUNCTION sightline_all_records AS (t) ->
+    arrayFilter(r -> match(r, '\\S'), extractAll(replaceAll(t, '\r\n', '\n'), '(?:[^"\n]|"(?:[^"]|"")*"|")+'));
+
+CREATE OR REPLACE FUNCTION sightline_records AS (t, h) -> arrayFilter(
+    (r, i) -> i > 1 OR r != sightline_header(t, h), sightline_all_records(t), arrayEnumerate(sightline_all_records(t)));
+
+CREATE OR REPLACE FUNCTION sightline_cells AS (t, s) -> arrayMap(
+    x -> if(length(x) > 1 AND startsWith(x, '"') AND endsWith(x, '"'), replaceAll(substring(x, 2, length(x) - 2), '""', '"'), x),
+    extractAll(concat(s, t), concat('\\x', hex(s), '("(?:[^"]|"")*"|[^\\x', hex(s), ']*)')));
+
+CREATE OR REPLACE FUNCTION sightline_w3c_columns AS (t) ->
+    splitByChar(' ', trimBoth(extract(t, '(?m)^#Fields:[ \t]*([^\r\n]*)')));
+
+-- `none` is how a column says that it has no value.
+CREATE OR REPLACE FUNCTION sightline_cell_pairs AS (names, cells, none) -> arrayStringConcat(arrayFilter(x -> x != '', arrayMap(
+    (n, x) -> if(n = '' OR x = '' OR x = none, '', concat(toJSONString(n), ':', sightline_json_scalar(x))),
+    names, arrayResize(cells, length(names), ''))), ',');
 
 -- Recognising a time. The first 160 bytes are looked at, and the first place that looks like a time wins. One pattern without
 -- groups finds the place (the matcher then stays in its fast part); what was found is short, and the engine's own parser reads it
@@ -102,3 +144,38 @@ CREATE OR REPLACE FUNCTION sightline_usual_flags AS (lines) -> if(
     sightline_begins(arrayFirst(l -> match(l, '\\S'), lines)),
     arrayMap(l -> sightline_begins(l), lines),
     arrayMap(l -> match(l, '^\\S'), lines));
+
+-- Lines of a container runtime, CRI's or Docker's, as text, time, stream, and whether the line goes on in the next one.
+CREATE OR REPLACE FUNCTION sightline_container_line AS (l) -> if(startsWith(l, '{'),
+    (JSONExtractString(l, 'log'), JSONExtractString(l, 'time'), JSONExtractString(l, 'stream'),
+        toUInt8(NOT endsWith(JSONExtractString(l, 'log'), '\n'))),
+    (replaceRegexpOne(l, '^\\S+ (?:stdout|stderr) [A-Z](?::[A-Z])* ?', ''), extract(l, '^(\\S+) (?:stdout|stderr) '),
+        extract(l, '^\\S+ (stdout|stderr) '), toUInt8(match(l, '^\\S+ (?:stdout|stderr) P'))));
+
+CREATE OR REPLACE FUNCTION sightline_container_wholes AS (parts) -> arrayMap(
+    g -> (trim(TRAILING '\r\n' FROM arrayStringConcat(arrayMap(x -> x.1, g))), g[1].2, g[1].3),
+    arraySplit((x, s) -> s, parts, arrayPushFront(arrayPopBack(arrayMap(x -> toUInt8(x.4 = 0), parts)), 1)));
+
+CREATE OR REPLACE FUNCTION sightline_container_joined AS (wholes, m) -> arrayFilter(e -> e.1 != '', arrayFlatten(arrayMap(
+    g -> arrayMap(k -> (trim(TRAILING ' \t\r\n' FROM arrayStringConcat(arrayMap(x -> x.1, arraySlice(g, k, m)), '\n')), g[k].2, g[k].3),
+        range(1, length(g) + 1, m)),
+    arraySplit((x, s) -> s, wholes, sightline_usual_flags(arrayMap(x -> x.1, wholes))))));
+
+CREATE OR REPLACE FUNCTION sightline_container_events AS (lines, m) -> sightline_container_joined(sightline_container_wholes(
+    arrayMap(l -> sightline_container_line(l), arrayFilter(l -> match(l, '\\S'), lines))), m);
+
+-- A time of day is of the day that brings it next to when it was received.
+CREATE OR REPLACE FUNCTION sightline_time_today AS (t, received, z) ->
+    parseDateTime64BestEffortOrNull(concat(toString(toDate(received, z)), ' ', t), 6, z);
+
+CREATE OR REPLACE FUNCTION sightline_nearest_day AS (t, received, z) -> multiIf(
+    sightline_time_today(t, received, z) > received + INTERVAL 12 HOUR, sightline_time_today(t, received, z) - INTERVAL 1 DAY,
+    sightline_time_today(t, received, z) < received - INTERVAL 12 HOUR, sightline_time_today(t, received, z) + INTERVAL 1 DAY,
+    sightline_time_today(t, received, z));
+
+-- How bad it is: the field that says so, in the words of those who write logs; else a word in capitals near the beginning.
+CREATE OR REPLACE FUNCTION sightline_severity AS (word) -> transform(lower(word),
+    ['trace', 'debug', 'debug1', 'debug2', 'debug3', 'debug4', 'debug5', 'info', 'information', 'notice', 'log', 'warn', 'warning',
+        'error', 'err', 'severe', 'fatal', 'critical', 'crit', 'alert', 'emerg', 'emergency', 'panic'],
+    ['trace', 'debug', 'debug', 'debug', 'debug', 'debug', 'debug', 'info', 'info', 'info', 'info', 'warn', 'warn',
+        'error', 'error', 'error', 'fatal', 'fatal', 'fatal', 'fatal', 'fatal', 'fatal', 'fatal'], '');

@@ -1,0 +1,163 @@
+"""What a rule says, as values; `reading` makes them, the store turns them into SQL."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass, field
+
+from sightline.sourcetypes.times import TimeFormat
+
+TEXT = "text"
+"""What a condition looks at where it names nothing: the event's text."""
+TARGETS = ("host", "source", "sourcetype")
+MAX_LINES = 1_000
+MAX_CHARACTERS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Breaking:
+    """Where an event begins and ends in a text; at most one of the patterns is set. Without any, times decide."""
+
+    begin: str = ""
+    """A line with a match begins an event."""
+    go_on: str = ""
+    """A line with a match goes on with the event before it."""
+    end: str = ""
+    """After a line with a match the next one begins an event."""
+    split: str = ""
+    """What matches lies between two events and is thrown away; where it has a group, only what the group matched is."""
+    form: str = ""
+    """`line`, `whole`, `json`, `csv`, `tsv`, `w3c` or `container`: a way of its own."""
+    max_lines: int = MAX_LINES
+    max_characters: int = MAX_CHARACTERS
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Where an event's time is."""
+
+    after: str = ""
+    """The time stands behind a match of this."""
+    formats: tuple[TimeFormat, ...] = ()
+    """How it is written; without any, it is recognised."""
+    within: int = 160
+    """In how many bytes it is looked for."""
+    zone: str = "UTC"
+    """The zone of a time that names none."""
+    key: tuple[str, ...] = ()
+    """The path of a key in JSON, or the name of a column, that holds it."""
+    received: bool = False
+    """The time is that of receiving."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A pattern and what it looks at: the text, host, source, or a field."""
+
+    pattern: str
+    at: str = TEXT
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """What matches is replaced, before anything else looks at the text."""
+
+    name: str
+    pattern: str
+    replacement: str
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Events that are not stored."""
+
+    name: str
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Events that go to another index."""
+
+    name: str
+    condition: Condition
+    index: str
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Another host, source or sourcetype, out of what a pattern matched."""
+
+    name: str
+    condition: Condition
+    target: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """Fields that are taken out of the text when an event is stored."""
+
+    pattern: str = ""
+    names: tuple[str, ...] = ()
+    """Names of the pattern's groups, "" for one that is no field; or names of columns."""
+    separator: str = ""
+    """Between columns; where it is set there is no pattern."""
+    inside: bool = False
+    """What the first group matched is itself JSON, or pairs `key=value`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """All that is said about one sourcetype, or about those whose names fit a pattern with `*`."""
+
+    name: str
+    origin: str = ""
+    """`built in`, or where in the file it is."""
+    description: str = ""
+    text_only: bool = False
+    """Whether it is for text alone, and not for events that a protocol brings one by one."""
+    charset: str = ""
+    breaking: Breaking = field(default_factory=Breaking)
+    timing: Timing = field(default_factory=Timing)
+    masks: tuple[Mask, ...] = ()
+    drops: tuple[Drop, ...] = ()
+    keeps: tuple[Drop, ...] = ()
+    """Where there are any, an event that none of them fits is dropped."""
+    routes: tuple[Route, ...] = ()
+    namings: tuple[Naming, ...] = ()
+    extractions: tuple[Extraction, ...] = ()
+
+    @property
+    def changes_events(self) -> bool:
+        """Whether it does more than break text and find times, so that events of every protocol are concerned."""
+        return not self.text_only and bool(self.masks or self.extractions or self.judges)
+
+    @property
+    def judges(self) -> bool:
+        """Whether events may go elsewhere than where they were sent."""
+        return bool(self.drops or self.keeps or self.routes or self.namings)
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether the name fits several sourcetypes."""
+        return "*" in self.name
+
+
+class Rules:
+    """Every rule, one for each name. Does not change once it is made."""
+
+    def __init__(self, rules: tuple[Rule, ...] = ()) -> None:
+        self._exact = {rule.name: rule for rule in rules if not rule.is_pattern}
+        # The longest pattern says most.
+        self._patterns = sorted((r for r in rules if r.is_pattern), key=lambda rule: (-len(rule.name), rule.name))
+        self.all = tuple(rules)
+
+    def find(self, sourcetype: str) -> Rule | None:
+        """The rule of a sourcetype: the one of its name, else the longest pattern that fits."""
+        found = self._exact.get(sourcetype)
+        if found is None:
+            found = next((r for r in self._patterns if fnmatch.fnmatchcase(sourcetype, r.name.replace("[", "[[]"))), None)
+        return found
