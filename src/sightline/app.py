@@ -172,7 +172,7 @@ def open_parts(directory: DataDirectory, settings: Settings) -> Iterator[Any]:
         store = closing.enter_context(EmbeddedStore(directory.path / "engine", settings))
         models = ModelRegistry(directory.path / "models", clock)
         log = closing.enter_context(contextlib.closing(InternalLog(store.append_events, clock)))
-        loader = Loader(store, settings, clock, log.record)
+        loader = Loader(store, settings, clock, log.record, catalog.route_problem)
         engine = SearchEngine(store, CatalogKnowledge(catalog), models, settings, clock)
         jobs = JobManager(engine, settings, clock, directory.path, on_done=lambda job: _audit(log, job))
         closing.callback(jobs.close)

@@ -46,6 +46,17 @@ class Catalog:
         """A number that every change of a stanza raises, whoever makes it."""
         return stanzas_version(self._sessions)
 
+    def route_problem(self, token: str, index: str) -> str:
+        """Why a rule may not send an event that this token brought ("" for none) to an index; empty where it may."""
+        datatype = self.indexes.datatype(index)
+        if datatype != "event":
+            holds = f"holds {datatype} data" if datatype else "is not defined"
+            return f'a rule routes to index "{index}", which {holds}'
+        allowed = next((one.indexes for one in self.tokens.list() if token and one.name == token), [])
+        if allowed and index not in allowed:
+            return f'a rule routes to index "{index}", to which the token "{token}" may not write'
+        return ""
+
     def close(self) -> None:
         """Closes the file."""
         self._engine.dispose()

@@ -22,6 +22,7 @@ from sightline.sourcetypes import patterns
 from sightline.sourcetypes.rules import (
     MAX_CHARACTERS,
     MAX_LINES,
+    STEPS,
     TARGETS,
     TEXT,
     Breaking,
@@ -66,6 +67,12 @@ def read_rules(
     known = {rule.name: rule for rule in builtin_rules()}
     own = _File(text, name, settings or RuleSettings(), check, known).read()
     return Rules(tuple((known | {rule.name: rule for rule in own}).values()))
+
+
+@functools.cache
+def time_zones() -> frozenset[str]:
+    """Names of time zones: of places, and those that every program knows."""
+    return frozenset(z for z in zoneinfo.available_timezones() if "/" in z or z in ("UTC", "GMT"))
 
 
 class _Node:
@@ -198,7 +205,20 @@ class _File:
         if len(name) > 200 or any(c in name for c in "\0\n\r"):
             raise node.wrong("a sourcetype's name has 1 to 200 characters of one line")
         given = node.members(
-            ("like", "description", "text_only", "charset", "events", "time", "mask", "drop", "keep", "route", "set", "fields")
+            (
+                "like",
+                "description",
+                "text_only",
+                "charset",
+                "events",
+                "time",
+                "mask",
+                "drop",
+                "keep",
+                "route",
+                "set",
+                "fields",
+            )
         )
         origin = _BUILT_IN if self.name == _BUILT_IN else f"{self.name}, line {node.line}"
         rule = replace(self._like(name, given["like"]), name=name) if "like" in given else Rule(name)
@@ -225,7 +245,7 @@ class _File:
             if key in given:
                 steps[attribute] = tuple(read(item, number) for number, item in enumerate(given[key].items(), 1))
         rule = replace(rule, **steps)
-        count = sum(len(getattr(rule, a)) for a in ("masks", "drops", "keeps", "routes", "namings", "extractions"))
+        count = sum(len(getattr(rule, step)) for step in STEPS)
         if count > self.settings.max_steps:
             raise node.wrong(f"{count} steps are more than the {self.settings.max_steps} that a sourcetype may have")
         return rule
@@ -292,9 +312,10 @@ class _File:
             except FormatProblem as problem:
                 raise item.wrong(str(problem)) from None
         zone = given["zone"].text("a time zone such as Europe/Rome") if "zone" in given else "UTC"
-        if zone not in zoneinfo.available_timezones():
+        if zone not in time_zones():
             raise given["zone"].wrong(
-                f'unknown time zone "{zone}", wanted a name such as Europe/Rome', nearest(zone, zoneinfo.available_timezones())
+                f'unknown time zone "{zone}", wanted a name such as Europe/Rome',
+                nearest(zone, time_zones()),
             )
         after = given["after"].pattern() if "after" in given else ""
         return Timing(
@@ -346,7 +367,9 @@ class _File:
             raise node.wrong("wanted an index")
         index = given["index"].text("the name of an index")
         if not _INDEX.fullmatch(index):
-            raise given["index"].wrong(f"an index name wants lower case letters, digits, _ and -, got {given['index'].given}")
+            raise given["index"].wrong(
+                f"an index name wants lower case letters, digits, _ and -, got {given['index'].given}"
+            )
         return Route(self._name(given, number), self._condition(given, node), index)
 
     def _naming(self, node: _Node, number: int) -> Naming:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sightline.sourcetypes.times import TimeFormat
 
 TEXT = "text"
 """What a condition looks at where it names nothing: the event's text."""
 TARGETS = ("host", "source", "sourcetype")
+STEPS = ("masks", "drops", "keeps", "routes", "namings", "extractions")
+"""What a rule may do with an event."""
+_REMEMBERED = 10_000
+"""Sourcetypes whose rules are kept put together."""
 MAX_LINES = 1_000
 MAX_CHARACTERS = 1_000_000
 
@@ -133,7 +137,7 @@ class Rule:
     @property
     def changes_events(self) -> bool:
         """Whether it does more than break text and find times, so that events of every protocol are concerned."""
-        return not self.text_only and bool(self.masks or self.extractions or self.judges)
+        return bool(self.masks or self.extractions or self.judges)
 
     @property
     def judges(self) -> bool:
@@ -147,17 +151,42 @@ class Rule:
 
 
 class Rules:
-    """Every rule, one for each name. Does not change once it is made."""
+    """Every rule, one for each name. Does not change once it is made; threads may share it."""
 
     def __init__(self, rules: tuple[Rule, ...] = ()) -> None:
+        self.all = rules
         self._exact = {rule.name: rule for rule in rules if not rule.is_pattern}
         # The longest pattern says most.
         self._patterns = sorted((r for r in rules if r.is_pattern), key=lambda rule: (-len(rule.name), rule.name))
-        self.all = tuple(rules)
+        self._found: dict[tuple[str, bool], Rule | None] = {}
 
-    def find(self, sourcetype: str) -> Rule | None:
-        """The rule of a sourcetype: the one of its name, else the longest pattern that fits."""
-        found = self._exact.get(sourcetype)
-        if found is None:
-            found = next((r for r in self._patterns if fnmatch.fnmatchcase(sourcetype, r.name.replace("[", "[[]"))), None)
-        return found
+    def find(self, sourcetype: str, *, is_text: bool = True) -> Rule | None:
+        """What holds for a sourcetype, in text that has to be broken or in events that a protocol brings one by one.
+
+        The rule of its name, and what the rules whose patterns fit add: their masks and other steps hold as well, so that a
+        mask for `*` is nowhere forgotten; how to break text and read times they say only where the name's rule does not.
+        """
+        key = (sourcetype, is_text)
+        if key not in self._found:
+            if len(self._found) >= _REMEMBERED:
+                self._found.clear()
+            self._found[key] = self._put_together(sourcetype, is_text)
+        return self._found[key]
+
+    def _put_together(self, sourcetype: str, is_text: bool) -> Rule | None:
+        found = [self._exact[sourcetype]] if sourcetype in self._exact else []
+        found += [r for r in self._patterns if fnmatch.fnmatchcase(sourcetype, r.name.replace("[", "[[]"))]
+        found = [rule for rule in found if is_text or not rule.text_only]
+        if len(found) < 2:
+            return found[0] if found else None
+        whole = found[0]
+        for more in found[1:]:
+            whole = replace(
+                whole,
+                origin=f"{whole.origin}; {more.origin}",
+                charset=whole.charset or more.charset,
+                breaking=more.breaking if whole.breaking == Breaking() else whole.breaking,
+                timing=more.timing if whole.timing == Timing() else whole.timing,
+                **{name: getattr(whole, name) + getattr(more, name) for name in STEPS},
+            )
+        return whole

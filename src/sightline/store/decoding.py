@@ -126,6 +126,10 @@ class Kind:
     has_positions: bool = False
     """Whether the receiver reads its source by positions that it notes after the journal has the data: a loaded segment is
     then left to it, because until that note is durable nothing else says how far it came."""
+    sourcetype: str = ""
+    """The sourcetype of its events, or of those that name none."""
+    names_sourcetypes: bool = False
+    """Whether its events can name a sourcetype themselves."""
     counts_lines: bool = False
     """Whether a frame's records are an estimate (its lines), because only the engine finds out where events end."""
 
@@ -169,6 +173,7 @@ KINDS = {
     "logs": Kind(
         "otlp:logs", "events", "main", "LogsFrame", _nested("resource_logs", "scope_logs", "log_records", _RECORD),
         _EVENT_COLUMNS,
+        sourcetype="otlp:logs",
     ),
     "metrics": Kind(
         "otlp:metrics", "metrics", "metrics", "MetricsFrame",
@@ -179,28 +184,37 @@ KINDS = {
         "otlp:profiles", "events", "profiles", "ProfilesFrame", _PROFILES, _EVENT_COLUMNS, schema="profiles.proto"
     ),
     "pprof": Kind("otlp:pprof", "events", "profiles", "PprofFrame", _PPROF, _EVENT_COLUMNS, schema="profiles.proto"),
-    "hec": Kind("hec:events", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, statement="events"),
-    "hecevent": Kind("hec:events", "events", "main", "HecFrame", _HEC_BATCH, _EVENT_COLUMNS, schema="hec.proto"),
+    "hec": Kind(
+        "hec:events", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, statement="events", names_sourcetypes=True,
+    ),
+    "hecevent": Kind(
+        "hec:events", "events", "main", "HecFrame", _HEC_BATCH, _EVENT_COLUMNS, schema="hec.proto", names_sourcetypes=True,
+    ),
     "hectimed": Kind(
         "hec:events", "events", "main", "HecFrame", _HEC_BATCH, _EVENT_COLUMNS, schema="hec.proto", statement="hecevent",
-        finds_times=True,
+        names_sourcetypes=True, finds_times=True,
     ),
     "hecmetric": Kind("hec:metrics", "metrics", "metrics", "HecFrame", _HEC_BATCH, _POINT_COLUMNS, schema="hec.proto"),
     "points": Kind("hec:metrics", "metrics", "metrics", "BytesFrame", "String", _POINT_COLUMNS),
     "scrape": Kind("prometheus:scrape", "metrics", "metrics", "BytesFrame", "String", _METRIC_COLUMNS),
     "zipkin": Kind("zipkin:spans", "spans", "traces", "BytesFrame", "String", _SPAN_COLUMNS),
-    "loki": Kind("loki:push", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS),
+    "loki": Kind("loki:push", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, sourcetype="loki"),
     "lokiproto": Kind(
         "loki:push", "events", "main", "PushFrame",
         "Tuple(streams Array(Tuple(labels String, entries Array(Tuple(timestamp Tuple(seconds Int64, nanos Int32),"
         " line String, metadata Array(Tuple(name String, value String)))))))",
         _EVENT_COLUMNS, schema="loki.proto",
+        sourcetype="loki",
     ),
-    "elasticsearch": Kind("elasticsearch:bulk", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS),
+    "elasticsearch": Kind(
+        "elasticsearch:bulk", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, sourcetype="elasticsearch", names_sourcetypes=True,
+    ),
     "signalfx": Kind("signalfx:datapoint", "metrics", "metrics", "BytesFrame", "String", _METRIC_COLUMNS),
-    "signalfxevent": Kind("signalfx:event", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS),
+    "signalfxevent": Kind(
+        "signalfx:event", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, sourcetype="signalfx:event",
+    ),
     "collectd": Kind("collectd", "metrics", "metrics", "BytesFrame", "String", _METRIC_COLUMNS),
-    "syslog": Kind("syslog", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS),
+    "syslog": Kind("syslog", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, sourcetype="syslog"),
     # Text that the engine breaks into events. A frame's body is one line of JSON, and then the text as it came, of one source and
     # of whole lines:
     #     {"host": "web-1", "source": "/var/log/app.log", "sourcetype": "app", "fields": {"pod": "a"}}
@@ -224,6 +238,10 @@ KINDS = {
     ),
 }  # fmt: skip
 """Every kind of segment by the name that its files carry."""
+
+
+_AS_WRITTEN = {"query_plan_enable_optimizations": 0, "compile_expressions": 0}
+"""The statement for text is long, and a small segment's time goes into looking for a better plan that there is not: half of it."""
 
 
 def prepare(execute: Callable[[str], object], ingest: IngestSettings) -> None:
@@ -259,14 +277,21 @@ def count_statement(kind: str, path: Path, ruling: Ruling | None = None) -> str:
     return f"SELECT token, index, '' AS refusal, count() AS count FROM ({select}) GROUP BY token, index"
 
 
-def sourcetypes_statement(kind: str, path: Path, names: Sequence[str]) -> tuple[str, dict[str, Any]] | None:
-    """The SELECT that gives the sourcetypes of a segment in which any of these names stands, and its settings."""
-    # Any frame can be read as bytes: a look for the names costs a fraction of decoding.
+def search_statement(path: Path, names: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """The SELECT that says as `found` whether any of these names stands in a segment, and its settings."""
+    # The frames of any kind can be read as bytes.
     found = f"multiSearchAny(body, [{', '.join(quote(name) for name in names)}])"
     source = f"file({quote(str(path))}, 'Protobuf', 'body String')"
-    return f"SELECT max({found}) AS found FROM {source}", {
-        "format_schema": f"{files('sightline.store.decode') / 'otlp.proto'}:BytesFrame"
-    }
+    return f"SELECT max({found}) AS found FROM {source}", _schema("otlp.proto", "BytesFrame")
+
+
+def sourcetypes_statement(kind: str, path: Path) -> str:
+    """The SELECT that gives the sourcetypes of a segment, each once."""
+    if KINDS[kind].counts_lines:
+        head = "left(body, position(body, '\\n'))"
+        source = f"file({quote(str(path))}, 'Protobuf', 'body String')"
+        return f"SELECT DISTINCT JSONExtractString({head}, 'sourcetype') AS sourcetype FROM {source}"
+    return f"SELECT DISTINCT sourcetype FROM ({select_statement(kind, path)})"
 
 
 def select_statement(kind: str, path: Path, ruling: Ruling | None = None) -> str:
@@ -291,8 +316,11 @@ def settings(kind: str) -> dict[str, Any]:
     The schema is named by its path: given as text (`format_schema_source = 'string'`, what a cluster would need),
     the engine writes it to a `__cache__` folder in whatever directory the process was started in.
     """
-    schema = files("sightline.store.decode") / KINDS[kind].schema
-    return {"format_schema": f"{schema}:{KINDS[kind].message}"}
+    return _schema(KINDS[kind].schema, KINDS[kind].message) | (_AS_WRITTEN if KINDS[kind].counts_lines else {})
+
+
+def _schema(file: str, message: str) -> dict[str, Any]:
+    return {"format_schema": f"{files('sightline.store.decode') / file}:{message}"}
 
 
 @functools.cache

@@ -24,10 +24,13 @@ from sightline.errors import EnvironmentTrouble
 from sightline.journal import CLOSED, LOADED, OPEN, Cut, Segment, closed_segments, recover
 from sightline.quarantine import Quarantine, SetAside, is_retried
 from sightline.segments import Damage, Frame, check_frames
+from sightline.sourcetypes import FollowedRules
 from sightline.store import decoding
 from sightline.store.embedded import EmbeddedStore
 from sightline.store.engine_errors import EngineBusy, EngineError, MemoryLimitExceeded, QueryCancelled
 from sightline.store.ledger import Ledger, LedgerRow, counted_before, frame_index, merge, source_of
+from sightline.store.rulebook import RouteProblem, RuleBook, pattern_check
+from sightline.store.ruling import Ruling
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +54,18 @@ class Loader:
         settings: Settings,
         clock: Clock = system_clock,
         record: Callable[..., None] = lambda *_, **__: None,
+        route_problem: RouteProblem = lambda _token, _index: "",
     ) -> None:
-        """`record` gets what a person should know: a sourcetype, and the fields of an event."""
+        """`record` gets what a person should know: a sourcetype, and the fields of an event. `route_problem` says why what
+        a token sends may not go to an index. Raises UserError for rules that cannot be read and never could.
+        """
         self._store = store
         self._record = record
         self._journal = settings.data / "journal"
         self.quarantine = Quarantine(settings.data / "quarantine")
         self._threads = settings.ingest.load_threads
+        self.rules = FollowedRules(settings.data, settings.rules, pattern_check(store.query))
+        self._rules = RuleBook(self.rules, store.query, route_problem)
         self._journal.mkdir(parents=True, exist_ok=True)
         self._stopping = threading.Event()
         self._pausing = threading.Event()
@@ -190,10 +198,11 @@ class Loader:
         return error.message == "the store is closed"
 
     def _load_whole(self, segment: Segment, path: Path, token: str, frames: list[Frame]) -> list[LedgerRow]:
-        sql, settings = decoding.insert_statement(segment.kind, path)
+        ruling = self._rules.ruling(segment.kind, path, [frame.token for frame in frames])
+        sql, settings = decoding.insert_statement(segment.kind, path, ruling)
         stored = self._store.insert(sql, token=token, settings=settings)
-        if segment.kind in decoding.KINDS and decoding.KINDS[segment.kind].counts_lines:
-            return self._counted(segment.kind, path, frames, stored)
+        if decoding.KINDS[segment.kind].counts_lines or (ruling and ruling.judges):
+            return self._counted(segment.kind, path, frames, stored, ruling)
         rows = _counts(segment.kind, frames)
         received = sum(row.received for row in rows)
         if stored != received and rows:
@@ -212,16 +221,19 @@ class Loader:
             )
         return rows
 
-    def _counted(self, kind: str, path: Path, frames: list[Frame], stored: int) -> list[LedgerRow]:
-        """The rows of a segment of which only the engine knows how many events it holds."""
+    def _counted(self, kind: str, path: Path, frames: list[Frame], stored: int, ruling: Ruling | None) -> list[LedgerRow]:
+        """The rows of a segment of which only the engine knows how many events it holds, or which of them it stores."""
         pairs = {(frame.token, frame_index(kind, frame.index)) for frame in frames}
-        if len(pairs) == 1:
+        if len(pairs) == 1 and not (ruling and ruling.judges):
             ((token, index),) = pairs
-            counts = [(token, index, stored)]
-        else:
-            found = self._store.query(decoding.count_statement(kind, path), settings=decoding.settings(kind)).to_pylist()
-            counts = [(row["token"], row["index"], row["count"]) for row in found]
-        return [LedgerRow(source_of(kind), token, index, received=n, stored=n) for token, index, n in counts]
+            return [LedgerRow(source_of(kind), token, index, received=stored, stored=stored)]
+        found = self._store.query(decoding.count_statement(kind, path, ruling), settings=decoding.settings(kind))
+        rows = []
+        for row in found.to_pylist():
+            count, refusal = row["count"], row["refusal"]
+            counts = {"refused": count, "reason": refusal} if refusal else {"stored": count}
+            rows.append(LedgerRow(source_of(kind), row["token"], row["index"], received=count, **counts))
+        return rows
 
     def _load_pieces(self, segment: Segment, frames: list[Frame]) -> list[LedgerRow]:
         rows: list[LedgerRow] = []

@@ -16,6 +16,7 @@ from sightline.sourcetypes.rules import TEXT, Breaking, Condition, Extraction, N
 from sightline.sourcetypes.times import ZONES, TimeFormat
 from sightline.store.sql_text import identifier, quote
 
+_BELIEVED = "sightline_believed_time(found_time, received)"
 _NO_TEXTS = "CAST([], 'Array(String)')"
 _MARK = "\x00\x1e\x00"
 """Put where a text is to be split. A text that has it itself is split there too."""
@@ -33,7 +34,9 @@ def plain() -> dict[str, str]:
         "stamps": _NO_TEXTS,
         "streams": _NO_TEXTS,
         "columns": _NO_TEXTS,
+        "place": _place(Timing()),
         "found_time": _found(Timing()),
+        "believed": _BELIEVED,
         "masked": "text",
         "ruled_fields": "''",
     }
@@ -67,17 +70,22 @@ class Ruling:
             ("stamps", lambda r: _container(r, 2)),
             ("streams", lambda r: _container(r, 3)),
             ("columns", lambda r: _columns(r.breaking)),
-            ("found_time", lambda r: _found(r.timing, _separator(r))),
+            ("place", lambda r: _place(r.timing, _separator(r))),
+            ("found_time", lambda r: _found(r.timing)),
+            ("believed", lambda r: "found_time" if r.timing.formats else None),
         ):
             usual[name] = self._choose(write, usual[name])
         return usual
 
     def judged(self, select: str) -> str:
         """The decoded rows with `target`, the index they go to, and `refusal`, why they are not stored."""
-        target = self._choose(lambda r: _multi([(_condition(x.condition), quote(x.index)) for x in r.routes], "index"), "index")
+        target = self._choose(
+            lambda r: _multi([(_condition(x.condition), quote(x.index)) for x in r.routes], "index"), "index"
+        )
         dropped = self._choose(_dropped, "''")
         named = [
-            (name, self._choose(lambda r, name=name: _named(r.namings, name), name)) for name in ("host", "source", "sourcetype")
+            (name, self._choose(lambda r, name=name: _named(r.namings, name), name))
+            for name in ("host", "source", "sourcetype")
         ]
         renamed = ", ".join(f"{sql} AS new_{name}" for name, sql in named)
         problems = _multi(
@@ -131,17 +139,16 @@ def _list(names: Iterable[str]) -> str:
 # ---- events ----------------------------------------------------------------------------------------------------------
 
 
-
 def _container(rule: Rule, part: int) -> str | None:
     """A part of each event that a container's lines make: 1 text, 2 time, 3 stream."""
     if rule.breaking.form != "container":
         return None
-    return f"arrayMap(e -> e.{part}, sightline_container_events(sightline_lines(whole), {rule.breaking.max_lines}))"
+    return f"arrayMap(e -> e.{part}, sightline_container_events(lines, {rule.breaking.max_lines}))"
 
 
 def _events(breaking: Breaking) -> str:
     """The events of `whole` as an array of texts."""
-    lines, limits = "sightline_lines(whole)", f"{breaking.max_lines}, {breaking.max_characters}"
+    lines, limits = "lines", f"{breaking.max_lines}, {breaking.max_characters}"
     if breaking.begin:
         flags = f"arrayMap(l -> match(l, {pattern_text(breaking.begin)}), {lines})"
     elif breaking.go_on:
@@ -160,7 +167,7 @@ def _events(breaking: Breaking) -> str:
     elif breaking.form == "whole":
         return f"sightline_limited([whole], {limits})"
     elif breaking.form == "json":
-        return f"sightline_json_events(whole, {limits})"
+        return f"sightline_json_events(whole, lines, {limits})"
     elif breaking.form in _SEPARATED:
         return f"sightline_limited(sightline_records(whole, header), {limits})"
     elif breaking.form == "w3c":
@@ -186,11 +193,10 @@ def _separator(rule: Rule) -> Extraction | None:
     return next((each for each in rule.extractions if each.separator), None)
 
 
-def _found(timing: Timing, columns: Extraction | None = None) -> str:
-    """The time that `stamp`, or else `text`, carries; NULL for none."""
-    zone = quote(timing.zone)
+def _place(timing: Timing, columns: Extraction | None = None) -> str:
+    """The piece of `text`, or of `stamp`, in which the time is."""
     if timing.received:
-        return "received"
+        return "''"
     if timing.key:
         if columns is not None:
             names = f"[{', '.join(quote(n) for n in columns.names)}]" if columns.names else "columns"
@@ -199,26 +205,34 @@ def _found(timing: Timing, columns: Extraction | None = None) -> str:
         else:
             path = ", ".join(quote(part) for part in timing.key)
             value = f"trim(BOTH '\"' FROM JSONExtractRaw(text, {path}))"
-        if timing.formats:
-            return _first_of([_formatted(each, value, zone) for each in timing.formats])
-        return f"sightline_believed_time(sightline_time_of_key({value}, received, {zone}), received)"
+        return value if timing.formats else f"sightline_time_place({value})"
     if timing.after:
         behind = f"{patterns.without_groups(timing.after)}((?s:.{{0,{timing.within}}}))"
         area = f"extract(text, {pattern_text(behind)})"
     else:
         area = f"left(text, {timing.within})"
     if timing.formats:
-        return _first_of([_formatted(each, area, zone) for each in timing.formats])
+        return area
     if timing.after:
-        return f"sightline_recognised_time({area}, received, {zone})"
-    return f"sightline_recognised_time(if(stamp = '', {area}, stamp), received, {zone})"
+        return f"sightline_time_place({area})"
+    return f"sightline_usual_place(if(stamp = '', {area}, stamp))"
+
+
+def _found(timing: Timing) -> str:
+    """The time in `place`; NULL for none."""
+    zone = quote(timing.zone)
+    if timing.received:
+        return "received"
+    if timing.formats:
+        return _first_of([_formatted(each, zone) for each in timing.formats])
+    return f"sightline_time_of_place(place, received, {zone})"
 
 
 def _first_of(texts: Sequence[str]) -> str:
     return texts[0] if len(texts) == 1 else f"coalesce({', '.join(texts)})"
 
 
-def _formatted(form: TimeFormat, area: str, zone: str) -> str:
+def _formatted(form: TimeFormat, zone: str) -> str:
     groups = {part: f"g[{number}]" for number, part in enumerate(form.parts, 1)}
     # What the engine's parser reads is `2026-01-31 10:11:12.5+01:00`, with the zone where the text has one.
     if "epoch" in groups:
@@ -240,7 +254,7 @@ def _formatted(form: TimeFormat, area: str, zone: str) -> str:
             else:
                 value = f"sightline_nearest_year(concat({date}), received, {zone})"
     found = f"if(empty(g), NULL, {value})"
-    return f"arrayMap(g -> {found}, [extractGroups({area}, {quote(form.pattern)})])[1]"
+    return f"arrayMap(g -> {found}, [extractGroups(place, {quote(form.pattern)})])[1]"
 
 
 def _year(groups: Mapping[str, str]) -> str:
@@ -304,7 +318,8 @@ def _looked_at(name: str) -> str:
 
 def _dropped(rule: Rule) -> str | None:
     cases = [
-        (_condition(drop.condition), quote(f'dropped by rule "{drop.name}" of sourcetype "{rule.name}"')) for drop in rule.drops
+        (_condition(drop.condition), quote(f'dropped by rule "{drop.name}" of sourcetype "{rule.name}"'))
+        for drop in rule.drops
     ]
     if rule.keeps:
         kept = " OR ".join(f"({_condition(keep.condition)})" for keep in rule.keeps)

@@ -3,7 +3,8 @@ WITH
     envelopes AS
     (
         SELECT
-            if(index = '', 'main', index) AS index, fromUnixTimestamp64Milli(toInt64(received_ms), 'UTC') AS received, event, time, host, source, sourcetype, own_fields,
+            token, if(index = '', 'main', index) AS index, fromUnixTimestamp64Milli(toInt64(received_ms), 'UTC') AS received,
+            event, time, host, source, sourcetype, own_fields,
             startsWith(event, '"') AS is_string
         FROM $source
         ARRAY JOIN
@@ -25,8 +26,10 @@ WITH
                 position(event, '\\') = 0, substring(event, 2, length(event) - 2),
                 JSONExtractString(event)) AS text
         FROM envelopes
-    )
+    ),
+    ruled AS (SELECT * REPLACE ($masked AS text) FROM texts)
 SELECT
+    token,
     index,
     toDateTime64(coalesce(
         if(isNaN(time), NULL, fromUnixTimestamp64Micro(toInt64(round(time * 1e6)), 'UTC')),
@@ -39,6 +42,7 @@ SELECT
     text AS _raw,
     CAST(sightline_object([
         sightline_inside_object(own_fields),
+        $ruled_fields,
         sightline_inside_object(text),
         sightline_key_values(text)]) AS $json) AS fields,
     ifNull(lowerUTF8(coalesce(fields.severity.:String, fields.level.:String)), '') AS severity_found,
@@ -49,4 +53,4 @@ SELECT
         '') AS severity,
     ifNull(fields.trace_id.:String, '') AS trace_id,
     ifNull(fields.span_id.:String, '') AS span_id
-FROM texts
+FROM ruled

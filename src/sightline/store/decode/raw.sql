@@ -22,10 +22,11 @@ WITH
         -- The receiver wrote the line: anything else is damage and must not become events.
         WHERE NOT throwIf(head_end = 0 OR NOT isValidJSON(head), 'a frame of the segment has no line that describes its text')
     ),
+    lined AS (SELECT *, sightline_lines(whole) AS lines FROM frames),
     broken AS
     (
-        SELECT * EXCEPT (rest, whole), $events AS texts, $stamps AS stamps, $streams AS streams, $columns AS columns
-        FROM frames
+        SELECT * EXCEPT (rest, whole, lines), $events AS texts, $stamps AS stamps, $streams AS streams, $columns AS columns
+        FROM lined
     ),
     events AS
     (
@@ -34,20 +35,35 @@ WITH
             stamps[number] AS stamp, streams[number] AS stream
         FROM broken ARRAY JOIN texts AS text, arrayEnumerate(texts) AS number
     ),
+    placed AS
+    (
+        SELECT *, $place AS place
+        FROM events
+    ),
+    found AS
+    (
+        SELECT *, $found_time AS found_time
+        FROM placed
+    ),
+    believed AS
+    (
+        SELECT * EXCEPT found_time, if(isNotNull(given_time), sightline_epoch(given_time), $believed) AS found_time
+        FROM found
+    ),
     timed AS
     (
         SELECT
             *,
-            CAST(if(isNotNull(given_time), sightline_epoch(given_time), $found_time), 'Nullable(DateTime64(6, \'UTC\'))') AS found,
             -- An event without a time has that of the event before it.
-            last_value(found) IGNORE NULLS OVER (PARTITION BY frame ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS last_found
-        FROM events
+            last_value(found_time) IGNORE NULLS
+                OVER (PARTITION BY frame ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS last_time
+        FROM believed
     ),
     ruled AS (SELECT * REPLACE ($masked AS text) FROM timed)
 SELECT
     token,
     index,
-    toDateTime64(coalesce(last_found, received), 6, 'UTC') AS _time,
+    toDateTime64(coalesce(last_time, received), 6, 'UTC') AS _time,
     now64(3) AS _indextime,
     host,
     source,
@@ -65,5 +81,5 @@ SELECT
     ifNull(fields.trace_id.:String, '') AS trace_id,
     ifNull(fields.span_id.:String, '') AS span_id,
     -- How the time was found, for those who try rules.
-    multiIf(isNotNull(given_time), 'given', isNotNull(found), 'text', isNotNull(last_found), 'event before', 'received') AS time_from
+    multiIf(isNotNull(given_time), 'given', isNotNull(found_time), 'text', isNotNull(last_time), 'event before', 'received') AS time_from
 FROM ruled

@@ -26,10 +26,10 @@ CREATE OR REPLACE FUNCTION sightline_limited AS (texts, m, c) -> sightline_by_ch
         arrayMap(e -> trim(LEADING '\r\n' FROM trim(TRAILING ' \t\r\n' FROM e)), texts))), c);
 
 -- Objects in JSON: the elements of one array, or objects that begin at the beginning of a line.
-CREATE OR REPLACE FUNCTION sightline_json_events AS (t, m, c) -> if(
+CREATE OR REPLACE FUNCTION sightline_json_events AS (t, lines, m, c) -> if(
     startsWith(trimLeft(t), '[') AND isValidJSON(t),
     sightline_limited(JSONExtractArrayRaw(t), m, c),
-    sightline_joined(sightline_lines(t), arrayMap(l -> match(l, '^[^\\s}\\]]'), sightline_lines(t)), m, c));
+    sightline_joined(lines, arrayMap(l -> match(l, '^[^\\s}\\]]'), lines), m, c));
 
 -- Columns. The line with their names comes in front of the text, or beside it; a value in quotes may hold the separator and the
 -- end of a line.
@@ -79,24 +79,20 @@ CREATE OR REPLACE FUNCTION sightline_epoch AS (n) ->
     if(isNull(n) OR NOT isFinite(n) OR abs(n) >= 1e19, NULL, fromUnixTimestamp64Micro(toInt64(round(multiIf(
         abs(n) >= 1e17, n / 1e3, abs(n) >= 1e14, n, abs(n) >= 1e11, n * 1e3, n * 1e6))), 'UTC'));
 
--- `t` is `01-31 10:11:12`. A time without a year is in the year that brings it next to when it was received; a day ahead is a clock that runs fast.
--- 29 February is of the last year that had one.
-CREATE OR REPLACE FUNCTION sightline_in_year AS (t, y, z) -> coalesce(
-    parseDateTime64BestEffortOrNull(concat(toString(y), '-', t), 6, z),
-    parseDateTime64BestEffortOrNull(concat(toString(y - 1), '-', t), 6, z),
-    parseDateTime64BestEffortOrNull(concat(toString(y - 2), '-', t), 6, z),
-    parseDateTime64BestEffortOrNull(concat(toString(y - 3), '-', t), 6, z));
-
 CREATE OR REPLACE FUNCTION sightline_month AS (m) ->
     transform(m, ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'],
         ['01', '02', '03', '04', '05', '06', '07', '08', '09', '10', '11', '12'], '');
 
-CREATE OR REPLACE FUNCTION sightline_nearest_year AS (t, received, z) -> multiIf(
-    sightline_in_year(t, toYear(received), z) > received + INTERVAL 1 DAY, sightline_in_year(t, toYear(received) - 1, z),
-    sightline_in_year(t, toYear(received), z) < received - INTERVAL 364 DAY,
-        coalesce(parseDateTime64BestEffortOrNull(concat(toString(toYear(received) + 1), '-', t), 6, z),
-            sightline_in_year(t, toYear(received), z)),
-    sightline_in_year(t, toYear(received), z));
+-- `t` is `01-31 10:11:12`. A time without a year is of the last year in which it is not ahead of when it was received; a day ahead
+-- is a clock that runs fast. 29 February is of the last year that had one.
+CREATE OR REPLACE FUNCTION sightline_nearest_year AS (t, received, z) -> arrayFirst(
+    found -> isNotNull(found) AND found <= received + INTERVAL 1 DAY,
+    arrayMap(y -> parseDateTime64BestEffortOrNull(concat(toString(toYear(received) + y), '-', t), 6, z), [1, 0, -1, -2, -3, -4]));
+
+-- A time of day is of the last day in which it is not ahead; half a day ahead is a clock that runs fast.
+CREATE OR REPLACE FUNCTION sightline_nearest_day AS (t, received, z) -> arrayFirst(
+    found -> isNotNull(found) AND found <= received + INTERVAL 12 HOUR,
+    arrayMap(n -> parseDateTime64BestEffortOrNull(concat(toString(toDate(received, z) + n), ' ', t), 6, z), [1, 0, -1, -2]));
 
 -- The time at such a place; `z` is the time zone of one that names none.
 CREATE OR REPLACE FUNCTION sightline_time_of_place AS (p, received, z) -> multiIf(
@@ -115,24 +111,22 @@ CREATE OR REPLACE FUNCTION sightline_time_of_place AS (p, received, z) -> multiI
         sightline_nearest_year(concat(substring(p, 2, 2), '-', substring(p, 4)), received, z),
     sightline_epoch(toFloat64OrNull(trim(LEADING '[("' FROM p))));
 
--- The same for what an object in JSON has under its usual keys.
-CREATE OR REPLACE FUNCTION sightline_time_key AS (t) ->
-    arrayFirst(v -> v NOT IN ('', 'null'), arrayMap(k -> trim(BOTH '"' FROM JSONExtractRaw(t, k)),
-        ['@timestamp', 'timestamp', 'time', 'ts', '_time', 'datetime']));
+-- The text in which the time is: all of it, or what an object in JSON has under one of the usual keys.
+CREATE OR REPLACE FUNCTION sightline_time_key AS (t) -> arrayMap(
+    j -> coalesce(nullIf(j.1, ''), nullIf(j.2, ''), nullIf(j.3, ''), nullIf(j.4, ''), nullIf(j.5, ''), j.6),
+    [JSONExtract(t, 'Tuple(`@timestamp` String, timestamp String, time String, ts String, _time String, datetime String)')])[1];
 
-CREATE OR REPLACE FUNCTION sightline_time_of_key AS (v, received, z) -> multiIf(
-    v = '', NULL,
-    match(v, '^[0-9.eE+]+$'), sightline_epoch(toFloat64OrNull(v)),
-    coalesce(sightline_time_of_place(sightline_time_place(v), received, z), parseDateTime64BestEffortOrNull(v, 6, z)));
+CREATE OR REPLACE FUNCTION sightline_usual_place AS (t) -> coalesce(
+    nullIf(if(startsWith(t, '{'), sightline_time_place(sightline_time_key(t)), ''), ''), sightline_time_place(t));
 
 -- What was recognised, unless no clock shows it: more than two days ahead, or before 1980.
 CREATE OR REPLACE FUNCTION sightline_believed_time AS (found, received) ->
     if(found > received + INTERVAL 2 DAY OR found < toDateTime64('1980-01-01 00:00:00', 6, 'UTC'), NULL, found);
 
-CREATE OR REPLACE FUNCTION sightline_recognised_time AS (t, received, z) -> sightline_believed_time(
-    if(startsWith(t, '{') AND sightline_time_key(t) != '',
-        sightline_time_of_key(sightline_time_key(t), received, z),
-        sightline_time_of_place(sightline_time_place(t), received, z)), received);
+-- All of it at once, for a text that stands alone.
+CREATE OR REPLACE FUNCTION sightline_recognised_time AS (t, received, z) -> arrayMap(
+    found -> sightline_believed_time(found, received),
+    arrayMap(p -> sightline_time_of_place(p, received, z), [sightline_usual_place(t)]))[1];
 
 -- Where nothing is said: in a text whose first line has a time, or is an object in JSON, each line that is like that begins an
 -- event; in any other, each line that is neither blank nor indented. Of a line the first 80 bytes are looked at: a time further in
@@ -163,15 +157,6 @@ CREATE OR REPLACE FUNCTION sightline_container_joined AS (wholes, m) -> arrayFil
 
 CREATE OR REPLACE FUNCTION sightline_container_events AS (lines, m) -> sightline_container_joined(sightline_container_wholes(
     arrayMap(l -> sightline_container_line(l), arrayFilter(l -> match(l, '\\S'), lines))), m);
-
--- A time of day is of the day that brings it next to when it was received.
-CREATE OR REPLACE FUNCTION sightline_time_today AS (t, received, z) ->
-    parseDateTime64BestEffortOrNull(concat(toString(toDate(received, z)), ' ', t), 6, z);
-
-CREATE OR REPLACE FUNCTION sightline_nearest_day AS (t, received, z) -> multiIf(
-    sightline_time_today(t, received, z) > received + INTERVAL 12 HOUR, sightline_time_today(t, received, z) - INTERVAL 1 DAY,
-    sightline_time_today(t, received, z) < received - INTERVAL 12 HOUR, sightline_time_today(t, received, z) + INTERVAL 1 DAY,
-    sightline_time_today(t, received, z));
 
 -- How bad it is: the field that says so, in the words of those who write logs; else a word in capitals near the beginning.
 CREATE OR REPLACE FUNCTION sightline_severity AS (word) -> transform(lower(word),
