@@ -282,3 +282,25 @@ def test_fields_are_taken_out(place, fields, text, expected):
     place.rules(f"sourcetypes: {{app: {{fields: [{fields}]}}}}")
     place.send(place.text(text, "app"))
     assert json.loads(place.rows("toString(fields) AS f")[0]) == expected
+
+
+def test_batches_of_the_event_collector_follow_the_rules(place):
+    place.rules(RULES)
+    frame = _hec_batch([b'"BUY 4111111111111111"', b'"GET /health"', b'{"audit": 1}'], ["shop", "shop", "shop"])
+    place.send(("hecevent", frame, 3), ("hecevent", _hec_batch([b'"4111111111111111"'], ["other"]), 1))
+    assert sorted(place.rows("index, _raw")) == [
+        ("audit", '{"audit": 1}'),
+        ("main", "4111111111111111"),
+        ("main", "BUY XXXX-1111"),
+    ]
+    assert sum(row.refused for row in place.loader.ledger.totals()) == 1
+
+
+def _hec_batch(events, sourcetypes):
+    """A batch as the receiver writes it, in protobuf's own wire form."""
+
+    def field(number, content):
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    pieces = [field(1, event) for event in events] + [field(4, b"h"), field(5, b"s")]
+    return b"".join(pieces + [field(6, sourcetype.encode()) for sourcetype in sourcetypes])
