@@ -127,7 +127,8 @@ class Kind:
     """Whether the receiver reads its source by positions that it notes after the journal has the data: a loaded segment is
     then left to it, because until that note is durable nothing else says how far it came."""
     sourcetype: str = ""
-    """The sourcetype of its events, or of those that name none."""
+    """The sourcetype of its events, or of those that name none; rules of sourcetypes hold for it where this, or the next, is
+    said, and then its statement gives `token` and has the places for rules that the others have."""
     names_sourcetypes: bool = False
     """Whether its events can name a sourcetype themselves."""
     counts_lines: bool = False

@@ -63,8 +63,8 @@ class RuleBook:
         decoder = decoding.KINDS[kind]
         if decoder.table != "events":
             return ()
-        if decoder.sourcetype and not decoder.names_sourcetypes:
-            return (decoder.sourcetype,)
+        if not decoder.counts_lines and not decoder.names_sourcetypes:
+            return (decoder.sourcetype,) if decoder.sourcetype else ()
         if not decoder.counts_lines:
             mattering = [rule.name for rule in rules.all if rule.changes_events and not rule.text_only]
             if not mattering or not self._stands_there(path, mattering, decoder.sourcetype):
