@@ -110,6 +110,27 @@ class SyslogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class StatsdSettings:
+    """What the statsd listeners do; each is off unless it has an address in `listen`."""
+
+    index: str = "metrics"
+    """Where samples go: statsd has no token that could say so."""
+    events_index: str = "main"
+    """Where the events and service checks of DogStatsD go."""
+    gauge_signs: str = "relative"
+    """What a signed value of a gauge is: `relative` to the value before, as statsd has it, or `absolute`, as Datadog's clients
+    send it. A line with tags, a container or a time in Datadog's way is absolute in any case."""
+    max_gauges: int = 100_000
+    """Gauges whose last value is kept for relative ones; a relative value of one more is refused."""
+    max_message_bytes: int = 64 * 1024
+    """A longer line is cut, and counted; the largest datagram has as many."""
+    max_connections: int = 1_000
+    """Connections at once; each holds one line at most."""
+    gather_ms: float = 20.0
+    """How long datagrams are gathered before they are written: one write for many."""
+
+
+@dataclass(frozen=True, slots=True)
 class FilesSettings:
     """How files that `inputs.yml` names are read."""
 
@@ -220,6 +241,7 @@ class Settings:
     ingest: IngestSettings = field(default_factory=IngestSettings)
     hec: HecSettings = field(default_factory=HecSettings)
     syslog: SyslogSettings = field(default_factory=SyslogSettings)
+    statsd: StatsdSettings = field(default_factory=StatsdSettings)
     files: FilesSettings = field(default_factory=FilesSettings)
     rules: RuleSettings = field(default_factory=RuleSettings)
     search: SearchSettings = field(default_factory=SearchSettings)

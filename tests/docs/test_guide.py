@@ -22,7 +22,7 @@ from sightline.receivers.inputs import read_inputs
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
-READ_ONLY = ("name      retrain",)
+READ_ONLY = ("name      retrain", "page.views:")
 """Blocks that show settings, by how they begin."""
 BUILDERS = "barolo barbera grignolino"
 CORNER_SHOP = {

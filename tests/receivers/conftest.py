@@ -13,7 +13,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sightline.config import FilesSettings, HecSettings, IngestSettings, ListenSettings, Settings, SyslogSettings
+from sightline.config import (
+    FilesSettings,
+    HecSettings,
+    IngestSettings,
+    ListenSettings,
+    Settings,
+    StatsdSettings,
+    SyslogSettings,
+)
 from sightline.receivers.front import serve_front
 from sightline.store import EmbeddedStore
 from sightline.store.loading import Loader, is_empty
@@ -78,9 +86,20 @@ class Front:
         syslog: SyslogSettings | None = None,
         hec: HecSettings | None = None,
         files: FilesSettings | None = None,
+        statsd: StatsdSettings | None = None,
         **ingest: object,
     ) -> None:
-        main, otlp_http, otlp_grpc, hec_port, self.syslog_udp, self.syslog_tcp, self.syslog_tls = free_ports(7)
+        (
+            main,
+            otlp_http,
+            otlp_grpc,
+            hec_port,
+            self.syslog_udp,
+            self.syslog_tcp,
+            self.syslog_tls,
+            self.statsd_udp,
+            self.statsd_tcp,
+        ) = free_ports(9)
         self.data = data
         self.main = f"http://127.0.0.1:{main}"
         self.otlp = f"http://127.0.0.1:{otlp_http}"
@@ -97,10 +116,13 @@ class Front:
                 f"127.0.0.1:{self.syslog_udp}" if syslog else "off",
                 f"127.0.0.1:{self.syslog_tcp}" if syslog else "off",
                 f"127.0.0.1:{self.syslog_tls}" if syslog and syslog.tls_key else "off",
+                f"127.0.0.1:{self.statsd_udp}" if statsd else "off",
+                f"127.0.0.1:{self.statsd_tcp}" if statsd else "off",
             ),
             syslog=syslog or SyslogSettings(),
             hec=hec or HecSettings(),
             files=files or FilesSettings(),
+            statsd=statsd or StatsdSettings(),
             ingest=IngestSettings(segment_max_age_s=0.02, **ingest),
         )
         self._tokens = tokens

@@ -77,12 +77,15 @@ def serve(
     syslog_udp: Annotated[str | None, typer.Option(metavar="H:P", help="Syslog over UDP. [default: off]")] = None,
     syslog_tcp: Annotated[str | None, typer.Option(metavar="H:P", help="Syslog over TCP. [default: off]")] = None,
     syslog_tls: Annotated[str | None, typer.Option(metavar="H:P", help="Syslog over TLS. [default: off]")] = None,
+    statsd_udp: Annotated[str | None, typer.Option(metavar="H:P", help="Statsd over UDP. [default: off]")] = None,
+    statsd_tcp: Annotated[str | None, typer.Option(metavar="H:P", help="Statsd over TCP. [default: off]")] = None,
 ) -> None:
     """Start the server; Ctrl-C stops it."""
     from sightline.app import serve as run
 
     listen = {"http": http, "otlp_http": otlp_http, "otlp_grpc": otlp_grpc, "hec": hec}
     listen |= {"syslog_udp": syslog_udp, "syslog_tcp": syslog_tcp, "syslog_tls": syslog_tls}
+    listen |= {"statsd_udp": statsd_udp, "statsd_tcp": statsd_tcp}
     run(directory_of(data), {"listen": listen}, lambda line: told.print(escape(line)))
 
 

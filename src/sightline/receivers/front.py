@@ -36,12 +36,14 @@ from sightline.receivers import (
     exposition,
     hec,
     inputs,
+    lines,
     loki,
     otlp,
     prometheus,
     push,
     scraping,
     signalfx,
+    statsd,
     syslog,
     tailing,
     zipkin,
@@ -130,11 +132,18 @@ async def serve_front(
             _bind_grpc(grpc_server, listen.otlp_grpc)
             await grpc_server.start()
         syslogs = syslog.SyslogReceiver(acceptance, settings.syslog, settings.ingest)
-        line_servers = [await syslog.listen_stream(syslogs, each, contexts.get(name)) for name, each in streams.items()]
+        line_servers = [await lines.listen_stream(syslogs, each, contexts.get(name)) for name, each in streams.items()]
+        statsds = statsd.StatsdReceiver(acceptance, settings.statsd, settings.ingest)
+        if listen.statsd_tcp != "off":
+            each = closing.enter_context(contextlib.closing(_bind("statsd_tcp", listen.statsd_tcp)))
+            line_servers.append(await lines.listen_stream(statsds, each))
         datagrams = []
         if listen.syslog_udp != "off":
             each = closing.enter_context(contextlib.closing(_bind("syslog_udp", listen.syslog_udp, socket.SOCK_DGRAM)))
-            datagrams.append(await syslog.listen_datagrams(syslogs, each))
+            datagrams.append(await lines.listen_datagrams(syslogs, each))
+        if listen.statsd_udp != "off":
+            each = closing.enter_context(contextlib.closing(_bind("statsd_udp", listen.statsd_udp, socket.SOCK_DGRAM)))
+            datagrams.append(await lines.listen_datagrams(statsds, each))
         scraper = scraping.Scraper(acceptance, jobs, settings.ingest, clock)
         scraper.start()
         loop = asyncio.get_running_loop()
@@ -165,6 +174,7 @@ async def serve_front(
             await scraper.close()
             await asyncio.to_thread(tailer.close)
             await syslogs.close()
+            await statsds.close()
             if grpc_server:
                 await grpc_server.stop(_GRACE_S)
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -215,6 +215,8 @@ KINDS = {
         "signalfx:event", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, sourcetype="signalfx:event",
     ),
     "collectd": Kind("collectd", "metrics", "metrics", "BytesFrame", "String", _METRIC_COLUMNS),
+    "statsd": Kind("statsd", "metrics", "metrics", "BytesFrame", "String", _METRIC_COLUMNS),
+    "statsdevent": Kind("statsd", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS),
     "syslog": Kind("syslog", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, sourcetype="syslog"),
     # Text that the engine breaks into events. A frame's body is one line of JSON, and then the text as it came, of one source and
     # of whole lines:
