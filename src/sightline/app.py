@@ -209,6 +209,7 @@ def run_engine(data: Path, overrides: dict[str, dict[str, Any]], lock: int | Non
     """The process that owns the store. `lock` is the inherited descriptor of the directory's lock."""
     import uvicorn
 
+    from sightline.watch.retention import Retention
     from sightline.watch.upkeep import Upkeep
     from sightline.web.app import create_app
 
@@ -223,7 +224,8 @@ def run_engine(data: Path, overrides: dict[str, dict[str, Any]], lock: int | Non
         parts.loader.start()
         closing.callback(parts.loader.stop)
         parts.scheduler.start()
-        upkeep = Upkeep(parts.catalog, parts.store, parts.jobs)
+        retention = Retention(parts.catalog, parts.store, settings.retention, parts.clock, parts.log.record)
+        upkeep = Upkeep(parts.catalog, parts.store, parts.jobs, retention, settings.retention.interval_s)
         upkeep.start()
         closing.callback(upkeep.close)
         config = uvicorn.Config(

@@ -90,6 +90,26 @@ class HecSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """How long and how much indexes keep that say nothing of their own, and how their limits are applied."""
+
+    interval_s: float = 60.0
+    """How often every index is looked at; a look reads no rows."""
+    max_age_s: float = 0.0
+    """Age at which data goes; 0 keeps it. What is younger by a tenth of it, or a day, may go along at the edge of a month."""
+    max_bytes: int = 0
+    """Bytes on disk of one index above which its oldest data goes; 0 is no bound."""
+    internal_max_age_s: float = 30 * 86400.0
+    """The same age for `_internal`, which the program fills by itself."""
+    clock_jump_s: float = 3600.0
+    """A clock that jumps by more holds retention by age back: a wrong clock must not delete everything."""
+    clock_wait_s: float = 6 * 3600.0
+    """For so long, in which a wrong clock is mostly set right."""
+    optimize_max_bytes: int = 10 * 1024 * 1024 * 1024
+    """Largest partition that `index optimize` merges into one part: some minutes of one processor."""
+
+
+@dataclass(frozen=True, slots=True)
 class SyslogSettings:
     """What the syslog listeners do; each is off unless it has an address in `listen`."""
 
@@ -240,6 +260,7 @@ class Settings:
     listen: ListenSettings = field(default_factory=ListenSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
     hec: HecSettings = field(default_factory=HecSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     syslog: SyslogSettings = field(default_factory=SyslogSettings)
     statsd: StatsdSettings = field(default_factory=StatsdSettings)
     files: FilesSettings = field(default_factory=FilesSettings)

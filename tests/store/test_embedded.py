@@ -233,7 +233,7 @@ def test_indexes_report_rows_and_bounds_and_can_be_deleted(store):
     assert (metric.name, metric.datatype, metric.rows) == ("m", "metric", 1)
     store.delete_index("main")
     assert [status.name for status in store.indexes()] == ["m"]
-    assert store.delete_before("m", 8.0) == 1
+    store.delete_index("m")
     assert store.indexes() == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,15 +54,51 @@ class Indexes:
             self.ensure(name, datatype)
 
     def list(self) -> list[IndexDefinition]:
-        """Every index, by name."""
+        """Every index, by name, but those that are being deleted."""
+        return [index for index in self.all() if not index.deleting]
+
+    def all(self) -> Sequence[IndexDefinition]:
+        """Every index, by name, those that are being deleted too."""
         with self._sessions() as session:
-            return list(session.scalars(select(IndexDefinition).order_by(IndexDefinition.name)))
+            return session.scalars(select(IndexDefinition).order_by(IndexDefinition.name)).all()
 
     def datatype(self, name: str) -> str | None:
         """What an index holds, or None when it is not defined."""
         with self._sessions() as session:
             found = session.get(IndexDefinition, name)
-            return found.datatype if found else None
+            return found.datatype if found and not found.deleting else None
+
+    def set_limits(self, name: str, max_age_s: float | None = None, max_bytes: int | None = None) -> IndexDefinition:
+        """Set how long and how much an index keeps; None leaves a limit as it is, 0 makes it the usual one."""
+        if (max_age_s or 0) < 0 or (max_bytes or 0) < 0:
+            raise UserError(f"a limit wants 0 or more, got {max_age_s if (max_age_s or 0) < 0 else max_bytes}")
+        with self._sessions.begin() as session:
+            index = session.get(IndexDefinition, name)
+            if index is None or index.deleting:
+                raise NotFound(f'no index "{name}"')
+            index.max_age_s = index.max_age_s if max_age_s is None else max_age_s
+            index.max_bytes = index.max_bytes if max_bytes is None else max_bytes
+            return index
+
+    def delete(self, name: str) -> None:
+        """Begin to delete an index: it takes nothing more at once, and the server removes what it holds within a minute."""
+        if name in DEFAULT_INDEXES:
+            raise UserError(
+                f'index "{name}" belongs to every installation and cannot be deleted',
+                hint="a limit empties it: sightline index set",
+            )
+        with self._sessions.begin() as session:
+            index = session.get(IndexDefinition, name)
+            if index is None:
+                raise NotFound(f'no index "{name}"')
+            index.deleting = True
+
+    def forget(self, name: str) -> None:
+        """Remove the definition of an index whose data is gone."""
+        with self._sessions.begin() as session:
+            index = session.get(IndexDefinition, name)
+            if index is not None and index.deleting:
+                session.delete(index)
 
     def create(self, name: str, datatype: str = "event") -> IndexDefinition:
         """Defines an index. Raises UserError when it exists or the name is not one."""
@@ -81,7 +117,10 @@ class Indexes:
         with self._sessions.begin() as session:
             row = insert(IndexDefinition).values(name=name, datatype=datatype, created=self._clock())
             session.execute(row.on_conflict_do_nothing())
-            present = session.get_one(IndexDefinition, name).datatype
+            index = session.get_one(IndexDefinition, name)
+            present = index.datatype
+            if index.deleting:
+                raise UserError(f'index "{name}" is being deleted', hint="try again in a minute")
         if present != datatype:
             raise UserError(f'index "{name}" holds {present} data, wanted {datatype}')
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, false
+from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -70,12 +70,16 @@ class Token(Base):
 
 
 class IndexDefinition(Base):
-    """An index and what it holds: `event`, `metric` or `trace`."""
+    """An index and what it holds: `event`, `metric` or `trace`. Limits of 0 are the usual ones. One that is being deleted
+    takes nothing more."""
 
     __tablename__ = "indexes"
     name: Mapped[str] = mapped_column(String(200), primary_key=True)
     datatype: Mapped[str] = mapped_column(String(10))
     created: Mapped[float] = mapped_column(Float)
+    max_age_s: Mapped[float] = mapped_column(Float, default=0.0)
+    max_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    deleting: Mapped[bool] = mapped_column(Boolean, default=False)
 
 
 class SavedSearch(Base):

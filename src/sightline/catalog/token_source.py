@@ -97,6 +97,6 @@ class TokenSource:
                 )
                 for row in rows
             }
-            return tokens, dict(connection.execute("SELECT name, datatype FROM indexes").fetchall())
+            return tokens, dict(connection.execute("SELECT name, datatype FROM indexes WHERE NOT deleting").fetchall())
         finally:
             connection.close()

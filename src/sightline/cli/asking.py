@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from sightline.errors import UserError
+from sightline.errors import EnvironmentTrouble, UserError
 
 if TYPE_CHECKING:
+    import httpx
+
     from sightline.catalog import Catalog
     from sightline.client import Client
 
@@ -61,3 +63,28 @@ def open_catalog(data: Path | None) -> Iterator[Catalog]:
         yield catalog
     finally:
         catalog.close()
+
+
+@contextlib.contextmanager
+def neighbour(data: Path | None, purpose: str) -> Iterator[httpx.Client]:
+    """A client of the server that has the data directory open, over its socket. Who may write the catalog may also make a
+    token; this one goes with the context. Raises EnvironmentTrouble when there is no server."""
+    import httpx
+
+    from sightline.datadir import DataDirectory
+
+    directory = DataDirectory(directory_of(data))
+    name = f"command {purpose}"
+    with open_catalog(data) as catalog:
+        for stale in [token for token in catalog.tokens.list() if token.name == name]:
+            catalog.tokens.revoke(stale.name)
+        _, secret = catalog.tokens.create("api", name)
+        transport = httpx.HTTPTransport(uds=str(directory.socket))
+        try:
+            headers = {"Authorization": f"Bearer {secret}"}
+            with httpx.Client(transport=transport, base_url="http://engine", headers=headers, timeout=60.0) as client:
+                yield client
+        except httpx.TransportError as error:
+            raise EnvironmentTrouble(f"no server answers for {directory.path}: {error}") from error
+        finally:
+            catalog.tokens.revoke(name)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from sightline import __version__
 from sightline.backups import CATALOG, BackupFolder, Progress, Source, copy_catalog, files_of
-from sightline.cli.asking import ApiToken, Data, Url, asks_server, directory_of, open_catalog, told
+from sightline.cli.asking import ApiToken, Data, Url, asks_server, directory_of, neighbour, told
 from sightline.datadir import DataDirectory, DirectoryHeld, lock_folder
 from sightline.errors import EnvironmentTrouble, UserError
+
+if TYPE_CHECKING:
+    import httpx
 
 Target = Annotated[
     Path, typer.Argument(metavar="TARGET", help="A folder for backups, on the server's machine; made when absent.")
@@ -36,8 +39,11 @@ def backup(
     if asks_server(context):
         if not token:
             raise UserError("--url wants --token too", hint="sightline token create --kind api --name <name> makes one")
-        with _progress("backup") as progress:
-            result = _ask(url, None, token, target, keep, progress)
+        import httpx
+
+        headers = {"Authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=url, headers=headers, timeout=60.0) as client, _progress("backup") as progress:
+            result = _ask(client, target, keep, progress)
     else:
         directory = DataDirectory(directory_of(data))
         if target.resolve().is_relative_to(directory.path):
@@ -45,7 +51,8 @@ def backup(
         try:
             directory.lock()
         except DirectoryHeld:
-            result = _ask_neighbour(directory, target, keep)
+            with neighbour(data, "backup") as client, _progress("backup") as progress:
+                result = _ask(client, target.resolve(), keep, progress)
         else:
             with _progress("backup") as progress:
                 result = _copy(directory, target, keep, progress)
@@ -96,32 +103,12 @@ def _copy(directory: DataDirectory, target: Path, keep: int, progress: Progress)
     return {"snapshot": made.snapshot.name, "size_bytes": made.snapshot.size_bytes, "copied_bytes": made.copied_bytes}
 
 
-def _ask_neighbour(directory: DataDirectory, target: Path, keep: int) -> dict[str, Any]:
-    """Ask the server that has the directory open, over its socket. Who may read the catalog may also make a token."""
-    name = f"backup-{directory.path.name}"
-    with open_catalog(directory.path) as catalog:
-        for stale in [token for token in catalog.tokens.list() if token.name == name]:
-            catalog.tokens.revoke(stale.name)
-        _, secret = catalog.tokens.create("api", name)
-        try:
-            with _progress("backup") as progress:
-                return _ask("http://engine", directory.socket, secret, target, keep, progress)
-        finally:
-            catalog.tokens.revoke(name)
-
-
-def _ask(url: str, socket: Path | None, token: str, target: Path, keep: int, progress: Progress) -> dict[str, Any]:
+def _ask(client: httpx.Client, target: Path, keep: int, progress: Progress) -> dict[str, Any]:
     import httpx
 
-    transport = httpx.HTTPTransport(uds=str(socket)) if socket else httpx.HTTPTransport()
-    headers = {"Authorization": f"Bearer {token}"}
-    body = {"target": str(target.resolve() if socket else target), "keep": keep}
     last: dict[str, Any] = {}
     try:
-        with (
-            closing(httpx.Client(transport=transport, base_url=url, headers=headers, timeout=60.0)) as client,
-            client.stream("POST", "/api/v1/backups", json=body) as answer,
-        ):
+        with client.stream("POST", "/api/v1/backups", json={"target": str(target), "keep": keep}) as answer:
             if answer.status_code != 200:
                 raise UserError(json.loads(answer.read()).get("error", {}).get("message", "the server refused"))
             for line in answer.iter_lines():

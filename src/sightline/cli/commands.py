@@ -15,6 +15,7 @@ from sightline import __version__
 from sightline.cli import apps
 from sightline.cli.asking import FAILED, ApiToken, Data, Url, asks_server, client_of, directory_of, open_catalog, told
 from sightline.cli.backup import backup, restore
+from sightline.cli.indexes import index_app
 from sightline.cli.quarantine import quarantine_app
 from sightline.cli.searching import ask_for_searches, failing_with_text, moment, place_to_search, print_table
 from sightline.errors import EnvironmentTrouble, SightlineError, UserError
@@ -28,7 +29,6 @@ BAD_USAGE = 2
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 token_app = typer.Typer(no_args_is_help=True, help="Tokens: how machines get in.")
 user_app = typer.Typer(no_args_is_help=True, help="Users: how people get in.")
-index_app = typer.Typer(no_args_is_help=True, help="Indexes: where data is kept apart.")
 app.add_typer(token_app, name="token")
 app.add_typer(user_app, name="user")
 app.add_typer(index_app, name="index")
@@ -211,28 +211,6 @@ def token_revoke(name: Annotated[str, typer.Argument(help="Its name.")], data: D
     with open_catalog(data) as catalog:
         token = catalog.tokens.revoke(name)
     told.print(f"revoked {escape(token.name)}")
-
-
-@index_app.command("create")
-def index_create(
-    name: str,
-    datatype: Annotated[str, typer.Option(help="event, metric or trace.")] = "event",
-    data: Data = None,
-) -> None:
-    """Define an index."""
-    with open_catalog(data) as catalog:
-        catalog.indexes.create(name, datatype)
-    told.print(f"created {escape(name)}")
-
-
-@index_app.command("list")
-def index_list(data: Data = None) -> None:
-    """List the indexes that are defined."""
-    import pyarrow as pa
-
-    with open_catalog(data) as catalog:
-        rows = [{"name": index.name, "datatype": index.datatype} for index in catalog.indexes.list()]
-    print_table(pa.Table.from_pylist(rows))
 
 
 @user_app.command("create")

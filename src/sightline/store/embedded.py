@@ -190,9 +190,16 @@ class EmbeddedStore:
             schema = self.query(f"SELECT * FROM ({sql}) LIMIT 0", tables=tables, sid=sid, settings=settings).schema
             yield pa.RecordBatch.from_pylist([], schema=schema)
 
-    def execute(self, sql: str, *, tables: Mapping[str, pa.Table] | None = None, sid: str = "") -> None:
+    def execute(
+        self,
+        sql: str,
+        *,
+        tables: Mapping[str, pa.Table] | None = None,
+        sid: str = "",
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         """Run a statement that changes something, without the limits of a search."""
-        settings = {"session_timezone": "UTC", "log_comment": sid} if sid else {}
+        settings = {**({"session_timezone": "UTC", "log_comment": sid} if sid else {}), **(settings or {})}
         try:
             self._run(sql + settings_clause(settings), tables)
         finally:
@@ -388,20 +395,6 @@ class EmbeddedStore:
     def delete_rows(self, table: str, condition: str) -> None:
         """Take the rows for which a condition is true out of a table. No query that begins afterwards sees them."""
         self._run(f"DELETE FROM {table} WHERE {condition}" + settings_clause({"lightweight_deletes_sync": 2}), None)
-
-    def delete_before(self, index: str, time_s: float) -> int:
-        """Drop an index's partitions (months) that lie wholly before a time; returns how many."""
-        dropped = 0
-        for table in TABLES.values():
-            for partition_id in self._partitions(table, index):
-                newest = self.query(
-                    f"SELECT count() AS n, toFloat64(max(_time)) AS latest FROM sightline.{table}"
-                    f" WHERE _partition_id = {quote(partition_id)}"
-                ).to_pylist()[0]
-                if newest["n"] and newest["latest"] < time_s:
-                    self.execute(f"ALTER TABLE sightline.{table} DROP PARTITION ID {quote(partition_id)}")
-                    dropped += 1
-        return dropped
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[Path]:

@@ -1,4 +1,5 @@
-"""Small duties that come back every minute: results of searches that nobody reads go, tokens learn when they were used.
+"""Duties that come back every minute: results of searches that nobody reads go, tokens learn when they were used, and indexes
+are kept within their limits.
 
 The receivers only read the catalog, so the last use of their tokens is taken from the ledger, where every token's
 records are counted.
@@ -12,6 +13,7 @@ import threading
 from sightline.catalog import Catalog
 from sightline.search.jobs import JobManager
 from sightline.store.embedded import EmbeddedStore
+from sightline.watch.retention import Retention
 
 log = logging.getLogger(__name__)
 
@@ -21,11 +23,20 @@ EVERY_S = 60.0
 class Upkeep:
     """A thread between `start` and `close`; `once` does one round in the caller's."""
 
-    def __init__(self, catalog: Catalog, store: EmbeddedStore, jobs: JobManager) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        store: EmbeddedStore,
+        jobs: JobManager,
+        retention: Retention | None = None,
+        every_s: float = EVERY_S,
+    ) -> None:
+        self._retention = retention
         self._catalog = catalog
         self._store = store
         self._jobs = jobs
         self._since = 0.0
+        self._every_s = every_s
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="upkeep", daemon=True)
 
@@ -51,9 +62,11 @@ class Upkeep:
         if times:
             self._catalog.tokens.note_use(times)
             self._since = max(times.values())
+        if self._retention:
+            self._retention.once()
 
     def _work(self) -> None:
-        while not self._stopping.wait(EVERY_S):
+        while not self._stopping.wait(self._every_s):
             try:
                 self.once()
             except Exception:  # Tomorrow's round must not be lost to today's full disk.

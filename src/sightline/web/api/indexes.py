@@ -1,4 +1,4 @@
-"""Indexes: what is defined and what each holds."""
+"""Indexes: what is defined, what each holds and keeps, and the way to shrink, merge and delete one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from sightline.errors import NotFound
+from sightline.store.retention import optimize
 from sightline.web.parts import Administrator, Parts, WithParts
 
 router = APIRouter(prefix="/indexes", tags=["indexes"])
@@ -17,6 +19,15 @@ class NewIndex(BaseModel):
 
     name: str
     datatype: str = "event"
+    max_age_s: float = 0.0
+    max_bytes: int = 0
+
+
+class IndexLimits(BaseModel):
+    """How long and how much an index keeps; 0 is the usual limit of the settings, and what is not given stays."""
+
+    max_age_s: float | None = None
+    max_bytes: int | None = None
 
 
 @router.get("")
@@ -28,25 +39,63 @@ def list_indexes(parts: WithParts) -> list[dict[str, Any]]:
 @router.post("", status_code=201)
 def create_index(body: NewIndex, parts: WithParts, _: Administrator) -> dict[str, Any]:
     """Defines an index."""
-    index = parts.catalog.indexes.create(body.name, body.datatype)
-    return {"name": index.name, "datatype": index.datatype}
+    parts.catalog.indexes.create(body.name, body.datatype)
+    index = parts.catalog.indexes.set_limits(body.name, body.max_age_s, body.max_bytes)
+    return {
+        "name": index.name,
+        "datatype": index.datatype,
+        "max_age_s": index.max_age_s,
+        "max_bytes": index.max_bytes,
+    }
+
+
+@router.put("/{name}")
+def set_limits(name: str, body: IndexLimits, parts: WithParts, identity: Administrator) -> dict[str, Any]:
+    """Sets how long and how much an index keeps."""
+    index = parts.catalog.indexes.set_limits(name, body.max_age_s, body.max_bytes)
+    limits = {"max_age_s": index.max_age_s, "max_bytes": index.max_bytes}
+    parts.log.record("sightline:audit", action="index limits", user=identity.name, index=name, **limits)
+    return {"name": name, **limits}
+
+
+@router.delete("/{name}", status_code=202)
+def delete_index(name: str, parts: WithParts, identity: Administrator) -> dict[str, Any]:
+    """Begins to delete an index: it takes nothing more at once, and is gone within some minutes."""
+    parts.catalog.indexes.delete(name)
+    parts.log.record("sightline:audit", action="index delete", user=identity.name, index=name)
+    return {"name": name, "deleting": True}
+
+
+@router.post("/{name}/optimize")
+def optimize_index(name: str, parts: WithParts, identity: Administrator) -> dict[str, Any]:
+    """Merges the parts of an index, and gives their number before and after. The engine merges by itself; this is for an
+    index that will not change any more."""
+    if parts.catalog.indexes.datatype(name) is None:
+        raise NotFound(f'no index "{name}"')
+    result = optimize(parts.store, name, parts.settings.retention.optimize_max_bytes)
+    parts.log.record("sightline:audit", action="index optimize", user=identity.name, index=name, **result)
+    return {"name": name, **result}
 
 
 def describe_indexes(parts: Parts) -> list[dict[str, Any]]:
-    """Defined indexes with rows, size and time range."""
+    """Defined indexes with rows, size, time range and limits."""
+    nothing = {"rows": 0, "size_bytes": 0, "earliest": None, "latest": None}
     found: dict[str, dict[str, Any]] = {
         index.name: {
             "name": index.name,
             "datatype": index.datatype,
-            "rows": 0,
-            "size_bytes": 0,
-            "earliest": None,
-            "latest": None,
+            **nothing,
+            "max_age_s": index.max_age_s,
+            "max_bytes": index.max_bytes,
+            "deleting": index.deleting,
         }
-        for index in parts.catalog.indexes.list()
+        for index in parts.catalog.indexes.all()
     }
     for status in parts.store.indexes():
+        usual = {"max_age_s": 0.0, "max_bytes": 0, "deleting": False}
         found[status.name] = {
+            **usual,
+            **found.get(status.name, {}),
             "name": status.name,
             "datatype": status.datatype,
             "rows": status.rows,

@@ -12,6 +12,7 @@ from fastapi import APIRouter
 
 from sightline import __version__
 from sightline.journal import journal_bytes
+from sightline.store.retention import merges
 from sightline.web.api.indexes import describe_indexes
 from sightline.web.parts import Parts, WithParts
 
@@ -42,6 +43,7 @@ def status(parts: WithParts) -> dict[str, Any]:
         "quarantine": parts.loader.quarantine.totals(),
         "ledger": [asdict(row) for row in parts.loader.ledger.totals()],
         "indexes": describe_indexes(parts),
+        "merges": merges(parts.store),
     }
 
 
