@@ -188,6 +188,8 @@ class RuleSettings:
     """The most that a rule's `max_lines` may ask for."""
     max_event_characters: int = 10_000_000
     """The most that a rule's `max_characters` may ask for: an event is shown and sent as a whole."""
+    max_try_bytes: int = 16 * 1024 * 1024
+    """Of a file with which rules are tried; of a longer one only the beginning counts. It is the size of a segment."""
 
 
 @dataclass(frozen=True, slots=True)

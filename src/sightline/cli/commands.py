@@ -18,6 +18,7 @@ from sightline.cli.backup import backup, restore
 from sightline.cli.indexes import index_app
 from sightline.cli.quarantine import quarantine_app
 from sightline.cli.searching import ask_for_searches, failing_with_text, moment, place_to_search, print_table
+from sightline.cli.sourcetypes import sourcetype_app
 from sightline.errors import EnvironmentTrouble, SightlineError, UserError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ app.add_typer(token_app, name="token")
 app.add_typer(user_app, name="user")
 app.add_typer(index_app, name="index")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(sourcetype_app, name="sourcetype")
 app.command()(apps.check)
 app.command("import")(apps.import_)
 app.command()(apps.export)

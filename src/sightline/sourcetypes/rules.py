@@ -144,6 +144,20 @@ class Rule:
         """Whether events may go elsewhere than where they were sent."""
         return bool(self.drops or self.keeps or self.routes or self.namings)
 
+    def described(self) -> tuple[str, str, str, str]:
+        """Name, origin, what it does in a few words, and the description, for a list."""
+        does = [word for word, said in (("events", self.breaking != Breaking()), ("time", self.timing != Timing())) if said]
+        words = {
+            "masks": "mask",
+            "drops": "drop",
+            "keeps": "keep",
+            "routes": "route",
+            "namings": "set",
+            "extractions": "fields",
+        }
+        does += [words[step] for step in STEPS if getattr(self, step)]
+        return self.name, self.origin, ", ".join(does), self.description
+
     @property
     def is_pattern(self) -> bool:
         """Whether the name fits several sourcetypes."""

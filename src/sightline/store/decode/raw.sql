@@ -31,9 +31,14 @@ WITH
     events AS
     (
         SELECT
-            token, index, received, frame, number, host, source, sourcetype, columns, given_time, own_fields, text,
-            stamps[number] AS stamp, streams[number] AS stream
-        FROM broken ARRAY JOIN texts AS text, arrayEnumerate(texts) AS number
+            token, index, received, frame, number, host, source, sourcetype, columns, given_time, own_fields, text, text AS sent,
+            stamp, stream
+        FROM broken
+        ARRAY JOIN
+            texts AS text,
+            arrayEnumerate(texts) AS number,
+            arrayResize(stamps, length(texts), '') AS stamp,
+            arrayResize(streams, length(texts), '') AS stream
     ),
     placed AS
     (
@@ -80,6 +85,9 @@ SELECT
         extract(left(text, 160), '\\b(TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL)\\b'))) AS severity,
     ifNull(fields.trace_id.:String, '') AS trace_id,
     ifNull(fields.span_id.:String, '') AS span_id,
-    -- How the time was found, for those who try rules.
+    -- For those who try rules: the text before any mask, where the time was, and how it was found. Nothing of it is stored.
+    number,
+    sent,
+    place,
     multiIf(isNotNull(given_time), 'given', isNotNull(found_time), 'text', isNotNull(last_time), 'event before', 'received') AS time_from
 FROM ruled
