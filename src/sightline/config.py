@@ -70,6 +70,13 @@ class IngestSettings:
     """Segments loaded at the same time; one keeps one processor busy."""
     journal_max_bytes: int = 8 * 1024 * 1024 * 1024
     """Waiting bytes above which receivers answer "retry later": a bound on the disk an outage of the engine can take."""
+    max_event_bytes: int = 1024 * 1024
+    """Longest text of an event; what is longer is cut, marked and counted. A page of a thousand events must fit into a
+    browser, and a block of rows into a search's memory; a stack trace or a prompt of a model is far shorter."""
+    max_fields_bytes: int = 1024 * 1024
+    """Most text that all fields of a record may be together; beyond it long values are cut, then fields left as one text."""
+    max_value_bytes: int = 256 * 1024
+    """Longest value that a field keeps where a record is over `max_fields_bytes`."""
     scrub_statements: bool = True
     """Take literals out of statements of databases (`db.query.text`, `db.statement`) before they are stored: they hold what
     people typed, and instrumentation sends them as they are."""

@@ -15,8 +15,9 @@ from string import Template
 from typing import Any
 
 from sightline.config import IngestSettings
-from sightline.store.decode import nested_values
+from sightline.store.decode import careful_fields, nested_values
 from sightline.store.migrations import statements
+from sightline.store.paths import JSON_COLUMNS
 from sightline.store.ruling import Ruling, plain
 from sightline.store.sql_text import JSON_TYPE, identifier, quote
 
@@ -246,27 +247,87 @@ KINDS = {
 _AS_WRITTEN = {"query_plan_enable_optimizations": 0, "compile_expressions": 0}
 """The statement for text is long, and a small segment's time goes into looking for a better plan that there is not: half of it."""
 
+OVER_BOUNDS = "a record is over a bound"
+"""What the engine says of a segment that the careful statement has to load."""
+
 
 def prepare(execute: Callable[[str], object], ingest: IngestSettings) -> None:
     """Define the functions the decode statements use; once per engine."""
     nested_values.register()
+    careful_fields.register()
     for file in ("functions.sql", "text.sql", "statements.sql", "stacks.sql"):
         for statement in statements(_text(file)):
             execute(statement)
+    execute(
+        "CREATE OR REPLACE FUNCTION sightline_object AS (pieces) -> concat('{', sightline_members(pieces),"
+        f" substring('}}', 1 + throwIf(length(sightline_members(pieces)) > {ingest.max_fields_bytes}, {quote(OVER_BOUNDS)})))"
+    )
+    execute(
+        "CREATE OR REPLACE FUNCTION sightline_careful_object AS (pieces) -> sightline_careful_fields("
+        "hex(concat('{', sightline_members(pieces), '}')),"
+        f" toInt64({ingest.max_fields_bytes}), toInt64({ingest.max_value_bytes}))"
+    )
+    execute(
+        "CREATE OR REPLACE FUNCTION sightline_is_event_text AS (t) -> NOT throwIf("
+        f"length(t) > {ingest.max_event_bytes} OR NOT isValidUTF8(t), {quote(OVER_BOUNDS)})"
+    )
+    execute(
+        "CREATE OR REPLACE FUNCTION sightline_careful_text AS (t) ->"
+        f" if(length(t) > {ingest.max_event_bytes}, trim(TRAILING '\ufffd' FROM toValidUTF8(left(t, {ingest.max_event_bytes}))),"
+        " toValidUTF8(t))"
+    )
+    execute(
+        "CREATE OR REPLACE FUNCTION sightline_text_marks AS (t) -> arrayFilter(m -> m != '', ["
+        f"if(length(t) > {ingest.max_event_bytes}, 'text', ''), if(isValidUTF8(t), '', 'characters')])"
+    )
     if not ingest.scrub_statements:
         for name in ("sightline_statements", "sightline_statements_of_tags"):
             execute(f"CREATE OR REPLACE FUNCTION {name} AS (a) -> ''")
 
 
-def insert_statement(kind: str, path: Path, ruling: Ruling | None = None) -> tuple[str, dict[str, Any]]:
-    """The INSERT that loads a segment of a kind, and its settings. Raises KeyError for an unknown kind."""
+def insert_statement(
+    kind: str, path: Path, ruling: Ruling | None = None, *, careful: bool = False
+) -> tuple[str, dict[str, Any]]:
+    """The INSERT that loads a segment of a kind, and its settings. Raises KeyError for an unknown kind.
+
+    The usual one fails, and stores nothing, where a record is over a bound or would not become JSON. The careful one
+    makes such records fit, and is slow.
+    """
     decoder = KINDS[kind]
     columns = ", ".join(identifier(name) for name in decoder.columns.split())
-    select = select_statement(kind, path, ruling)
+    if careful:
+        selected = _careful_select(kind, path, ruling)
+    else:
+        selected = select_statement(kind, path, ruling)
+        if decoder.table == "events":
+            selected = f"SELECT * FROM ({selected}) WHERE sightline_is_event_text(_raw)"
     if ruling and ruling.judges:
-        select = ruling.stored(select)
-    sql = f"INSERT INTO sightline.{decoder.table} ({columns}) SELECT {columns} FROM ({select})"
-    return sql, settings(kind)
+        selected = ruling.stored(selected)
+    return f"INSERT INTO sightline.{decoder.table} ({columns}) SELECT {columns} FROM ({selected})", settings(kind)
+
+
+def cuts_statement(kind: str, path: Path, ruling: Ruling | None = None) -> str:
+    """The SELECT that gives `reason` and `count` of what the careful statement cuts; a record may have several reasons."""
+    column = JSON_COLUMNS[KINDS[kind].table]
+    marks = f"{column}.`sightline`.`cut`.:`Array(Nullable(String))`"
+    return (
+        f"SELECT splitByChar(' ', assumeNotNull(mark))[1] AS reason, count() AS count FROM (SELECT arrayJoin({marks}) AS mark"
+        f" FROM ({_careful_select(kind, path, ruling)})) GROUP BY reason ORDER BY reason"
+    )
+
+
+def _careful_select(kind: str, path: Path, ruling: Ruling | None) -> str:
+    text = select_statement(kind, path, ruling).replace("sightline_object(", "sightline_careful_object(")
+    if KINDS[kind].table != "events":
+        return text
+    marked = (
+        f"if(empty(sightline_text_marks(_raw)), fields, CAST(concat('{{\"{careful_fields.MARK}\":',"
+        " toJSONString(arrayConcat(sightline_text_marks(_raw), arrayFilter(m -> isNotNull(m),"
+        " fields.`sightline`.`cut`.:`Array(Nullable(String))`))),"
+        " if(toJSONString(fields) = '{}', '}', concat(',', substring(toJSONString(fields), 2)))) AS"
+        f" {JSON_TYPE}))"
+    )
+    return f"SELECT * REPLACE ({marked} AS fields, sightline_careful_text(_raw) AS _raw) FROM ({text})"
 
 
 def count_statement(kind: str, path: Path, ruling: Ruling | None = None) -> str:

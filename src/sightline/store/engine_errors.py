@@ -70,7 +70,9 @@ _BY_CODE: dict[int, type[EngineError]] = {
 """159 TIMEOUT_EXCEEDED, 160 TOO_SLOW, 241 MEMORY_LIMIT_EXCEEDED, 394 QUERY_WAS_CANCELLED,
 202 TOO_MANY_SIMULTANEOUS_QUERIES, 243 NOT_ENOUGH_SPACE, 252 TOO_MANY_PARTS, 74 CANNOT_READ_FROM_FILE_DESCRIPTOR,
 75 CANNOT_WRITE_TO_FILE_DESCRIPTOR, 76 CANNOT_OPEN_FILE, 236 ABORTED, 425 SYSTEM_ERROR."""
-_TOO_LONG = re.compile(r"function range would produce (\d+) array elements, which is greater than the allowed maximum of (\d+)")
+_TOO_LONG = re.compile(
+    r"function range would produce (\d+) array elements, which is greater than the allowed maximum of (\d+)"
+)
 _NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded|File too large")
 """The system's words for a full disk, which the engine passes on under several numbers."""
 

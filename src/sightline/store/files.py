@@ -180,7 +180,7 @@ def _lines_select(kind: str, table: str, column: str, index: str, time_field: st
     own = list(constants.values())
     time = "now64(6, 'UTC')"
     if kind == "text":
-        fields = f"sightline_object([sightline_inside_object({column}), sightline_key_values({column})])"
+        fields = f"sightline_whole_object([sightline_inside_object({column}), sightline_key_values({column})])"
         if time_field:
             raise UserError(f'a text file has no field "{time_field}"', "name a CSV, JSON lines or Parquet file")
         where = f"WHERE trimBoth({column}) != ''"

@@ -47,6 +47,8 @@ class LedgerRow:
     refused: int = 0
     waiting: int = 0
     reason: str = ""
+    cut: int = 0
+    """Of the stored ones, those of which something was cut, once for each reason."""
 
 
 def merge(rows: Iterable[LedgerRow], *, by_reason: bool = False) -> list[LedgerRow]:
@@ -54,10 +56,10 @@ def merge(rows: Iterable[LedgerRow], *, by_reason: bool = False) -> list[LedgerR
     sums: dict[tuple[str, str, str, str], list[int]] = {}
     for row in rows:
         key = (row.source, row.token, row.index, row.reason if by_reason else "")
-        counts = sums.setdefault(key, [0, 0, 0, 0])
-        for position, count in enumerate((row.received, row.stored, row.refused, row.waiting)):
+        counts = sums.setdefault(key, [0, 0, 0, 0, 0])
+        for position, count in enumerate((row.received, row.stored, row.refused, row.waiting, row.cut)):
             counts[position] += count
-    return [LedgerRow(*key[:3], *counts, reason=key[3]) for key, counts in sorted(sums.items())]
+    return [LedgerRow(*key[:3], *counts[:4], reason=key[3], cut=counts[4]) for key, counts in sorted(sums.items())]
 
 
 def source_of(kind: str) -> str:
@@ -144,6 +146,7 @@ class Ledger:
                     "received": [row.received for row in rows],
                     "stored": [row.stored for row in rows],
                     "refused": [row.refused for row in rows],
+                    "cut": [row.cut or None for row in rows],
                     "reason": [row.reason or None for row in rows],
                 }
             )
@@ -156,9 +159,10 @@ class Ledger:
         """Everything since the beginning: what is written as events, what is noted, and what waits in the journal."""
         written = self._store.query(
             "SELECT source, token, target AS index, sum(received) AS received, sum(stored) AS stored,"
-            " sum(refused) AS refused FROM (SELECT source, ifNull(fields.token.:String, '') AS token,"
+            " sum(refused) AS refused, sum(cut) AS cut FROM (SELECT source, ifNull(fields.token.:String, '') AS token,"
             " ifNull(fields.target_index.:String, '') AS target, ifNull(fields.received.:Int64, 0) AS received,"
-            " ifNull(fields.stored.:Int64, 0) AS stored, ifNull(fields.refused.:Int64, 0) AS refused"
+            " ifNull(fields.stored.:Int64, 0) AS stored, ifNull(fields.refused.:Int64, 0) AS refused,"
+            " ifNull(fields.cut.:Int64, 0) AS cut"
             f" FROM sightline.events WHERE index = '{INDEX}' AND sourcetype = '{SOURCETYPE}')"
             " GROUP BY source, token, target"
         ).to_pylist()
@@ -215,7 +219,8 @@ class Ledger:
 
 
 def _raw(row: LedgerRow) -> str:
-    reason = f" reason={json.dumps(row.reason)}" if row.reason else ""
+    reason = f" cut={row.cut}" if row.cut else ""
+    reason += f" reason={json.dumps(row.reason)}" if row.reason else ""
     return (
         f"source={row.source} token={row.token or '-'} target_index={row.index} received={row.received}"
         f" stored={row.stored} refused={row.refused}{reason}"

@@ -41,6 +41,13 @@ _RETRY_S = 2.0
 _MEMORY_TRIES = 3
 _CUT = ".cut"
 _PIECE = ".piece"
+CUT_REASONS = {
+    "text": "the text of an event was longer than ingest.max_event_bytes",
+    "characters": "bytes were no text in UTF-8",
+    "value": "a value was longer than ingest.max_value_bytes, in a record over ingest.max_fields_bytes",
+    "fields": "the fields of a record were longer than ingest.max_fields_bytes",
+}
+"""What the ledger says of each kind of mark that `store/decode/careful_fields.py` leaves on a record."""
 _ROUND = 64
 """Segments in a round at most, so that a long backlog does not keep recovery and the ledger waiting."""
 
@@ -201,13 +208,17 @@ class Loader:
         ruling = self._rules.ruling(segment.kind, path, [frame.token for frame in frames])
         sql, settings = decoding.insert_statement(segment.kind, path, ruling)
         stored = self._store.insert(sql, token=token, settings=settings)
-        if decoding.KINDS[segment.kind].counts_lines or (ruling and ruling.judges):
-            return self._counted(segment.kind, path, frames, stored, ruling)
-        rows = _counts(segment.kind, frames)
+        return self._rows_of(segment.kind, path, frames, stored, ruling)
+
+    def _rows_of(self, kind: str, path: Path, frames: list[Frame], stored: int, ruling: Ruling | None) -> list[LedgerRow]:
+        """What became of the frames of a file of which so many rows were stored."""
+        if decoding.KINDS[kind].counts_lines or (ruling and ruling.judges):
+            return self._counted(kind, path, frames, stored, ruling)
+        rows = _counts(kind, frames)
         received = sum(row.received for row in rows)
         if stored != received and rows:
             # The receiver counted otherwise than the engine: the difference is told, on the largest row.
-            log.error("segment %s: %s records received, %s stored", segment.name, received, stored)
+            log.error("%s: %s records received, %s stored", path.name, received, stored)
             largest = max(rows, key=lambda row: row.received)
             rows.append(
                 LedgerRow(
@@ -249,12 +260,32 @@ class Loader:
                 if isinstance(error, EngineBusy | QueryCancelled) or error.message == "the store is closed":
                     raise
                 if high - low == 1:
-                    rows.append(self._set_aside(segment, frames[low], error))
+                    rows += self._load_carefully(segment, piece, f"{segment.name}:{low}-{high}", frames[low], error)
                 else:
                     middle = (low + high) // 2
                     ranges += [(middle, high), (low, middle)]
             finally:
                 piece.unlink(missing_ok=True)
+        return rows
+
+    def _load_carefully(
+        self, segment: Segment, piece: Path, token: str, frame: Frame, error: EngineError
+    ) -> list[LedgerRow]:
+        """Load a request of which some record is over a bound, or would not become JSON, by the statement that makes it fit.
+        One that even this cannot take is set aside, for the first error."""
+        ruling = self._rules.ruling(segment.kind, piece, [frame.token])
+        sql, settings = decoding.insert_statement(segment.kind, piece, ruling, careful=True)
+        try:
+            stored = self._store.insert(sql, token=token, settings=settings)
+            cuts = self._store.query(decoding.cuts_statement(segment.kind, piece, ruling), settings=settings).to_pylist()
+        except EngineError as again:
+            if isinstance(again, EngineBusy | QueryCancelled) or again.message == "the store is closed":
+                raise
+            log.warning("%s: the careful statement fails too: %s", piece.name, again)
+            return [self._set_aside(segment, frame, error)]
+        rows = self._rows_of(segment.kind, piece, [frame], stored, ruling)
+        source, index = source_of(segment.kind), frame_index(segment.kind, frame.index)
+        rows += [LedgerRow(source, frame.token, index, cut=c["count"], reason=CUT_REASONS[c["reason"]]) for c in cuts]
         return rows
 
     def _cut_out(self, segment: Segment, frames: list[Frame], low: int, high: int) -> Path:

@@ -27,7 +27,8 @@ CREATE OR REPLACE FUNCTION sightline_attributes AS (a) ->
         (k, t) -> if(t = '', '', concat(toJSONString(k), ':', t)),
         a.key, arrayMap(v -> sightline_json_value(v), a.value))), ',');
 
-CREATE OR REPLACE FUNCTION sightline_object AS (pieces) ->
+-- Pieces of what is received become the text of an object by `sightline_object`, which decoding.py defines with its bound.
+CREATE OR REPLACE FUNCTION sightline_whole_object AS (pieces) ->
     concat('{', arrayStringConcat(arrayFilter(x -> x != '', pieces), ','), '}');
 
 -- A member of an object that is left out where it is not set.
