@@ -159,3 +159,152 @@ def test_a_text_that_is_too_long_is_cut_marked_and_counted(front, stored, store,
     assert "sightline" not in rows[0]["fields"] and rows[1]["fields"]["level"] == "info"
     (row,) = [row for row in ledger if row.source == source and row.token == token]
     assert (row.received, row.stored, row.refused) == (3, 3, 0) and row.cut >= 1
+
+
+def test_bytes_that_are_no_text_become_text(front, stored):
+    entries = part(2, part(1, integer(1, NOW_S)) + part(2, b"a=1 \xff\xfe"))
+    entries += part(2, part(1, integer(1, NOW_S)) + part(2, b'b=1 {"x": "\xff"}'))
+    entries += part(2, part(1, integer(1, NOW_S)) + part(2, b"c=1 fine"))
+    body = pa.Codec("snappy").compress(part(1, part(1, b'{job="j"}') + entries), asbytes=True)
+    post(f"{front.main}/loki/api/v1/push", body, 204, **PROTOBUF_HEADERS)
+    rows, ledger = stored(3)
+    assert [row["_raw"] for row in rows] == ["a=1 \ufffd", 'b=1 {"x": "\ufffd"}', "c=1 fine"]
+    assert rows[0]["fields"]["sightline"]["cut"] == ["characters"] and "sightline" not in rows[2]["fields"]
+    assert [row.cut for row in ledger] == [2]
+
+
+# Values of OTLP, which has types of its own.
+
+VALUES = {
+    "empty": AnyValue(string_value=""),
+    "zero": AnyValue(int_value=0),
+    "nothing": AnyValue(double_value=0.0),
+    "false": AnyValue(bool_value=False),
+    "unset": AnyValue(),
+    "nan": AnyValue(double_value=math.nan),
+    "infinity": AnyValue(double_value=-math.inf),
+    "largest": AnyValue(int_value=2**63 - 1),
+    "smallest": AnyValue(int_value=-(2**63)),
+    "list": AnyValue(array_value=ArrayValue(values=[AnyValue(int_value=1), AnyValue(string_value=""), AnyValue()])),
+    "no list": AnyValue(array_value=ArrayValue()),
+    "map": AnyValue(kvlist_value=KeyValueList(values=[KeyValue(key="a.b", value=AnyValue(bool_value=True))])),
+    "bytes": AnyValue(bytes_value=b"\x00\xff"),
+}
+AS_STORED = {
+    "empty": "",
+    "zero": 0,
+    "nothing": 0.0,
+    "false": False,
+    "nan": "nan",
+    "infinity": "-inf",
+    "largest": 2**63 - 1,
+    "smallest": -(2**63),
+    "list": ["1", ""],
+    "no list": [],
+    "map": {"a": {"b": True}},
+    "bytes": "AP8=",
+}
+
+
+def attributes() -> list[KeyValue]:
+    twice = [KeyValue(key="twice", value=AnyValue(int_value=n)) for n in (1, 2)]
+    return [*(KeyValue(key=key, value=value) for key, value in VALUES.items()), *twice]
+
+
+@pytest.mark.parametrize("signal", ["logs", "traces"])
+def test_empty_zero_and_not_set_are_three_things(front, stored, signal):
+    if signal == "logs":
+        request = ExportLogsServiceRequest()
+        one = request.resource_logs.add().scope_logs.add().log_records.add(time_unix_nano=NOW_S * 10**9)
+    else:
+        request = ExportTraceServiceRequest()
+        spans = request.resource_spans.add().scope_spans.add().spans
+        one = spans.add(trace_id=b"1" * 16, span_id=b"2" * 8, start_time_unix_nano=NOW_S * 10**9)
+    one.attributes.extend(attributes())
+    post(f"{front.otlp}/v1/{signal}", request.SerializeToString(), **PROTOBUF_HEADERS)
+    rows, _ = stored(1, "events" if signal == "logs" else "spans", "_time")
+    assert rows[0]["fields"] == AS_STORED | {"twice": 1}
+
+
+def test_points_keep_zero_and_no_value_apart(front, stored):
+    request = ExportMetricsServiceRequest()
+    metrics = request.resource_metrics.add().scope_metrics.add().metrics
+    for name, values in (("zero", {"as_int": 0}), ("nan", {"as_double": math.nan}), ("gone", {"as_double": 1, "flags": 1})):
+        point = metrics.add(name=name).gauge.data_points.add(time_unix_nano=NOW_S * 10**9, **values)
+        point.attributes.extend([KeyValue(key="empty", value=AnyValue(string_value="")), KeyValue(key="unset")])
+    metrics.add(name="infinity").gauge.data_points.add(time_unix_nano=NOW_S * 10**9, as_double=math.inf)
+    post(f"{front.otlp}/v1/metrics", request.SerializeToString(), **PROTOBUF_HEADERS)
+    rows, _ = stored(4, "metrics", "metric_name")
+    assert {row["metric_name"]: row["value"] for row in rows} == {"zero": 0.0, "nan": None, "infinity": None, "gone": None}
+    assert rows[-1]["fields"]["empty"] == ""
+
+
+def test_more_fields_than_a_record_may_have_are_kept_as_one_text(front, stored, store):
+    request = ExportTraceServiceRequest()
+    spans = request.resource_spans.add().scope_spans.add().spans
+    for number in range(3):
+        span = spans.add(trace_id=b"1" * 16, span_id=bytes([number + 1] * 8), start_time_unix_nano=NOW_S * 10**9 + number)
+        if number == 1:
+            span.attributes.add(key="prompt").value.string_value = "p" * 600_000
+            for name in range(30_000):
+                span.attributes.add(key=f"name {name}").value.string_value = "some text"
+        span.attributes.add(key="n").value.int_value = number
+    post(f"{front.otlp}/v1/traces", request.SerializeToString(), **PROTOBUF_HEADERS)
+    rows, ledger = stored(3, "spans", "_time")
+    fields = rows[1]["fields"]
+    assert len(fields["prompt"]) == IngestSettings().max_value_bytes
+    assert fields["name 0"] == "some text" and fields["sightline"]["rest"].startswith('{"name ')
+    assert sorted(fields["sightline"]["cut"]) == ["fields", "value prompt"]
+    assert [rows[n]["fields"] for n in (0, 2)] == [{"n": 0}, {"n": 2}]
+    assert [(row.stored, row.refused, row.cut) for row in ledger] == [(3, 0, 2)]
+
+
+# Times: missing, zero, before and after what a clock shows, and what no clock can show.
+
+TIMES = {"now": NOW_S, "zero": 0, "the year 2200": YEAR_2200_S}
+
+
+@pytest.mark.parametrize("name", TIMES)
+@pytest.mark.parametrize("by", ["hec", "loki", "elasticsearch", "otlp", "zipkin", "signalfx", "prometheus", "otlp points"])
+def test_a_time_that_can_be_held_is_kept(front, stored, by, name):
+    seconds = TIMES[name]
+    table = "events"
+    if by == "hec":
+        body = json.dumps({"event": "x", "time": seconds})
+        post(f"{front.hec}/services/collector", body, Authorization="Splunk hec-good")
+    elif by == "loki":
+        stream = {"stream": {"job": "j"}, "values": [[str(seconds * 10**9), "x"]]}
+        post(f"{front.main}/loki/api/v1/push", {"streams": [stream]}, 204, **JSON_HEADERS)
+    elif by == "elasticsearch":
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if seconds else ""
+        post(f"{front.main}/elasticsearch/_bulk", f'{{"index":{{}}}}\n{{"@timestamp":"{stamp}","message":"x"}}\n', **JSON_HEADERS)
+    elif by == "otlp":
+        request = ExportLogsServiceRequest()
+        request.resource_logs.add().scope_logs.add().log_records.add(time_unix_nano=seconds * 10**9).body.string_value = "x"
+        post(f"{front.otlp}/v1/logs", request.SerializeToString(), **PROTOBUF_HEADERS)
+    elif by == "zipkin":
+        table = "spans"
+        span = {"traceId": "ab", "id": "1", "timestamp": seconds * 10**6, "duration": 1}
+        post(f"{front.main}/api/v2/spans", [span], 202, **JSON_HEADERS)
+    elif by == "signalfx":
+        table = "metrics"
+        point = {"metric": "m", "value": 1, "timestamp": seconds * 1000}
+        post(f"{front.main}/v2/datapoint", {"gauge": [point]}, 200, **JSON_HEADERS)
+    elif by == "prometheus":
+        table = "metrics"
+        labels = part(1, part(1, "__name__") + part(2, "m"))
+        body = pa.Codec("snappy").compress(part(1, labels + part(2, sample(1, seconds * 1000))), asbytes=True)
+        post(f"{front.main}/api/v1/write", body, 204, **PROTOBUF_HEADERS, **{"Content-Encoding": "snappy"})
+    else:
+        table = "metrics"
+        request = ExportMetricsServiceRequest()
+        metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name="m")
+        metric.gauge.data_points.add(time_unix_nano=seconds * 10**9, as_int=1)
+        post(f"{front.otlp}/v1/metrics", request.SerializeToString(), **PROTOBUF_HEADERS)
+    rows, _ = stored(1, table, "_time")
+    found = rows[0]["_time"].timestamp()
+    # Zero is "not set" but for HEC and Prometheus, which know "not set" by another sign.
+    if seconds or by in ("hec", "prometheus"):
+        assert found == seconds
+    else:
+        assert abs(found - time.time()) < 60

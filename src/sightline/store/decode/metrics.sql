@@ -64,7 +64,7 @@ SELECT
     if(p.time_ns > 0, toDateTime64(sightline_nanoseconds(p.time_ns), 3, 'UTC'),
         fromUnixTimestamp64Milli(toInt64(received_ms), 'UTC')) AS _time,
     now64(3) AS _indextime,
-    if(bitAnd(p.flags, 1) = 1, NULL, p.value) AS value,
+    if(bitAnd(p.flags, 1) = 1 OR NOT isFinite(p.value), NULL, p.value) AS value,
     p.type AS type,
     unit,
     ['', 'delta', 'cumulative'][if(p.temporality BETWEEN 0 AND 2, p.temporality + 1, 1)] AS temporality,
