@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
 from sightline.config import IngestSettings, SyslogSettings
-from sightline.store.ledger import LedgerRow
+from sightline.store.ledger import Ledger, LedgerRow
 
 from .conftest import Front
 from .test_prometheus import integer, part, sample
@@ -277,7 +277,11 @@ def test_a_time_that_can_be_held_is_kept(front, stored, by, name):
         post(f"{front.main}/loki/api/v1/push", {"streams": [stream]}, 204, **JSON_HEADERS)
     elif by == "elasticsearch":
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if seconds else ""
-        post(f"{front.main}/elasticsearch/_bulk", f'{{"index":{{}}}}\n{{"@timestamp":"{stamp}","message":"x"}}\n', **JSON_HEADERS)
+        post(
+            f"{front.main}/elasticsearch/_bulk",
+            f'{{"index":{{}}}}\n{{"@timestamp":"{stamp}","message":"x"}}\n',
+            **JSON_HEADERS,
+        )
     elif by == "otlp":
         request = ExportLogsServiceRequest()
         request.resource_logs.add().scope_logs.add().log_records.add(time_unix_nano=seconds * 10**9).body.string_value = "x"
@@ -308,3 +312,40 @@ def test_a_time_that_can_be_held_is_kept(front, stored, by, name):
         assert found == seconds
     else:
         assert abs(found - time.time()) < 60
+
+
+def test_what_is_cut_can_be_searched(front, stored, store):
+    by_otlp(front, ["before", "x" * LONG])
+    _, _ = stored(2)
+    deadline = time.monotonic() + 10
+    while True:
+        told = store.query(
+            "SELECT source, fields.target_index.:String AS target, fields.cut.:Int64 AS cut, fields.reason.:String AS reason"
+            " FROM sightline.events WHERE index = '_internal' AND fields.cut.:Int64 > 0"
+        ).to_pylist()
+        if told:
+            break
+        assert time.monotonic() < deadline
+        store_ledger(store, front)
+    reason = "the text of an event was longer than ingest.max_event_bytes"
+    assert told == [{"source": "otlp:logs", "target": "main", "cut": 1, "reason": reason}]
+
+
+def store_ledger(store, front) -> None:
+    """What is noted in the ledger becomes events, as the loader does every few seconds."""
+    Ledger(store, front.data / "journal", time.time).flush()
+
+
+def test_durations_of_spans_have_one_unit(front, stored):
+    request = ExportTraceServiceRequest()
+    spans = request.resource_spans.add().scope_spans.add().spans
+    start = NOW_S * 10**9
+    for number, length in ((1, 1_500_000), (2, -5)):
+        spans.add(
+            trace_id=b"1" * 16, span_id=bytes([number] * 8), start_time_unix_nano=start, end_time_unix_nano=start + length
+        )
+    post(f"{front.otlp}/v1/traces", request.SerializeToString(), **PROTOBUF_HEADERS)
+    span = {"traceId": "ab", "id": "3", "timestamp": NOW_S * 10**6, "duration": 1500}
+    post(f"{front.main}/api/v2/spans", [span], 202, **JSON_HEADERS)
+    rows, _ = stored(3, "spans", "trace_id, span_id")
+    assert [row["duration_ns"] for row in rows] == [1_500_000, 1_500_000, 0]
