@@ -39,8 +39,9 @@ chromium:
 	@sh tools/install-chromium.sh
 
 # After Chromium: one use of apt at a time.
-clients: chromium
+clients: chromium $(VENV)/.installed-test
 	@sh tools/install-clients.sh
+	@sh tools/make-clients.sh $(VENV)
 
 $(VENV)/bin/python:
 	@sh tools/make-environment.sh '$(PYTHON)' $(VENV)
