@@ -200,6 +200,16 @@ class RuleSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class JournaldSettings:
+    """How journals of systemd that `inputs.yml` names are read."""
+
+    max_entry_bytes: int = 4 * 1024 * 1024
+    """A larger entry is refused, and counted: a bound on what is held of one."""
+    retry_s: float = 5.0
+    """Pause before `journalctl` is started again when it ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class SearchSettings:
     """Bounds of one search and of all together."""
 
@@ -273,6 +283,7 @@ class Settings:
     syslog: SyslogSettings = field(default_factory=SyslogSettings)
     statsd: StatsdSettings = field(default_factory=StatsdSettings)
     files: FilesSettings = field(default_factory=FilesSettings)
+    journald: JournaldSettings = field(default_factory=JournaldSettings)
     rules: RuleSettings = field(default_factory=RuleSettings)
     search: SearchSettings = field(default_factory=SearchSettings)
     web: WebSettings = field(default_factory=WebSettings)

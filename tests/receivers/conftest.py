@@ -17,6 +17,7 @@ from sightline.config import (
     FilesSettings,
     HecSettings,
     IngestSettings,
+    JournaldSettings,
     ListenSettings,
     Settings,
     StatsdSettings,
@@ -87,6 +88,7 @@ class Front:
         hec: HecSettings | None = None,
         files: FilesSettings | None = None,
         statsd: StatsdSettings | None = None,
+        journald: JournaldSettings | None = None,
         **ingest: object,
     ) -> None:
         (
@@ -123,6 +125,7 @@ class Front:
             hec=hec or HecSettings(),
             files=files or FilesSettings(),
             statsd=statsd or StatsdSettings(),
+            journald=journald or JournaldSettings(),
             ingest=IngestSettings(segment_max_age_s=0.02, **ingest),
         )
         self._tokens = tokens

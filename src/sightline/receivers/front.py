@@ -36,6 +36,7 @@ from sightline.receivers import (
     exposition,
     hec,
     inputs,
+    journald,
     lines,
     loki,
     otlp,
@@ -155,6 +156,10 @@ async def serve_front(
             journal, token_source, own_inputs.files, settings.files, settings.data, functools.partial(tell, tailing.SOURCE)
         )
         tailer.start()
+        journals = journald.JournaldReader(
+            acceptance, token_source, own_inputs.journals, settings.journald, journal.root, settings.data
+        )
+        journals.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, stop.set)
@@ -173,6 +178,7 @@ async def serve_front(
                 transport.close()
             await scraper.close()
             await asyncio.to_thread(tailer.close)
+            await journals.close()
             await syslogs.close()
             await statsds.close()
             if grpc_server:

@@ -57,12 +57,12 @@ class Positions:
                 ) from error
         return latest, noted.get("more", {})
 
-    def write(self, positions: Iterable[Position], more: dict[str, Any]) -> None:
-        """Make positions durable, and let go of the loaded segments that said the same. Raises OSError.
+    def loaded(self) -> list[Path]:
+        """Segments that are loaded. When this is asked, no frame of this kind may be on its way to the journal."""
+        return list(self._segments(LOADED))
 
-        Every frame that was handed to the journal must have been answered for, and be part of `positions`.
-        """
-        loaded = list(self._segments(LOADED))
+    def write(self, positions: Iterable[Position], more: dict[str, Any], loaded: list[Path]) -> None:
+        """Make positions durable, and let go of loaded segments that say no more than these do. Raises OSError."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         new = self._file.with_suffix(".new")
         with new.open("wb") as file:

@@ -160,13 +160,14 @@ class Tailer:
         self._is_dirty = True
 
     def _note(self) -> None:
+        loaded = self._positions.loaded()
         oldest = time.time() - self._settings.forget_s
         here = [f for f in self._files if f.is_listed or f.content is not None]
         gone = [f for f in self._files if not (f.is_listed or f.content is not None) and f.seen_at_s > oldest]
         gone.sort(key=lambda f: f.seen_at_s, reverse=True)
         self._files = here + gone[: _GONE_PER_FILE * self._settings.max_files]
         self._kept = [position for position in self._kept if position["seen_at_s"] > oldest]  # type: ignore[operator]
-        self._positions.write([*(f.position() for f in self._files), *self._kept], {"begun": sorted(self._begun)})
+        self._positions.write([*(f.position() for f in self._files), *self._kept], {"begun": sorted(self._begun)}, loaded)
         self._is_dirty = self._positions.has_loaded()
 
     # -- reading

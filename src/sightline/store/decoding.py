@@ -216,6 +216,7 @@ KINDS = {
         "signalfx:event", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, sourcetype="signalfx:event",
     ),
     "collectd": Kind("collectd", "metrics", "metrics", "BytesFrame", "String", _METRIC_COLUMNS),
+    "journald": Kind("journald", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, has_positions=True),
     "statsd": Kind("statsd", "metrics", "metrics", "BytesFrame", "String", _METRIC_COLUMNS),
     "statsdevent": Kind("statsd", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS),
     "syslog": Kind("syslog", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, sourcetype="syslog"),
