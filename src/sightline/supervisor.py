@@ -23,8 +23,8 @@ from typing import NoReturn
 
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MAX_S = 30.0
-HEALTHY_AFTER_S = 60.0
-"""A child that lived this long starts again at once, as if it had never failed."""
+HEALTHY_AFTER_S = 10.0
+"""A child that lived this long starts again at once, as if it had never failed: one that cannot run ends sooner."""
 STOP_AFTER_S = 20.0
 """Time a child has to end by itself before it is killed; nothing acknowledged is lost by that."""
 REFUSED = 78
