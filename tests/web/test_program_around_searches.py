@@ -157,6 +157,15 @@ def test_an_unknown_path_is_refused_with_the_known_ones(parts):
 # ---- jobs and saved searches
 
 
+def test_a_run_that_goes_on_is_passed_over_or_waited_for(parts):
+    slow = "| makeresults count=40000000 | eval n=len(sha512(random())) | stats sum(n) AS n"
+    job = parts.jobs.create(slow, user="ada", label="search: Slow")
+    assert 'there is no saved search "Slow"' in refusal(parts, '| loadjob savedsearch="Slow"')
+    assert not job.finished.is_set(), "the run must go on meanwhile"
+    assert rows(parts, '| loadjob savedsearch="Slow" ignore_running=false') == [{"n": 40_000_000 * 128}]
+    assert rows(parts, '| loadjob savedsearch="Slow" ignore_running=true') == [{"n": 40_000_000 * 128}]
+
+
 def test_a_job_is_loaded_by_its_sid(parts):
     job = parts.jobs.wait(parts.jobs.create("index=around | stats count by host", user="ada").sid)
     assert rows(parts, f"| loadjob {job.sid} | where count>1") == [{"host": "b", "count": 2}]
@@ -179,6 +188,7 @@ def test_the_last_run_of_a_saved_search_is_loaded(parts):
     parts.scheduler.run_now("search", search.id).result(30)
     assert len(rows(parts, '| loadjob savedsearch="ada:search:Errors"')) == 2
     assert rows(parts, '| loadjob savedsearch="ada:search:Errors" artifact_offset=1') == first
+    assert rows(parts, '| loadjob savedsearch="Errors" job_delegate=ada artifact_offset=1') == first
     assert "finished runs that are kept, wanted number" in refusal(parts, '| loadjob savedsearch="bob:search:Errors"')
     assert 'there is no saved search "Error"' in refusal(parts, '| loadjob savedsearch="ada:search:Error"')
 
@@ -229,8 +239,9 @@ def receiver():
 
 
 def test_sendalert_posts_the_first_row(parts, receiver):
-    text = f'index=around status<=500 | sort - status | table host status | sendalert webhook param.url="{receiver.url}/h"'
-    assert len(rows(parts, text + " results_link=http://link")) == 3
+    shown = "index=around status<=500 | sort - status | table host status"
+    where = f'param.url="{receiver.url}/h"'
+    assert len(rows(parts, f"{shown} | sendalert webhook {where} results_link=http://link results_path=/none")) == 3
     (body,) = receiver.got
     assert body["result"] == {"host": "b", "status": "500"}
     assert (body["owner"], body["results_link"], body["search_name"]) == ("ada", "http://link", "search")

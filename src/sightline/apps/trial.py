@@ -45,6 +45,9 @@ MAX_READ_FIELDS = 20
 
 _MARK = re.compile(r"sightlinehole(\d+)x")
 _WORD = re.compile(r"[A-Za-z_][\w.:{}@-]*")
+_LOOKUP = re.compile(r"\blookup\s[^|\]]*")
+"""The stages that name a table's fields, also such as are words of the language elsewhere."""
+_LOOKED_UP = re.compile(r"(?!(?i:as|output|outputnew)\b)[A-Za-z_][\w.:{}@-]*")
 _STORED = frozenset(("index", "_time", "_indextime", "_raw", "host", "source", "sourcetype", "_value", "metric_name"))
 _NO_FIELDS = frozenset(("AND", "OR", "NOT", "BY", "by", "AS", "as", "IN", "in", "LIKE", "OUTPUT", "OUTPUTNEW", "WHERE"))
 _AFTER_MODEL = frozenset(("where", "by", "groupby", "search", "flat", "acceleration_search", "strict_fields", "in", "as"))
@@ -172,7 +175,7 @@ class TrialKnowledge:
             self.missing[f"lookup {name}" + (" as a table, for its script is not run" if name in self._scripted else "")] = (
                 None
             )
-            return _empty(self._words)
+            return _empty(list(dict.fromkeys([*self._words, *_LOOKED_UP.findall(" ".join(_LOOKUP.findall(self._text)))])))
         return found.slice(0, 0)
 
     def lookups(self) -> list[str]:

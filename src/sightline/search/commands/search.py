@@ -176,7 +176,8 @@ def wanted_indexes(predicate: Predicate, context: Context, span: Span) -> list[s
             matching = [name for name in matching if known[name] == "event"]
         if not matching and "*" not in pattern:
             if known.get(pattern) == "metric":
-                raise SearchError(f'index "{pattern}" holds metrics', span, hint="read it with mstats, mcatalog or mpreview")
+                context.warn(f'index "{pattern}" holds metrics, not events: read it with mstats, mcatalog or mpreview', span)
+                continue
             listed = ", ".join(sorted(n for n in searchable if not n.startswith("_"))) or "none"
             context.warn(f'there is no index "{pattern}"; indexes: {listed}', span)
         found.extend(name for name in matching if name not in found)
