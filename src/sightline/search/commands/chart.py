@@ -48,7 +48,7 @@ from sightline.search.planner.cells import (
 from sightline.search.planner.pivot import natural_key, one_array, pivot, series_name
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.series import Selection, read_limit, read_selection
-from sightline.search.planner.values import Type, Value
+from sightline.search.planner.values import Literal, Type, Value
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import AggregateCall, Arguments, option, print_name, print_options
 from sightline.search.syntax.expressions import shown
@@ -164,14 +164,26 @@ class _Charted(Command):
 
     def row_axis(self, relation: Relation, context: Context, *, provisional: bool) -> tuple[Relation, Axis]:
         """What rows are grouped by, over the rows that have the field."""
+        relation = self._one_value_a_row(relation, self.row, self.row_binning)
         axis = axis_of(relation, self.row, self.row_binning, context, provisional=provisional)
         if axis.buckets is None and not axis.provisional:
             relation, keys = grouping_keys(relation, [self.row], distinct=self.dedup_splitvals)
             return relation, dataclasses.replace(axis, value=keys[0][1])
         return relation.filtered(v.is_present(relation.field(self.row))), axis
 
+    def _one_value_a_row(self, relation: Relation, name: str, binning: Binning) -> Relation:
+        """The rows with one value each of a field whose values are to be divided into ranges; those without it stay as they are."""
+        value = relation.field(name)
+        if value.type is not Type.MULTI or not binning:
+            return relation
+        texts = v.call("arrayDistinct", value, type=Type.MULTI) if self.dedup_splitvals else value
+        absent = v.call("array", v.cast(Literal(Type.TEXT, None), Type.TEXT), type=Type.MULTI)
+        relation, each = relation.unnested(v.call("if", v.is_present(value), texts, absent, type=Type.MULTI), name)
+        return relation.with_field(name, each)
+
     def column_axis(self, relation: Relation, context: Context, *, provisional: bool) -> tuple[Relation, Axis]:
         """What columns are grouped by; rows without the field count under `NO_VALUE`, or are left out."""
+        relation = self._one_value_a_row(relation, self.column, self.column_binning)
         axis = axis_of(relation, self.column, self.column_binning, context, provisional=provisional)
         value = axis.value
         if not self.usenull:
@@ -212,7 +224,7 @@ class _Charted(Command):
 
         kept = positions if folded is not None else [positions[n] for n in selection.chosen(names, first_cells)]
         lows = _lows(table)
-        kept = sorted(kept, key=lambda n: (lows.get(str(found.columns[n]), 0.0), natural_key(found.columns[n])))
+        kept = sorted(kept, key=lambda n: (lows.get(str(found.columns[n]), float("inf")), natural_key(found.columns[n])))
         shown_columns = [(str(found.columns[n]), [found.column(n, one) for one in cells]) for n in kept]
         if self.usenull and NO_VALUE in found.columns:
             n = found.columns.index(NO_VALUE)
