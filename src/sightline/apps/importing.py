@@ -26,9 +26,10 @@ from sightline.catalog.stanzas import SHAPES, check_shape
 from sightline.errors import SightlineError, UserError
 from sightline.search.data_models.definition import read_model
 
+RULES = "rules of sourcetypes"
 KINDS = (
     "indexes", "macros", "lookups", "props", "transforms", "eventtypes", "tags", "collections", "rows of collections",
-    "data models", "saved searches", "alerts", "dashboards",
+    "data models", "saved searches", "alerts", "dashboards", RULES,
 )  # fmt: skip
 """What an import brings, in this order, because the later ones name the earlier ones."""
 
