@@ -64,7 +64,9 @@ def test_a_file_of_rules_is_checked_by_the_engine_too(data, tmp_path):
     assert "1 sourcetypes have rules of their own" in run("check", "--data", data).stderr
     wrong = tmp_path / "wrong.yml"
     wrong.write_text("sourcetypes:\n  a:\n    drop: 'x{2,1}'\n")
-    with pytest.raises(UserError, match=r"wrong.yml, line 3: sourcetypes.a.drop: the pattern is not a regular expression of RE2"):
+    with pytest.raises(
+        UserError, match=r"wrong.yml, line 3: sourcetypes.a.drop: the pattern is not a regular expression of RE2"
+    ):
         run("check", "--rules", wrong)
     with pytest.raises(EnvironmentTrouble, match="nothing.yml is not there"):
         run("check", "--rules", tmp_path / "nothing.yml")

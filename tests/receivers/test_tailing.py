@@ -508,6 +508,21 @@ def test_a_torn_end_of_the_journal_is_read_again_from_the_file(rig, logs):
     assert found.collect() and found.start().look() == [lines(10, 20)]
 
 
+def test_positions_that_cannot_be_noted_keep_what_was_loaded(rig, logs):
+    found = rig()
+    add(logs / "a.log", lines(0, 10))
+    found.look()
+    found.load()
+    blocker = (found.folder / tailing.POSITIONS).with_suffix(".new")
+    blocker.mkdir(parents=True)
+    found.tailer._note()
+    assert list(found.folder.glob(f"journal/*/*{LOADED}"))
+    assert found.start().look() == []
+    blocker.rmdir()
+    found.tailer._note()
+    assert not list(found.folder.glob(f"journal/*/*{LOADED}")) and found.start().look() == []
+
+
 def test_damaged_positions_are_an_error_and_not_a_beginning_from_nothing(rig, logs):
     found = rig()
     add(logs / "a.log", b"x\n")

@@ -80,7 +80,9 @@ NGINX = (
     ' request: "GET /x HTTP/1.1", upstream: "http://10.0.0.2:80/x", host: "shop"\n'
     "2026/01/02 10:11:13 [notice] 7#7: signal process started\n"
 )
-APACHE = "[Fri Jan 02 03:04:05.123456 2026] [core:error] [pid 12:tid 34] [client 10.0.0.1:55] AH00126: Invalid URI in request\n"
+APACHE = (
+    "[Fri Jan 02 03:04:05.123456 2026] [core:error] [pid 12:tid 34] [client 10.0.0.1:55] AH00126: Invalid URI in request\n"
+)
 SYSLOG = (
     "Jan  2 03:04:05 web-1 sshd[77]: Failed password for bob user=bob\n"
     "2026-01-02T03:04:06.5+01:00 web-2 cron: started\n"

@@ -2,7 +2,8 @@
 
 Runs in a thread of its own beside the receivers. Enters: globs. Leaves: blocks of lines in the journal as they came, each with
 the position behind it; the engine breaks them into events. A line that was written with its end is stored once, whatever is
-killed when, unless it is removed before it was read; what that means for each way of rotating is in `_match`.
+killed when, unless it is removed before it was read (docs/adr/0038-positions-travel-with-the-data.md); what that means for each
+way of rotating is in `_match`. Finding and reading are in one class, because each changes what the other knows of a file.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ _NOTE_S = 2.0
 _ROUND_BYTES = 16 * 1024 * 1024
 """Bytes handed to the journal before any is waited for."""
 _SHARE = 0.05
-"""Part of the time that may go into looking for files, and into looking at them."""
+"""Part of the time that may go into looking for files."""
+_LOOK_SHARE = 0.2
+"""Part of the time that may go into looking at the files that are known."""
 _SEARCH_S = 120.0
 """How long a file that went away is looked for under other names beside its old one."""
 _GONE_PER_FILE = 4
@@ -93,6 +96,8 @@ class Tailer:
         self._listed_count = 0
         self._scan_at = self._note_at = self._full_until = 0.0
         self._is_dirty = False
+        self._not_looking_s = 0.0
+        """Time of this round that went into other things than looking at files."""
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -114,7 +119,7 @@ class Tailer:
 
     def _work(self) -> None:
         while not self._stopping.is_set():
-            started = time.monotonic()
+            started, self._not_looking_s = time.monotonic(), 0.0
             try:
                 is_busy = self.round(started)
             except Exception:
@@ -122,12 +127,10 @@ class Tailer:
                 log.exception("following files failed; trying again")
                 is_busy = False
             if not is_busy:
-                took = time.monotonic() - started
-                self._stopping.wait(max(self._settings.poll_ms / 1000, took / _SHARE if took > 0.1 else 0.0))
-        try:
-            self._note()
-        except OSError as error:
-            log.warning("positions of files are not noted: %s", error)
+                # Very many files are looked at less often.
+                looked_s = time.monotonic() - started - self._not_looking_s
+                self._stopping.wait(max(self._settings.poll_ms / 1000, looked_s / _LOOK_SHARE))
+        self._note()
         for file in self._files:
             file.hold(None)
 
@@ -135,14 +138,17 @@ class Tailer:
         """Look at everything once. Gives whether there is more to do at once."""
         if now >= self._scan_at:
             self._scan(now)
-            took = time.monotonic() - now
-            self._scan_at = time.monotonic() + max(self._settings.scan_s, took / _SHARE)
+            took_s = time.monotonic() - now
+            self._not_looking_s += took_s
+            self._scan_at = time.monotonic() + max(self._settings.scan_s, took_s / _SHARE)
         is_busy = False
         if now >= self._full_until:
             is_busy = self._store(self._blocks(now))
         if self._is_dirty and time.monotonic() >= self._note_at:
+            before = time.monotonic()
             self._note()
             self._note_at = time.monotonic() + _NOTE_S
+            self._not_looking_s += time.monotonic() - before
         return is_busy
 
     def _read_positions(self) -> None:
@@ -167,8 +173,15 @@ class Tailer:
         gone.sort(key=lambda f: f.seen_at_s, reverse=True)
         self._files = here + gone[: _GONE_PER_FILE * self._settings.max_files]
         self._kept = [position for position in self._kept if position["seen_at_s"] > oldest]  # type: ignore[operator]
-        self._positions.write([*(f.position() for f in self._files), *self._kept], {"begun": sorted(self._begun)}, loaded)
-        self._is_dirty = self._positions.has_loaded()
+        try:
+            self._positions.write(
+                [*(f.position() for f in self._files), *self._kept], {"begun": sorted(self._begun)}, loaded
+            )
+        except OSError as error:
+            # They are in the journal too; what was loaded stays until this succeeds.
+            self._say(f"positions of files are not noted: {error}")
+        else:
+            self._is_dirty = self._positions.has_loaded()
 
     # -- reading
 
@@ -244,6 +257,7 @@ class Tailer:
             if size >= _ROUND_BYTES:
                 is_busy = True
                 break
+        before = time.monotonic()
         for file, block, done in waiting:
             try:
                 done.result()
@@ -253,6 +267,7 @@ class Tailer:
                 file.stored(block)
                 is_busy = is_busy or block.more
                 self._is_dirty = True
+        self._not_looking_s += time.monotonic() - before
         return is_busy and time.monotonic() >= self._full_until
 
     def _is_full(self, why: str) -> None:
