@@ -151,6 +151,18 @@ def test_a_batch_is_taken_up_to_its_first_fault(body, taken, fault):
     assert sum(frame.records for frame in found.frames) == taken
 
 
+def test_ordinary_batches_are_read_at_once(monkeypatch):
+    monkeypatch.setattr(envelopes, "_one_by_one", None)
+    assert events_of('{"event":1,"fields":{"a":"[{","b":["x",null,1.5]}}{"event":2}')[0]["fields"] == [
+        b'{"a":"[{","b":["x",null,1.5]}',
+        b"",
+    ]
+    assert len(events_of('{"event":1,"index":"app","time":"5"}{"event":"\\ud800","host":"b"}')) == 2
+    metrics = '{"event":"metric","fields":{"metric_name:a":1,"d":"x"}}{"event":"metric","fields":{"metric_name:b":"2"}}'
+    assert take(metrics).frames[0].records == 2
+    assert take('{"event":"metric","fields":{"metric_name":"a","_value":1}}').frames[0].records == 1
+
+
 def test_a_half_of_a_pair_that_stands_alone_becomes_the_replacement_character():
     body = rb'{"event":"\ud83d\ude00 \\ud800 \\\udc00 \udcff","host":"\uD800x"}'
     (only,) = events_of(body)

@@ -108,6 +108,9 @@ def sort_batch(body: bytes, defaults: Defaults, index_of: IndexOf) -> Sorted:
 _STREAM = msgspec.json.Decoder(Envelope)
 _ARRAY = msgspec.json.Decoder(list[Envelope])
 _PARTS = msgspec.json.Decoder(_Parts)
+_FLAT = msgspec.json.Decoder(
+    list[dict[str, None | bool | int | float | str | list[None | bool | int | float | str]]]  # type: ignore[arg-type]
+)
 _event, _fields, _time, _host, _source, _sourcetype, _index = map(attrgetter, Envelope.__struct_fields__)
 _NO_EVENTS = frozenset((b"", b"null", b'""'))
 _METRIC_EVENT = b'"metric"'
@@ -189,12 +192,19 @@ def _objects(envelopes: list[Envelope]) -> list[bytes]:
 
 
 def _are_flat(fields: list[bytes]) -> bool:
-    """Whether all are objects without anything nested. A bracket in a text makes it say no where yes is right."""
+    """Whether all are objects without anything nested in them but arrays."""
     objects = list(filter(None, fields))
     if not objects:
         return True
-    joined = b"".join(objects)
-    return set(map(_first_byte, objects)) == {b"{"} and joined.count(b"{") == len(objects) and b"[" not in joined
+    joined = b",".join(objects)
+    if set(map(_first_byte, objects)) == {b"{"} and joined.count(b"{") == len(objects) and b"[" not in joined:
+        return True
+    # There are arrays, or brackets in a text. This takes a while, because it makes an object of everything.
+    try:
+        _FLAT.decode(b"[" + joined + b"]")
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _first_byte(value: bytes) -> bytes:
