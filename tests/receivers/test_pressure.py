@@ -259,3 +259,34 @@ def test_who_waits_longest_makes_place():
         slow[1].cancel()
 
     run(IngestSettings(), program)
+
+
+def test_many_that_give_up_at_once_leave_the_row_in_order():
+    async def program(room):
+        first = room.share()
+        await first.hold(3000)
+        waiting = [asyncio.ensure_future(room.share().hold(2000)) for _ in range(20)]
+        await asyncio.sleep(0.01)
+        waiting[3].cancel()
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(result) for result in results].count(Crowded) == 19
+        first.leave()
+        await room.share().hold(2000)
+        return room.taken_bytes
+
+    assert run(IngestSettings(max_inflight_bytes=16000, room_wait_s=0.1), program) == 2000
+
+
+def test_a_sender_that_goes_away_as_its_turn_comes_leaves_no_trace():
+    async def program(room):
+        first, second = room.share(), room.share()
+        await first.hold(3000)
+        waiting = asyncio.ensure_future(second.hold(2000))
+        await asyncio.sleep(0.01)
+        first.leave()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        second.leave()
+        return room.taken_bytes
+
+    assert run(IngestSettings(max_inflight_bytes=16000, room_wait_s=5), program) == 0

@@ -99,10 +99,16 @@ class _Lane:
             await asyncio.wait_for(turn, self._wait_s)
         except TimeoutError:
             raise Crowded(self._limit) from None
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                # Its turn had come in the moment in which its sender went away.
+                self.give(size)
+            raise
         finally:
-            if not turn.done() or turn.cancelled():
+            # Whoever gives up makes place in the row; the one that woke others may have done that already.
+            with contextlib.suppress(ValueError):
                 self._waiting.remove(entry)
-                self._wake()
+            self._wake()
 
     def give(self, size: int) -> None:
         self.taken -= size

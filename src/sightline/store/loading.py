@@ -77,6 +77,8 @@ class Loader:
         self._stopping = threading.Event()
         self._pausing = threading.Event()
         self._moving = threading.Lock()
+        self._large = threading.Lock()
+        self._large_bytes = 2 * settings.ingest.segment_max_bytes
         self._retry_at: dict[str, float] = {}
         self._memory_failures: dict[str, int] = {}
         self._thread: threading.Thread | None = None
@@ -150,6 +152,15 @@ class Loader:
             return sum(pool.map(self._load, segments))
 
     def _load(self, segment: Segment) -> bool:
+        # A segment of one very large request takes the engine fifteen times its size: one such at a time.
+        try:
+            is_large = segment.path.stat().st_size > self._large_bytes
+        except FileNotFoundError:
+            return False
+        with self._large if is_large else contextlib.nullcontext():
+            return self._load_one(segment)
+
+    def _load_one(self, segment: Segment) -> bool:
         if self._stopping.is_set() or self._pausing.is_set():
             return False
         cut_marker = segment.path.with_suffix(_CUT)
