@@ -136,6 +136,9 @@ def test_a_batch_for_several_indexes_and_kinds_becomes_a_frame_for_each():
         (b'{"event":1}{"event":2,"time":1e999}', 1, Fault(15, 1)),
         (b'{"event":1}{"event":2,"time":-1e10}', 1, Fault(15, 1)),
         (b'{"event":1}{"event":2,"time":"NaN"}', 1, Fault(15, 1)),
+        (b'{"event":1}{"event":2,"time":"1_000"}', 1, Fault(15, 1)),
+        (b'{"event":1}{"event":2,"time":' + b"9" * 5000 + b"}", 1, Fault(15, 1)),
+        (b'{"event":1}{"event":2,"time":' + b"9" * 400 + b"}", 1, Fault(15, 1)),
         (b'{"event":1}{"event":2,"fields":{"a":{"b":1}}}', 1, Fault(15, 1)),
         (b'{"event":1}{"event":2,"fields":{"a":[[1]]}}', 1, Fault(15, 1)),
         (b'{"event":1}{"event":2,"index":"m"}{"event":3}', 1, Fault(7, 2, 2)),
@@ -190,6 +193,8 @@ def test_small_latitudes():
         (0, 0.0),
         (None, None),
         ("", None),
+        (" .5 ", 0.5),
+        ("+1e3", 1000.0),
     ],
 )
 def test_times_are_seconds_or_finer(time, seconds):

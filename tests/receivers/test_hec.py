@@ -240,7 +240,7 @@ def test_metrics_with_odd_values_and_dimensions(front, load, store):
     body = "\n".join(json.dumps({"event": "metric", "time": 1763900000.125, "fields": fields}) for fields in batch)
     assert code(post(front, body)) == (200, 0, None)
     for ordinary in (
-        {"metric_name:g": "1e3", "metric_name:h": -0.5, "i": 7, "t": True},
+        {"metric_name:g": ".1e4", "metric_name:h": -0.5, "i": 7, "t": True},
         {"metric_name": "j", "_value": "+5", "k": "v"},
     ):
         assert code(post(front, {"event": "metric", "fields": ordinary}))[1] == 0

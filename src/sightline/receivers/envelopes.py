@@ -116,7 +116,8 @@ _NO_EVENTS = frozenset((b"", b"null", b'""'))
 _METRIC_EVENT = b'"metric"'
 
 # A number that a JSON text or a string holds and a float can hold.
-_NUMBER = rb"[-+]?[0-9]{1,200}(?:\.[0-9]{1,200})?(?:[eE][-+]?[0-9]{1,2})?"
+_NUMBER = rb"[-+]?(?:[0-9]{1,200}(?:\.[0-9]{1,200})?|\.[0-9]{1,200})(?:[eE][-+]?[0-9]{1,2})?"
+_NUMBER_TEXT = re.compile(_NUMBER.decode())
 _MEASURE = re.compile(rb'"metric_name:[^"]+"\s*:\s*(?:' + _NUMBER + rb'|"' + _NUMBER + rb'")\s*[,}]')
 _NAME = re.compile(rb'"metric_name"\s*:\s*"[^"]+"\s*[,}]')
 _VALUE = re.compile(rb'"_value"\s*:\s*(?:' + _NUMBER + rb'|"' + _NUMBER + rb'")\s*[,}]')
@@ -261,7 +262,13 @@ def seconds_of(value: Any) -> float:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("a time is a number or the text of one")
-    seconds = float(value)
+    # Python takes more for a number than others do: `1_000`, `infinity`, digits of every script.
+    if isinstance(value, str) and not _NUMBER_TEXT.fullmatch(value.strip()):
+        raise ValueError("a time is a number or the text of one")
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
     if not math.isfinite(seconds):
         raise ValueError("a time is finite")
     # Divided once: dividing by a thousand again and again loses the last digits.
@@ -446,9 +453,6 @@ def _is_nested(value: Any) -> bool:
 
 def _names_metric(key: str) -> bool:
     return key == "metric_name" or key.startswith("metric_name:")
-
-
-_NUMBER_TEXT = re.compile(_NUMBER.decode())
 
 
 def _measures(pairs: list[tuple[str, Any]]) -> tuple[list[tuple[str, float]], int]:

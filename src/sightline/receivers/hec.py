@@ -29,7 +29,7 @@ from sightline.journal import JournalFull, JournalWriter
 from sightline.receivers.access import TokenGrant, TokenSource
 from sightline.receivers.acks import AckChannels
 from sightline.receivers.bodies import BodyMalformed, BodyTooLarge, UnsupportedEncoding, read_body
-from sightline.receivers.envelopes import Defaults, Fault, Frame, Sorted, seconds_of, sort_batch
+from sightline.receivers.envelopes import Defaults, Fault, Frame, IndexOf, Sorted, seconds_of, sort_batch
 from sightline.receivers.refusals import Refusals
 
 log = logging.getLogger(__name__)
@@ -200,15 +200,14 @@ class HecReceiver:
             index=query.get("index", ""),
             find_time=query.get("auto_extract_timestamp", "").lower() in _TRUE,
         )
-        if raw:
-            return self._raw(grant, body, defaults, query.get("time"))
 
         def index_of(named: str, datatype: str) -> str | None:
             return self._index(grant, named, datatype)
 
-        if len(body) > _THREAD_BYTES:
-            return await asyncio.to_thread(sort_batch, body, defaults, index_of)
-        return sort_batch(body, defaults, index_of)
+        def sort() -> Sorted:
+            return _raw(body, defaults, index_of, query.get("time")) if raw else sort_batch(body, defaults, index_of)
+
+        return await asyncio.to_thread(sort) if len(body) > _THREAD_BYTES else sort()
 
     def _index(self, grant: TokenGrant, named: str, datatype: str) -> str | None:
         usual = "main" if datatype == "event" else "metrics"
@@ -221,21 +220,6 @@ class HecReceiver:
             return None
         known = self._tokens.index_datatype(named)
         return named if known == datatype or (known is None and named == usual) else None
-
-    def _raw(self, grant: TokenGrant, body: bytes, defaults: Defaults, time: str | None) -> Sorted:
-        index = self._index(grant, defaults.index, "event")
-        if index is None:
-            return Sorted(fault=Fault(7, 0))
-        try:
-            seconds = seconds_of(time)
-        except ValueError:
-            return Sorted(fault=Fault(15, 0))
-        head: dict[str, Any] = {"host": defaults.host, "source": defaults.source, "sourcetype": defaults.sourcetype}
-        if not math.isnan(seconds):
-            head["time"] = seconds
-        # Where the events begin and end in it, the engine finds out by the rules of the sourcetype.
-        lines = len(list(filter(None, map(bytes.strip, body.splitlines()))))
-        return Sorted([Frame("raw", index, orjson.dumps(head) + b"\n" + body, lines)])
 
     async def _store(self, found: Sorted, token: str) -> None:
         # All are handed over before any is awaited, so that they share one commit.
@@ -298,6 +282,23 @@ def _other_protocol(name: str) -> Any:
         return JSONResponse({"text": text, "code": 404}, 404)
 
     return refuse
+
+
+def _raw(body: bytes, defaults: Defaults, index_of: IndexOf, time: str | None) -> Sorted:
+    """Text as it came, under a line that says what holds for all of it."""
+    index = index_of(defaults.index, "event")
+    if index is None:
+        return Sorted(fault=Fault(7, 0))
+    try:
+        seconds = seconds_of(time)
+    except ValueError:
+        return Sorted(fault=Fault(15, 0))
+    head: dict[str, Any] = {"host": defaults.host, "source": defaults.source, "sourcetype": defaults.sourcetype}
+    if not math.isnan(seconds):
+        head["time"] = seconds
+    # Where the events begin and end in it, the engine finds out by the rules of the sourcetype.
+    lines = len(list(filter(None, map(bytes.strip, body.splitlines()))))
+    return Sorted([Frame("raw", index, orjson.dumps(head) + b"\n" + body, lines)])
 
 
 def _reply(

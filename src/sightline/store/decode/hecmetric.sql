@@ -40,6 +40,6 @@ SELECT
     host,
     source,
     sourcetype,
-    CAST(concat('{', dimensions, '}') AS $json) AS dims
+    CAST(sightline_object([dimensions]) AS $json) AS dims
 FROM points
 WHERE NOT throwIf(metric_name = '', 'a line of the segment is not a point')
