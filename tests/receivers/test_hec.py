@@ -121,6 +121,8 @@ def test_unknown_paths_and_methods(front, listener):
     for path in ("", "/event", "/event/1.0", "/raw", "/raw/1.0", "/ack", "/ack/1.0"):
         wrong = httpx.get(base + path)
         assert (wrong.status_code, wrong.json()) == (405, body)
+        options = httpx.options(base + path)
+        assert (options.status_code, options.headers["allow"]) == (200, "OPTIONS, POST")
     for path, name in (("/mint", "MINT"), ("/mint/1.0", "MINT"), ("/s2s", "Splunk-to-Splunk")):
         other = httpx.post(base + path, content=GOOD)
         assert other.status_code == 404

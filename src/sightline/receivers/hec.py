@@ -254,6 +254,7 @@ def routes(receiver: HecReceiver) -> list[Route]:
     others = ["GET", "PUT", "DELETE", "PATCH"]
     return [
         *(Route(path, endpoint, methods=["POST"]) for endpoint, paths in posts.items() for path in paths),
+        *(Route(path, _options, methods=["OPTIONS"]) for paths in posts.values() for path in paths),
         *(Route(path, wrong_method, methods=others) for paths in posts.values() for path in paths),
         Route(f"{base}/health", receiver.health, methods=["GET"]),
         Route(f"{base}/health/1.0", receiver.health, methods=["GET"]),
@@ -274,6 +275,11 @@ async def not_found(request: Request) -> Response:
 async def wrong_method(request: Request) -> Response:
     """The collector's 405, which has the body of its 404."""
     return JSONResponse(NOT_FOUND, 405)
+
+
+async def _options(request: Request) -> Response:
+    """Docker's logging driver asks this before it starts a container, and wants 200."""
+    return Response(status_code=200, headers={"Allow": "OPTIONS, POST"})
 
 
 def _other_protocol(name: str) -> Any:

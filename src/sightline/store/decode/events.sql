@@ -1,5 +1,5 @@
--- A journal segment of HEC events into events. Each frame's body is JSON lines that the receiver wrote:
--- t time, h host, s source, st sourcetype, i index, e event (any JSON value), f fields (an object).
+-- A journal segment of events that receivers wrote themselves: the ledger's refusals, and what earlier versions made of HEC. Each
+-- frame's body is JSON lines: t time, h host, s source, st sourcetype, i index, e event (any JSON value), f fields (an object).
 WITH
     lines AS
     (
