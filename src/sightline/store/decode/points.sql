@@ -1,5 +1,6 @@
 -- A journal segment of HEC metrics into metrics, as earlier versions wrote it: one may wait for its first load by this one. Each
--- frame's body is JSON lines, one point each: t time, h host, s source, st sourcetype, i index, n metric name, v value, d dimensions (text values).
+-- frame's body is JSON lines, one point each: t time, h host, s source, st sourcetype, i index, n metric name, v value, d
+-- dimensions (text values).
 WITH
     lines AS
     (
