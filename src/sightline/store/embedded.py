@@ -365,6 +365,17 @@ class EmbeddedStore:
         """Sourcetypes of the events in some indexes; None while parts change too fast to tell."""
         return self._unless_changed(("sourcetypes", *indexes), lambda: self._sourcetypes.read(indexes))
 
+    def words_beginning(self, begun: str, most: int) -> list[str] | None:
+        """The words of all events that begin with a lower-case text, as the text index splits them; None beyond `most`.
+
+        Read from the index's dictionary, where they stand side by side.
+        """
+        found = self.query(
+            "SELECT DISTINCT token FROM mergeTreeTextIndex('sightline', 'events', 'raw_text')"
+            f" WHERE startsWith(token, {quote(begun)}) LIMIT {most + 1}"
+        )["token"].to_pylist()
+        return sorted(found) if len(found) <= most else None
+
     def _changed(self) -> None:
         with self._lock:
             self._changes += 1

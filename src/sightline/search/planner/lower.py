@@ -13,7 +13,7 @@ from sightline.search import registry
 from sightline.search.planner import values as v
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.sources import DICTIONARY_COLUMNS
-from sightline.search.planner.terms import term_condition
+from sightline.search.planner.terms import MOST_WORDS, any_word, beginning_of, term_condition
 from sightline.search.planner.values import Type, Value
 from sightline.search.syntax import tree
 from sightline.search.syntax.expressions import ExpressionReader
@@ -312,7 +312,7 @@ def lower_predicate(node: tree.Predicate, relation: Relation, context: Context) 
     if isinstance(node, tree.Negation):
         return v.negation(lower_predicate(node.operand, relation, context))
     if isinstance(node, tree.Term):
-        return _term(node, relation)
+        return _term(node, relation, context)
     if isinstance(node, tree.Membership):
         return _membership(node.name, node.values, relation)
     if isinstance(node, tree.Comparison):
@@ -341,7 +341,7 @@ def _names_values(node: tree.Predicate) -> bool:
     return isinstance(node, tree.Membership) or isinstance(node, tree.Comparison) and node.operator == "="
 
 
-def _term(node: tree.Term, relation: Relation) -> Value:
+def _term(node: tree.Term, relation: Relation, context: Context) -> Value:
     raw = relation.field("_raw")
     if raw.type is Type.NULL:
         # Rows without raw text: a term may stand in any visible field.
@@ -351,7 +351,12 @@ def _term(node: tree.Term, relation: Relation) -> Value:
             if not name.startswith("_")
         ]
         return v.either(tests)
-    return term_condition(v.as_text(raw), node, indexed=isinstance(raw, v.Column) and raw.id == "_raw:text")
+    indexed = isinstance(raw, v.Column) and raw.id == "_raw:text"
+    if indexed and (begun := beginning_of(node)):
+        words = context.store.words_beginning(begun, MOST_WORDS)
+        if words is not None:
+            return any_word(words)
+    return term_condition(v.as_text(raw), node, indexed=indexed)
 
 
 def join_multi(value: Value, delimiter: str) -> Value:

@@ -7,6 +7,7 @@ that the index let through.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from sightline.search.planner import values as v
 from sightline.search.planner.values import Type, Value
@@ -19,6 +20,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9\u0080-\U0010ffff]+")
 
 _INDEXED_FRAGMENT = 4
 """Letters and digits from which on the engine looks a piece of a word up in the index's dictionary of words."""
+MOST_WORDS = 10_000
+"""Words with one beginning that are looked up one by one; with more of them the text is read instead."""
 
 
 def term_condition(raw: Value, term: tree.Term, *, indexed: bool) -> Value:
@@ -44,6 +47,19 @@ def term_condition(raw: Value, term: tree.Term, *, indexed: bool) -> Value:
     if len(fragment) >= _INDEXED_FRAGMENT:
         conditions.append(v.call("like", stored, v.text(f"%{fragment}%"), type=Type.BOOL))
     return v.both([*conditions, v.is_true(exact) if exactly else exact])
+
+
+def beginning_of(term: tree.Term) -> str:
+    """What a word begins with where the term asks for no more, as `handsh*` does; else an empty text."""
+    begun = term.value[:-1].lower()
+    return begun if term.mode == "word" and term.value.endswith("*") and _TOKEN.fullmatch(begun) else ""
+
+
+def any_word(words: Sequence[str]) -> Value:
+    """Whether the stored text has one of these words of its index."""
+    if not words:
+        return v.FALSE
+    return v.call("hasAnyTokens", v.Column(Type.TEXT, RAW_TEXT), v.multi(words), type=Type.BOOL)
 
 
 def _pattern(value: str, mode: str) -> str:
