@@ -93,11 +93,10 @@ def list_(rules: RulesFile = None, data: Data = None) -> None:
 
 
 def _rules(store: EmbeddedStore, path: Path | None, data: Path | None, settings: RuleSettings) -> Rules:
-    from sightline.sourcetypes import read_rules
-    from sightline.store.rulebook import pattern_check
+    from sightline.store.rulebook import read_checked
 
     file = path or directory_of(data) / "sourcetypes.yml"
-    return read_rules(_text(file, wanted=path is not None), file.name, settings, pattern_check(store.query))
+    return read_checked(_text(file, wanted=path is not None), file.name, settings, store.query)
 
 
 def _text(path: Path, *, wanted: bool) -> str:

@@ -4,8 +4,8 @@ Enters: `<data>/sourcetypes.yml` and the rules that come with the program. Leave
 a receiver of files asks where it may cut. Nothing here knows the engine.
 """
 
-from sightline.sourcetypes.following import FollowedRules
+from sightline.sourcetypes.following import FILE, FollowedRules
 from sightline.sourcetypes.reading import builtin_rules, read_rules
 from sightline.sourcetypes.rules import Rule, Rules
 
-__all__ = ["FollowedRules", "Rule", "Rules", "builtin_rules", "read_rules"]
+__all__ = ["FILE", "FollowedRules", "Rule", "Rules", "builtin_rules", "read_rules"]

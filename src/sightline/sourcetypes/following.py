@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-from sightline.config import RuleSettings
 from sightline.errors import UserError
-from sightline.sourcetypes.reading import CheckPattern, builtin_rules, read_rules
+from sightline.sourcetypes.reading import builtin_rules
 from sightline.sourcetypes.rules import Rules
 
 log = logging.getLogger(__name__)
@@ -28,9 +28,10 @@ class FollowedRules:
     Raises UserError when the file cannot be read and there is no good version of it from before.
     """
 
-    def __init__(self, data: Path, settings: RuleSettings, check: CheckPattern = lambda _: "") -> None:
+    def __init__(self, data: Path, read: Callable[[str], Rules]) -> None:
+        """`read` makes rules of a file's text, and raises UserError."""
         self._path, self._good = data / FILE, data / GOOD
-        self._settings, self._check = settings, check
+        self._read = read
         self._lock = threading.Lock()
         self._stamp: tuple[int, int, int] | None = None
         self._rules = Rules(builtin_rules())
@@ -40,7 +41,7 @@ class FollowedRules:
         if self.problem:
             if not self._good.exists():
                 raise UserError(self.problem)
-            self._rules = read_rules(self._good.read_text(), FILE, settings)
+            self._rules = read(self._good.read_text(encoding="utf-8"))
 
     def current(self) -> Rules:
         """The rules in force at this moment."""
@@ -59,7 +60,7 @@ class FollowedRules:
             return
         try:
             text = self._path.read_text(encoding="utf-8")
-            self._rules = read_rules(text, FILE, self._settings, self._check)
+            self._rules = self._read(text)
         except (UserError, OSError, UnicodeDecodeError) as error:
             hint = f" ({error.hint})" if isinstance(error, UserError) and error.hint else ""
             self.problem = f"{error}{hint}"

@@ -333,7 +333,12 @@ class _File:
         return Condition(given[key].pattern(), self._at(given), key == "unless")
 
     def _at(self, given: dict[str, _Node]) -> str:
-        return given["in"].text("text, host, source, or the name of a field") if "in" in given else TEXT
+        if "in" not in given:
+            return TEXT
+        name = _field(given["in"])
+        if not all(name.split(".")):
+            raise given["in"].wrong(f"wanted text, host, source, or the name of a field, got {given['in'].given}")
+        return name
 
     def _name(self, given: dict[str, _Node], number: int) -> str:
         return given["name"].text() if "name" in given else str(number)
@@ -429,7 +434,10 @@ def _field(node: _Node) -> str:
 
 
 def _path(node: _Node) -> tuple[str, ...]:
-    return tuple(_field(node).split("."))
+    path = tuple(_field(node).split("."))
+    if not all(path):
+        raise node.wrong(f"wanted the name of a field, with a dot between the parts of a path, got {node.given}")
+    return path
 
 
 __all__ = ["FORMS", "MAX_CHARACTERS", "MAX_LINES", "builtin_rules", "read_rules"]

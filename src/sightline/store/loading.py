@@ -24,12 +24,12 @@ from sightline.errors import EnvironmentTrouble
 from sightline.journal import CLOSED, LOADED, OPEN, Cut, Segment, closed_segments, recover
 from sightline.quarantine import Quarantine, SetAside, is_retried
 from sightline.segments import Damage, Frame, check_frames
-from sightline.sourcetypes import FollowedRules
+from sightline.sourcetypes import FILE, FollowedRules
 from sightline.store import decoding
 from sightline.store.embedded import EmbeddedStore
 from sightline.store.engine_errors import EngineBusy, EngineError, MemoryLimitExceeded, QueryCancelled
 from sightline.store.ledger import Ledger, LedgerRow, counted_before, frame_index, merge, source_of
-from sightline.store.rulebook import RouteProblem, RuleBook, pattern_check
+from sightline.store.rulebook import RouteProblem, RuleBook, read_checked
 from sightline.store.ruling import Ruling
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Loader:
         self._journal = settings.data / "journal"
         self.quarantine = Quarantine(settings.data / "quarantine")
         self._threads = settings.ingest.load_threads
-        self.rules = FollowedRules(settings.data, settings.rules, pattern_check(store.query))
+        self.rules = FollowedRules(settings.data, lambda text: read_checked(text, FILE, settings.rules, store.query))
         self._rules = RuleBook(self.rules, store.query, route_problem)
         self._journal.mkdir(parents=True, exist_ok=True)
         self._stopping = threading.Event()

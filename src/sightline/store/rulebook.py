@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from sightline.config import RuleSettings
+from sightline.errors import UserError
+from sightline.sourcetypes import read_rules
 from sightline.sourcetypes.rules import Rules
 from sightline.store import decoding
 from sightline.store.engine_errors import EngineError
@@ -82,6 +85,21 @@ class RuleBook:
             if self._query(sql, settings=settings)["found"].to_pylist()[0]:
                 return True
         return False
+
+
+def read_checked(text: str, name: str, settings: RuleSettings, query: Callable[..., Any]) -> Rules:
+    """The rules of a file, each of which the engine has run once, on nothing: a segment must not be the first to find out.
+
+    Raises UserError.
+    """
+    rules = read_rules(text, name, settings, pattern_check(query))
+    for rule in rules.all:
+        if rule.origin.startswith(name):
+            try:
+                query(Ruling({rule.name: rule}, True, {}).sample())
+            except EngineError as error:
+                raise UserError(f'{rule.origin}: the engine cannot run the rule "{rule.name}": {error.message}') from error
+    return rules
 
 
 def pattern_check(query: Callable[..., Any]) -> Callable[[str], str]:

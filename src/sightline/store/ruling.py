@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sightline.sourcetypes import patterns
 from sightline.sourcetypes.rules import TEXT, Breaking, Condition, Extraction, Naming, Rule, Timing
 from sightline.sourcetypes.times import ZONES, TimeFormat
-from sightline.store.sql_text import identifier, quote
+from sightline.store.sql_text import JSON_TYPE, identifier, quote
 
 _BELIEVED = "sightline_believed_time(found_time, received)"
 _NO_TEXTS = "CAST([], 'Array(String)')"
@@ -97,6 +97,16 @@ class Ruling:
         )
         inner = f"SELECT *, {dropped} AS dropped, {target} AS target, {renamed} FROM ({select})"
         return f"SELECT *, if(dropped != '' OR target = index, dropped, {problems}) AS refusal FROM ({inner})"
+
+    def sample(self) -> str:
+        """A statement over one row with nothing in it that has everything in it that these rules can write."""
+        row = (
+            "'' AS rest, '' AS whole, [''] AS lines, '' AS header, '' AS text, '' AS stamp, [''] AS columns, '' AS place,"
+            " 'main' AS index, '' AS token, '' AS host, '' AS source, '' AS sourcetype, '' AS severity, '' AS _raw,"
+            f" CAST('{{}}' AS {JSON_TYPE}) AS fields, now64(3, 'UTC') AS received, now64(6, 'UTC') AS found_time"
+        )
+        written = ", ".join(f"({text}) AS sample_{name}" for name, text in self.placeholders().items())
+        return f"SELECT {written}, judged.refusal FROM ({self.judged(f'SELECT {row}')}) AS judged"
 
     def stored(self, select: str) -> str:
         """The decoded rows that are stored, each in its index."""

@@ -20,6 +20,7 @@ from sightline.web.api import (
     models,
     saved_searches,
     search,
+    sourcetypes,
     stanzas,
     status,
     tokens,
@@ -51,6 +52,7 @@ ROUTERS = (
     collections.router,
     data_models.router,
     load.router,
+    sourcetypes.router,
     apps.router,
     status.router,
 )

@@ -34,6 +34,7 @@ def body(text):
         ("mask: {with: 'x'}", "sourcetypes.app.mask: wanted a match"),
         ("drop: [{name: x}]", "sourcetypes.app.drop[0]: wanted one of match and unless"),
         ("drop: [{match: a, unless: b}]", "wanted one of match and unless"),
+        ("drop: {match: a, in: 'a..b'}", 'sourcetypes.app.drop.in: wanted text, host, source, or the name of a field, got "a..b"'),
         ("route: {match: a}", "sourcetypes.app.route: wanted an index"),
         ("route: {match: a, index: 'A b'}", "an index name wants lower case letters"),
         ("set: {match: a}", "wanted one of host, source, sourcetype"),
@@ -125,14 +126,14 @@ def test_built_in_rules_say_what_they_are_for():
 
 def test_a_change_is_followed_and_a_wrong_version_leaves_the_one_before(tmp_path):
     file = tmp_path / "sourcetypes.yml"
-    rules = FollowedRules(tmp_path, RuleSettings())
+    rules = FollowedRules(tmp_path, read_rules)
     assert rules.current().find("app") is None
     file.write_text("sourcetypes: {app: {drop: a}}")
     assert rules.current().find("app").drops
     file.write_text("sourcetypes: {app: {drop: '(?=a)'}}")
     assert rules.current().find("app").drops[0].condition.pattern == "a"
     assert "look-ahead" in rules.problem
-    again = FollowedRules(tmp_path, RuleSettings())
+    again = FollowedRules(tmp_path, read_rules)
     assert again.current().find("app").drops[0].condition.pattern == "a"
     assert "look-ahead" in again.problem
     file.write_text("sourcetypes: {app: {drop: bb}}")
@@ -145,7 +146,7 @@ def test_a_change_is_followed_and_a_wrong_version_leaves_the_one_before(tmp_path
 def test_a_wrong_file_with_nothing_good_before_it_is_refused(tmp_path):
     (tmp_path / "sourcetypes.yml").write_text("sourcetypes: {app: {dorp: a}}")
     with pytest.raises(UserError, match=r'line 1: sourcetypes\.app\.dorp: unknown key.*did you mean "drop"'):
-        FollowedRules(tmp_path, RuleSettings())
+        FollowedRules(tmp_path, read_rules)
 
 
 # ---- patterns and formats
