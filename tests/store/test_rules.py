@@ -175,32 +175,6 @@ def test_a_rule_that_changes_while_the_server_runs_holds_for_what_comes_then(pla
     assert place.rows() == ["*** b", "*** c", "secret a"]
 
 
-# ---- breaking
-
-
-@pytest.mark.parametrize(
-    ("events", "text", "expected"),
-    [
-        ("{begin: '^>'}", "> a\nb\n> c\n", ["> a\nb", "> c"]),
-        ("{continue: '^[+]'}", "a\n+b\nc\n", ["a\n+b", "c"]),
-        ("{end: ';$'}", "a\nb;\nc;\nd", ["a\nb;", "c;", "d"]),
-        (r"{split: '\n---\n'}", "a\nb\n---\nc", ["a\nb", "c"]),
-        (r"{split: '([\r\n]+)<\d+>'}", "<1>a\nb\n<2>c\r\n\r\n<3>d", ["<1>a\nb", "<2>c", "<3>d"]),
-        ("{form: line}", "2026-01-02 03:04:05 a\n  b\n\n", ["2026-01-02 03:04:05 a", "  b"]),
-        ("{form: whole}", "a\n\nb\n", ["a\n\nb"]),
-        ("{begin: '^>', max_lines: 2}", "> a\nb\nc\nd\ne\n> f", ["> a\nb", "c\nd", "e", "> f"]),
-        ("{form: whole, max_lines: 2}", "a\nb\nc", ["a\nb", "c"]),
-        ("{form: line, max_characters: 100}", "é" * 130, ["é" * 100, "é" * 30]),
-        ("{begin: '^>', max_characters: 100}", "> " + "x" * 150, ["> " + "x" * 98, "x" * 52]),
-    ],
-)
-def test_text_is_broken_as_the_rule_says(place, events, text, expected):
-    place.rules(f"sourcetypes: {{app: {{events: {events}}}}}")
-    place.send(place.text(text, "app"))
-    assert sorted(place.rows()) == sorted(expected)
-    assert place.loader.ledger.totals() == [LedgerRow("hec:raw", "t", "main", received=len(expected), stored=len(expected))]
-
-
 def test_text_in_another_character_set_becomes_unicode(place):
     place.rules("sourcetypes: {app: {charset: iso-8859-1}, wide: {charset: UTF-16LE}}")
     place.send(place.text("città=Forlì\n".encode("latin-1"), "app"), place.text("né\n".encode("utf-16-le"), "wide"))
@@ -216,72 +190,10 @@ def test_every_character_set_and_time_zone_that_is_accepted_is_known_to_the_engi
     store.query(f"SELECT {zones}")
 
 
-# ---- times
-
-
-@pytest.mark.parametrize(
-    ("time", "text", "expected"),
-    [
-        ("{format: '%d.%m.%Y %H:%M:%S,%3N'}", "x 02.01.2026 03:04:05,250 y", "2026-01-02T03:04:05.250"),
-        ("{format: '%d.%m.%Y %H:%M:%S', zone: Europe/Rome}", "02.01.2026 03:04:05", "2026-01-02T02:04:05"),
-        ("{format: '%Y-%m-%d %H:%M:%S%z'}", "2026-01-02 03:04:05+0530", "2026-01-01T21:34:05"),
-        ("{format: '%Y-%m-%d %H:%M:%S %Z'}", "2026-01-02 03:04:05 EST", "2026-01-02T08:04:05"),
-        ("{format: '%Y-%m-%d %H:%M:%S %Z', zone: Europe/Rome}", "2026-01-02 03:04:05 QQT", "2026-01-02T02:04:05"),
-        ("{format: '%B %e, %Y %I:%M %p'}", "JANUARY  2, 2026 03:04 pm", "2026-01-02T15:04:00"),
-        ("{format: '%m/%d/%y %I:%M:%S %p'}", "1/2/26 12:04:05 AM", "2026-01-02T00:04:05"),
-        ("{format: '%y%m%d %k:%M:%S'}", "260102  3:04:05", "2026-01-02T03:04:05"),
-        ("{format: '%Y.%j %T'}", "2026.002 03:04:05", "2026-01-02T03:04:05"),
-        ("{format: '%b %d %T'}", "Dec 31 23:00:00", "2025-12-31T23:00:00"),
-        ("{format: '%m-%d %T'}", "01-02 03:04:05", "2026-01-02T03:04:05"),
-        ("{format: '%H:%M:%S.%f'}", "03:04:05.5", "2026-01-05T03:04:05.500"),
-        ("{format: '%H:%M'}", "23:30", "2026-01-05T23:30:00"),
-        ("{format: '%s'}", "at 1767323045", "2026-01-02T03:04:05"),
-        ("{format: '%s.%6N'}", "1767323045.250125", "2026-01-02T03:04:05.250125"),
-        ("{format: '%s%3N'}", "t1767323045250", "2026-01-02T03:04:05.250"),
-        ("{format: ['%Y-%m-%d', '%d/%m/%Y']}", "02/01/2026", "2026-01-02T00:00:00"),
-        ("{after: 'end=', format: '%F %T'}", "2025-05-05 00:00:00 end=2026-01-02 03:04:05", "2026-01-02T03:04:05"),
-        ("{after: '(end|stop)='}", "2025-05-05 00:00:00 stop=2026-01-02 03:04:05", "2026-01-02T03:04:05"),
-        ("{after: 'end=', within: 5, format: '%F'}", "end=       2026-01-02", None),
-        ("{field: when}", '{"a": {"time": 1}, "when": "2026-01-02T03:04:05Z", "time": 2}', "2026-01-02T03:04:05"),
-        ("{field: a.when, format: '%d/%m/%Y'}", '{"a": {"when": "02/01/2026"}}', "2026-01-02T00:00:00"),
-        ("{zone: America/New_York}", "2026-01-02 03:04:05 x", "2026-01-02T08:04:05"),
-        ("{zone: America/New_York}", "2026-01-02T03:04:05Z x", "2026-01-02T03:04:05"),
-        ("{received: true}", "2026-01-02 03:04:05 x", None),
-        ("{format: '%d.%m.%Y'}", "31.02.2026", None),
-        ("{format: '%d.%m.%Y'}", "2026-01-02", None),
-        ("{format: '%F'}", "2056-01-02", "2056-01-02T00:00:00"),
-    ],
-)
-def test_times_are_read_as_the_rule_says(place, time, text, expected):
-    place.rules(f"sourcetypes: {{app: {{time: {time}}}}}")
-    place.send(place.text(text, "app"))
-    wanted = RECEIVED if expected is None else datetime.fromisoformat(expected).replace(tzinfo=UTC).timestamp()
-    assert place.rows("toFloat64(_time) AS t") == [wanted]
-
-
 def test_a_time_may_be_in_a_column(place):
     place.rules("sourcetypes: {app: {like: csv, time: {field: day, format: '%d/%m/%Y'}}}")
     place.send(place.text("n,day\n1,02/01/2026\n", "app"))
     assert place.rows("toFloat64(_time) AS t, fields.n.:Int64 AS n") == [(1767312000.0, 1)]
-
-
-# ---- fields
-
-
-@pytest.mark.parametrize(
-    ("fields", "text", "expected"),
-    [
-        (r"'(?<a>\w+)-(?P<b>\w+)?'", "x-", {"a": "x"}),
-        (r"{match: '(\w+) (\w+) (\w+)', names: [one, _, three]}", "1 2 3", {"one": 1, "three": 3}),
-        ("{separator: '|', names: [a, b, c]}", 'x|"y|""z"|007', {"a": "x", "b": 'y|"z', "c": "007"}),
-        ("{inside: '^[^{]*(.*)$'}", 'INFO {"a": 1, "b": {"c": 2}}', {"a": 1, "b": {"c": 2}}),
-        ("{inside: 'args: (.*)$'}", "b=1 args: a=2", {"a": 2, "b": 1}),
-    ],
-)
-def test_fields_are_taken_out(place, fields, text, expected):
-    place.rules(f"sourcetypes: {{app: {{fields: [{fields}]}}}}")
-    place.send(place.text(text, "app"))
-    assert json.loads(place.rows("toString(fields) AS f")[0]) == expected
 
 
 def test_batches_of_the_event_collector_follow_the_rules(place):
