@@ -139,16 +139,17 @@ def test_entries_become_events(tmp_path, tokens, journal, stored, store, load):
 
 
 def test_it_follows_and_goes_on_after_a_restart(tmp_path, tokens, journal, stored):
+    (tmp_path / "sourcetypes.yml").write_text("sourcetypes: {journald: {mask: [{match: 'pin=[0-9]+', with: pin=}]}}")
     journal.write({"MESSAGE": "one"})
     front = Front(tmp_path, tokens)
     stored(1)
     journal.write({"MESSAGE": "two"})
     stored(2)
     front.close()
-    journal.write({"MESSAGE": "three"}, {"MESSAGE": "four"})
+    journal.write({"MESSAGE": "three"}, {"MESSAGE": "four pin=77"})
     front = Front(tmp_path, tokens)
     try:
-        assert [row["_raw"] for row in stored(4)] == ["one", "two", "three", "four"]
+        assert [row["_raw"] for row in stored(4)] == ["one", "two", "three", "four pin="]
     finally:
         front.close()
     # What was loaded is let go of when the position is noted.

@@ -107,7 +107,8 @@ def test_every_way_of_tags(front, stored):
     assert (rows[9]["host"], rows[9]["time"]) == ("web-1", 1_760_000_000.0)
 
 
-def test_events_and_service_checks_of_datadog(front, stored):
+def test_events_and_service_checks_of_datadog(front, stored, tmp_path):
+    (tmp_path / "sourcetypes.yml").write_text("sourcetypes: {statsd:check: {mask: [{match: 'timed', with: t...d}]}}")
     event = "_e{6,12}:Fällt|two\\nlines|x|d:1760000000|h:web-1|k:key|p:low|t:error|#env:prod,only"
     send(front.statsd_udp, event.encode(), b"_sc|redis|2|d:1760000001|#env:dev|m:timed | out")
     check, told = sorted(stored(2, "events"), key=lambda row: row["sourcetype"])
@@ -121,7 +122,7 @@ def test_events_and_service_checks_of_datadog(front, stored):
         "alert_type": "error", "aggregation_key": "key", "priority": "low", "title": "Fällt", "env": "prod", "only": "true"
     }  # fmt: skip
     assert (check["name"], check["severity"], check["sourcetype"]) == (
-        "redis is critical: timed | out",
+        "redis is critical: t...d | out",
         "error",
         "statsd:check",
     )
@@ -198,7 +199,7 @@ def test_samples_are_not_written_twice_when_only_the_events_found_no_room():
 
         async def once(kind, *args, **more):
             calls.append(kind)
-            if calls == ["statsd", "statsdevent"]:
+            if calls == ["statsd", "statsdcheck"]:
                 raise Refused(503, "full")
             await original(kind, *args, **more)
 
@@ -208,9 +209,9 @@ def test_samples_are_not_written_twice_when_only_the_events_found_no_room():
     asyncio.run(write())
     assert journal.stored == [
         ("statsd", [b"a:1|c", b"s:1:2|s"], 2),
-        ("statsdevent", [b"_sc|x|0"], 1),
+        ("statsdcheck", [b"_sc|x|0"], 1),
         ("statsd", [b"b:1|c"], 1),
-        ("statsdevent", [b"_sc|y|0"], 1),
+        ("statsdcheck", [b"_sc|y|0"], 1),
     ]
 
 

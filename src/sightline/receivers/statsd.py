@@ -54,18 +54,20 @@ class StatsdReceiver(LineReceiver):
 
     async def write(self, peer: str, messages: list[bytes]) -> None:
         """See `LineReceiver`."""
-        samples = [line for line in messages if not line.startswith((b"_e{", b"_sc|"))]
-        events = [line for line in messages if line.startswith((b"_e{", b"_sc|"))]
-        values = sum(1 if b"|s" in line and _is_set(line) else line.partition(b"|")[0].count(b":") for line in samples)
-        for kind, lines, count, index in (
-            ("statsd", samples, values, self._own.index),
-            ("statsdevent", events, len(events), self._own.events_index),
-        ):
+        kinds: dict[str, list[bytes]] = {"statsd": [], "statsdevent": [], "statsdcheck": []}
+        for line in messages:
+            kinds[
+                "statsdevent" if line.startswith(b"_e{") else "statsdcheck" if line.startswith(b"_sc|") else "statsd"
+            ].append(line)
+        for kind, lines in kinds.items():
             if lines:
                 body = b"\n".join([peer.encode(), *lines]).decode("utf-8", "replace").encode()
-                await self._acceptance.store(kind, body, self.source, index=index, records=count)
-                # When the second finds no room and is tried again, the first must not be written twice.
-                messages[:] = events if kind == "statsd" else []
+                index = self._own.index if kind == "statsd" else self._own.events_index
+                records = sum(map(_values, lines)) if kind == "statsd" else len(lines)
+                await self._acceptance.store(kind, body, self.source, index=index, records=records)
+                # When the next one finds no room and all is tried again, this one must not be written twice.
+                written = set(map(id, lines))
+                messages[:] = [line for line in messages if id(line) not in written]
 
     def checked(self, lines: list[bytes]) -> list[bytes]:
         """The lines that can be stored; the others are counted as refused."""
@@ -104,9 +106,11 @@ class StatsdReceiver(LineReceiver):
         self._acceptance.refused(Refused(400, why), self.source)
 
 
-def _is_set(line: bytes) -> bool:
-    sample = _SAMPLE.fullmatch(line)
-    return sample is not None and sample[4] is not None
+def _values(line: bytes) -> int:
+    """How many points a sample becomes: the member of a set may have colons too."""
+    if b"|s" in line and (sample := _SAMPLE.fullmatch(line)) is not None and sample[4] is not None:
+        return 1
+    return line.partition(b"|")[0].count(b":")
 
 
 class _Checked:

@@ -216,9 +216,12 @@ KINDS = {
         "signalfx:event", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, sourcetype="signalfx:event",
     ),
     "collectd": Kind("collectd", "metrics", "metrics", "BytesFrame", "String", _METRIC_COLUMNS),
-    "journald": Kind("journald", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, has_positions=True),
+    "journald": Kind("journald", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, sourcetype="journald", has_positions=True),
     "statsd": Kind("statsd", "metrics", "metrics", "BytesFrame", "String", _METRIC_COLUMNS),
-    "statsdevent": Kind("statsd", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS),
+    "statsdevent": Kind("statsd", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, sourcetype="statsd:event"),
+    "statsdcheck": Kind(
+        "statsd", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, statement="statsdevent", sourcetype="statsd:check",
+    ),
     "syslog": Kind("syslog", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, sourcetype="syslog"),
     # Text that the engine breaks into events. A frame's body is one line of JSON, and then the text as it came, of one source and
     # of whole lines:

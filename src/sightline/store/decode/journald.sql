@@ -6,21 +6,21 @@
 WITH
     frames AS
     (
-        SELECT if(index = '', 'main', index) AS index, received_ms, position(body, '\n') AS head_end, left(body, head_end - 1) AS head, body
+        SELECT token, if(index = '', 'main', index) AS index, received_ms, position(body, '\n') AS head_end, left(body, head_end - 1) AS head, body
         FROM $source
         -- The receiver wrote the line: anything else is damage and must not become events.
         WHERE NOT throwIf(head_end = 0 OR NOT isValidJSON(head), 'a frame of the segment has no line that describes its entries')
     ),
     entries AS
     (
-        SELECT index, received_ms, JSONExtractRaw(head, 'fields') AS own_fields,
+        SELECT token, index, received_ms, JSONExtractRaw(head, 'fields') AS own_fields,
             arrayJoin(splitByChar('\n', substring(body, head_end + 1))) AS entry
         FROM frames
     ),
     taken_apart AS
     (
         SELECT
-            index, received_ms, own_fields,
+            token, index, received_ms, own_fields, 'journald' AS sourcetype,
             arraySort(p -> NOT startsWith(p.1, '_'),
                 arrayFilter(p -> NOT startsWith(p.1, '__') AND p.1 NOT IN ('MESSAGE', '_SOURCE_REALTIME_TIMESTAMP') AND p.2 != 'null',
                     JSONExtractKeysAndValuesRaw(entry))) AS pairs,
@@ -28,7 +28,7 @@ WITH
             multiIf(
                 startsWith(message_json, '"'), JSONExtractString(entry, 'MESSAGE'),
                 startsWith(message_json, '["'), arrayStringConcat(JSONExtract(entry, 'MESSAGE', 'Array(String)'), '\n'),
-                toValidUTF8(arrayStringConcat(arrayMap(n -> char(n), JSONExtract(entry, 'MESSAGE', 'Array(UInt8)'))))) AS message,
+                toValidUTF8(arrayStringConcat(arrayMap(n -> char(n), JSONExtract(entry, 'MESSAGE', 'Array(UInt8)'))))) AS text,
             coalesce(
                 toInt64OrNull(JSONExtractString(entry, '_SOURCE_REALTIME_TIMESTAMP')),
                 toInt64OrNull(JSONExtractString(entry, '__REALTIME_TIMESTAMP')), toInt64(received_ms) * 1000) AS time_us,
@@ -57,22 +57,25 @@ WITH
                         toJSONString(toValidUTF8(arrayStringConcat(arrayMap(n -> char(n), JSONExtract(p.2, 'Array(UInt8)'))))),
                     p.2)), pairs) AS pairs
         FROM taken_apart
-    )
+    ),
+    ruled AS (SELECT * REPLACE ($masked AS text) FROM named)
 SELECT
+    token,
     index,
     fromUnixTimestamp64Micro(time_us, 'UTC') AS _time,
     now64(3) AS _indextime,
     host,
     'journald' AS source,
-    'journald' AS sourcetype,
+    sourcetype,
     if(isNull(priority) OR priority > 7, '', ['fatal', 'fatal', 'fatal', 'error', 'warn', 'info', 'info', 'debug'][priority + 1]) AS severity,
     if(match(given_trace, '^[0-9a-f]{32}$$'), given_trace, '') AS trace_id,
     if(match(given_span, '^[0-9a-f]{16}$$'), given_span, '') AS span_id,
-    message AS _raw,
+    text AS _raw,
     -- Of two fields with one name the first counts.
     CAST(sightline_object([
         sightline_inside_object(own_fields),
         arrayStringConcat(arrayMap(p -> concat(toJSONString(p.1), ':', p.2), pairs), ','),
-        sightline_inside_object(message),
-        sightline_key_values(message)]) AS $json) AS fields
-FROM named
+        $ruled_fields,
+        sightline_inside_object(text),
+        sightline_key_values(text)]) AS $json) AS fields
+FROM ruled
