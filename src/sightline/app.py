@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from sightline.watch.scheduler import RunOutcome, RunRequest
 
 ADMIN = "admin"
+GIVE_BACK = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "1048576"}
+"""For the C library: give large blocks back to the system when they are freed. Left alone it keeps what a few large requests
+needed for good: a front that had taken seven of 60 MiB held 240 MB."""
 LISTENERS = tuple(field.name for field in fields(ListenSettings))
 Tell = Callable[[str], None]
 
@@ -52,8 +55,8 @@ def serve(data: Path, overrides: dict[str, dict[str, Any]], tell: Tell) -> NoRet
     command = [sys.executable, "-m", "sightline.app"]
     children = [
         # The engine inherits the lock: as long as one of them lives, no other program opens the directory.
-        Child("engine", [*command, "engine", *arguments, str(lock)], inherited=(lock,)),
-        Child("front", [*command, "front", *arguments]),
+        Child("engine", [*command, "engine", *arguments, str(lock)], inherited=(lock,), environment=GIVE_BACK),
+        Child("front", [*command, "front", *arguments], environment=GIVE_BACK),
     ]
     become_supervisor(children, directory.run)
 

@@ -38,6 +38,8 @@ class Child:
     name: str
     command: Sequence[str]
     inherited: tuple[int, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    """Variables beside those of the supervisor, which win."""
     process: subprocess.Popen | None = None
     started: float = 0.0
     restarts: int = 0
@@ -86,6 +88,7 @@ class Supervisor:
             child.command,
             stdin=subprocess.PIPE,
             pass_fds=child.inherited,
+            env={**child.environment, **os.environ},
             # A group of its own, so that Ctrl-C reaches the supervisor alone and the order of stopping is ours.
             start_new_session=True,
         )
@@ -133,7 +136,10 @@ def become_supervisor(children: Sequence[Child], run: Path) -> NoReturn:
 
     The process id stays, and so do descriptors that a child inherits. Nothing else of the calling program does.
     """
-    told = [{"name": one.name, "command": list(one.command), "inherited": list(one.inherited)} for one in children]
+    told = [
+        {"name": one.name, "command": list(one.command), "inherited": list(one.inherited), "environment": one.environment}
+        for one in children
+    ]
     for descriptor in (number for one in children for number in one.inherited):
         os.set_inheritable(descriptor, True)
     sys.stdout.flush()
@@ -161,7 +167,9 @@ def _close(process: subprocess.Popen) -> None:
 
 def _main(specification: str) -> int:
     known = json.loads(specification)
-    children = [Child(one["name"], one["command"], tuple(one["inherited"])) for one in known["children"]]
+    children = [
+        Child(one["name"], one["command"], tuple(one["inherited"]), one["environment"]) for one in known["children"]
+    ]
     for child in children:
         for descriptor in child.inherited:
             os.set_inheritable(descriptor, False)
