@@ -96,6 +96,16 @@ def test_every_aggregate_is_used() -> None:
     assert not missing, f"no script uses the aggregates {sorted(missing)}"
 
 
+def test_every_aggregate_meets_every_kind_of_value() -> None:
+    registry.load()
+    script = (Path(__file__).parent / "edges_aggregates.test").read_text().lower()
+    names: dict[int, list[str]] = {}
+    for name, entry in registry.AGGREGATES.items():
+        names.setdefault(id(entry.lower), []).append(name)
+    missing = [one for one in names.values() if not any(re.search(rf"\b{name}\d*\((count\()?x\)", script) for name in one)]
+    assert not missing, f"these aggregates do not meet every kind of value in edges_aggregates.test: {missing}"
+
+
 def test_every_option_is_used_but_those_on_the_list() -> None:
     registry.load()
     untried = set()

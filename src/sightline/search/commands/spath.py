@@ -8,7 +8,7 @@ from sightline.errors import SearchError
 from sightline.search.context import Context
 from sightline.search.planner import values as v
 from sightline.search.planner.documents import begins_as_xml, document_fields, document_values, is_json_path
-from sightline.search.planner.json_paths import parse_path, read_values, scalar_at
+from sightline.search.planner.json_paths import parse_path, scalar_at
 from sightline.search.planner.lower import undictionaried
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.values import Column, Lambda, Literal, Type, Value
@@ -92,11 +92,10 @@ class SPath(Command):
             read = Lambda(Type.MULTI, ("document",), document_values(item, self.path))
             return v.call("arrayFlatten", v.call("arrayMap", read, text, type=Type.MULTI), type=Type.MULTI)
         text = v.as_text(text)
-        if "{@" in self.path or _any_xml(relation, text, self.path, context):
+        if "{@" in self.path or None in parse_path(self.path) or _any_xml(relation, text, self.path, context):
             return document_values(text, self.path)
-        steps = parse_path(self.path)
         # Without XML a path without {} leads to one value at most: no need of a multivalue.
-        return read_values(text, self.path) if None in steps else scalar_at(text, steps)
+        return scalar_at(text, parse_path(self.path))
 
 
 def _or_before(found: Value, before: Value) -> Value:
