@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from sightline.receivers.inputs import read_inputs
+from sightline.sourcetypes import read_rules
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
@@ -57,6 +58,10 @@ def kind_of(block: str) -> str:
         return "json"
     if block.startswith(("files:", "journals:")):
         return "inputs"
+    if block.startswith("sourcetypes:"):
+        return "rules"
+    if re.match(r"\d{4}-\d\d-\d\d ", block):
+        return "log"
     if block.startswith(("from ", "import ")):
         return "python"
     if block.startswith(("make ", ".venv/bin/", "TOKEN=", "HEC=", "curl ")):
@@ -117,6 +122,11 @@ def test_a_page_does_what_it_says(own_server, shop: Path, page: Path) -> None:
         elif kind == "inputs":
             (shop / "inputs.yml").write_text(block)
             assert read_inputs(shop / "inputs.yml")
+        elif kind == "rules":
+            assert read_rules(block)
+            (server.data / "sourcetypes.yml").write_text(block)
+        elif kind == "log":
+            (shop / "shop.log").write_text(block + "\n")
         elif kind == "json":
             json.loads(block)
         elif kind == "python":
