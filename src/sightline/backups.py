@@ -30,6 +30,8 @@ from sightline.errors import EnvironmentTrouble, NotFound, UserError
 FORMAT = 1
 """Version of this layout. A folder of a newer one is refused."""
 ENGINE, CATALOG, JOURNAL = "engine", "catalog.db", "journal"
+_TRIES = 10
+_OF_JOURNAL = ("positions", JOURNAL, "quarantine")
 _NOT_KEPT = ("run", "jobs", "lock", ".restoring")
 """What does not outlive the processes, or a restore that was cut short."""
 _NOT_KEPT_OF_ENGINE = ("data", "shadow", "status", "tmp")
@@ -271,7 +273,7 @@ def files_of(
     """
     sources: list[Source] = []
     links: dict[str, str] = {}
-    still = {JOURNAL: of_journal / JOURNAL, "quarantine": of_journal / "quarantine"} if of_journal else {}
+    still = {name: of_journal / name for name in _OF_JOURNAL} if of_journal else {}
     for entry in sorted(data.iterdir()):
         if entry.name in _NOT_KEPT or entry.name.startswith((CATALOG, "VERSION.")):
             continue
@@ -293,18 +295,35 @@ def copy_catalog(data: Path, target: Path) -> None:
 
 
 def hold_journal(data: Path, target: Path) -> None:
-    """Hard links to what waits in the journal and in the quarantine. Segments only grow, or go: a link keeps them."""
-    for name in (JOURNAL, "quarantine"):
-        (target / name).mkdir(parents=True)
-        for path in sorted((data / name).rglob("*")):
-            if path.suffix in (".open", ".seg", ".cut", ".json", ".bytes") or path.name in ("VERSION", "loaded.log"):
-                _hold(path, target / name / path.relative_to(data / name))
+    """Hard links to what waits in the journal and in the quarantine. Segments only grow, or go: a link keeps them.
+
+    How far files were read comes first, and with it what was loaded and says more: restored, nothing was read that is not stored.
+    """
+    for _ in range(_TRIES):
+        before = _positions(data)
+        for name in _OF_JOURNAL:
+            shutil.rmtree(target / name, ignore_errors=True)
+            (target / name).mkdir(parents=True)
+            for path in sorted((data / name).rglob("*")):
+                if path.suffix in (".open", ".seg", ".done", ".cut", ".json", ".bytes") or path.name in (
+                    "VERSION",
+                    "loaded.log",
+                ):
+                    _hold(path, target / name / path.relative_to(data / name))
+        # What was loaded is let go of when the positions are noted: that must not have happened in between.
+        if _positions(data) == before:
+            return
+
+
+def _positions(data: Path) -> set[tuple[str, int]]:
+    """Which files of positions there are; each is replaced as a whole."""
+    return {(path.name, path.stat().st_ino) for path in (data / "positions").glob("*.json")}
 
 
 def _hold(path: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    # A writer renames a segment when it closes it; it is still there, under its other name.
-    for name in (path, path.with_suffix(".seg")):
+    # A writer renames a segment when it closes it, and some when they are loaded; it is still there, under its other name.
+    for name in (path, path.with_suffix(".seg"), path.with_suffix(".done")):
         try:
             if name.name == "loaded.log":
                 shutil.copyfile(name, target)

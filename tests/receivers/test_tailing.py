@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sightline import backups
+from sightline.backups import hold_journal
 from sightline.config import FilesSettings, IngestSettings
 from sightline.errors import EnvironmentTrouble, UserError
 from sightline.journal import CLOSED, LOADED, OPEN, JournalWriter, recover
@@ -521,6 +523,36 @@ def test_positions_that_cannot_be_noted_keep_what_was_loaded(rig, logs):
     blocker.rmdir()
     found.tailer._note()
     assert not list(found.folder.glob(f"journal/*/*{LOADED}")) and found.start().look() == []
+
+
+@pytest.mark.parametrize("noted_meanwhile", [False, True])
+def test_a_backup_knows_how_far_its_lines_go(rig, logs, tmp_path, tokens, monkeypatch, noted_meanwhile):
+    found = rig()
+    add(logs / "a.log", lines(0, 10))
+    found.look()
+    found.tailer._note()
+    add(logs / "a.log", lines(10, 12))
+    found.look()
+    found.load()
+    add(logs / "a.log", lines(12, 14))
+    found.look()
+    if noted_meanwhile:
+        hold, told = backups._hold, []
+
+        def note_between(path, target):
+            if path.suffix == LOADED and not told:
+                told.append(path)
+                found.tailer._note()
+            hold(path, target)
+
+        monkeypatch.setattr(backups, "_hold", note_between)
+    hold_journal(tmp_path, tmp_path / "backup")
+    restored = Rig(tmp_path / "backup", tokens, *found.inputs)
+    add(logs / "a.log", lines(14, 15))
+    assert restored.look() == [lines(14, 15)]
+    for file in restored.tailer._files:
+        file.hold(None)
+    restored.writer.close()
 
 
 def test_damaged_positions_are_an_error_and_not_a_beginning_from_nothing(rig, logs):
