@@ -19,7 +19,7 @@ from sightline.config import FilesSettings, IngestSettings
 from sightline.errors import EnvironmentTrouble, UserError
 from sightline.journal import CLOSED, LOADED, OPEN, JournalWriter, recover
 from sightline.receivers import tailing
-from sightline.receivers.followed import last_event
+from sightline.receivers.followed import header_of, last_event
 from sightline.receivers.inputs import FilesInput, read_inputs
 from sightline.receivers.rotation import first_names
 from sightline.receivers.tailing import KIND, Tailer
@@ -611,3 +611,32 @@ def test_mistakes_in_the_file_are_named(tmp_path, text, message):
     (tmp_path / "inputs.yml").write_text(text)
     with pytest.raises(UserError, match=message):
         read_inputs(tmp_path / "inputs.yml")
+
+
+@pytest.mark.parametrize(
+    ("beginning", "header"),
+    [
+        (b"name,qty\n1,2\n", "name,qty"),
+        (b"#Software: x\n#Fields: a b\n1 2\n", "#Software: x\n#Fields: a b"),
+        (b"2026-01-02 03:04:05 a, b\n", ""),
+        (b"one line\ntwo, lines\n", ""),
+        (b"name,qty without an end", ""),
+        (b"", ""),
+    ],
+)
+def test_lines_that_may_name_columns(beginning, header):
+    assert header_of(beginning) == header
+
+
+def test_later_pieces_of_a_file_know_the_names_of_its_columns(rig, logs):
+    file = logs / "a.log"
+    file.write_text("name,qty\nBarolo,1\n")
+    one = rig()
+    one.look()
+    with file.open("a") as more:
+        more.write("Barbera,2\n")
+    one.look()
+    assert [(described.get("header"), text) for described, text in one.collect()] == [
+        (None, b"name,qty\nBarolo,1\n"),
+        ("name,qty", b"Barbera,2\n"),
+    ]

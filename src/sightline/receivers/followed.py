@@ -39,6 +39,26 @@ _TIME = re.compile(
 _TIME_BYTES = 80
 
 
+_HEADER_BYTES = 4096
+"""Lines with names of columns are looked for in so many bytes."""
+
+
+def header_of(beginning: bytes) -> str:
+    """The lines at the beginning of a file that may name the columns of all others, for pieces of it that begin further on.
+
+    Those are comments (`#Fields: ...`), or a first line with separators and no time in it. Empty where there are none.
+    """
+    lines = beginning.split(b"\n")[:-1]
+    named = []
+    for line in lines:
+        if not line.startswith(b"#"):
+            break
+        named.append(line)
+    if not named and lines and re.search(rb"[,;|\t]", lines[0]) and not _TIME.search(lines[0]):
+        named = lines[:1]
+    return b"\n".join(named).decode("utf-8", "replace")
+
+
 class Changed(Exception):
     """The file does not hold any more what was read of it: it was emptied or overwritten."""
 
@@ -170,6 +190,7 @@ class Followed:
     _changed_ns: int = 0
     _waiting_since: float | None = None
     _looked: tuple[Any, ...] = ()
+    _header: str | None = None
 
     @classmethod
     def of_position(cls, position: Position, files_input: FilesInput) -> Followed:
@@ -270,6 +291,10 @@ class Followed:
         }
         if self.input.fields:
             described["fields"] = self.input.fields
+        if self._header is None or not self.offset:
+            self._header = header_of(self.content.read(0, _HEADER_BYTES))
+        if self._header and self.offset:
+            described["header"] = self._header
         lines = text.count(b"\n") + (not text.endswith(b"\n"))
         return Block(orjson.dumps(described) + b"\n" + text, lines, position, more)
 
