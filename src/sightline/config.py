@@ -77,6 +77,12 @@ class IngestSettings:
     """Most text that all fields of a record may be together; beyond it long values are cut, then fields left as one text."""
     max_value_bytes: int = 256 * 1024
     """Longest value that a field keeps where a record is over `max_fields_bytes`."""
+    max_new_series: int = 200_000
+    """New metric series of an index and token in an hour; above it the labels that make them are folded. A large cluster
+    has fewer in a day, a label that holds a user's or a request's id has them in minutes, and nobody can look at them."""
+    max_new_fields: int = 5_000
+    """New names of fields of an index in an hour; above it those that a token adds are kept as one text. The widest known
+    sources have some hundreds of names; more are values in the place of names."""
     scrub_statements: bool = True
     """Take literals out of statements of databases (`db.query.text`, `db.statement`) before they are stored: they hold what
     people typed, and instrumentation sends them as they are."""

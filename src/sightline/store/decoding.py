@@ -272,6 +272,15 @@ def prepare(execute: Callable[[str], object], ingest: IngestSettings) -> None:
         f" toInt64({ingest.max_fields_bytes}), toInt64({ingest.max_value_bytes}))"
     )
     execute(
+        "CREATE OR REPLACE FUNCTION sightline_known_object AS (number, pieces) -> sightline_known_fields("
+        "toInt64(number), hex(concat('{', sightline_members(pieces), '}')))"
+    )
+    execute(
+        "CREATE OR REPLACE FUNCTION sightline_folded_object AS (labels, pieces) -> concat('{', arrayStringConcat(arrayMap("
+        "p -> concat(toJSONString(p.1), ':', if(has(labels, p.1), '\"(other)\"', p.2)),"
+        " JSONExtractKeysAndValuesRaw(sightline_object(pieces))), ','), '}')"
+    )
+    execute(
         "CREATE OR REPLACE FUNCTION sightline_is_event_text AS (t) -> NOT throwIf("
         f"length(t) > {ingest.max_event_bytes} OR NOT isValidUTF8(t), {quote(OVER_BOUNDS)})"
     )
@@ -290,19 +299,24 @@ def prepare(execute: Callable[[str], object], ingest: IngestSettings) -> None:
 
 
 def insert_statement(
-    kind: str, path: Path, ruling: Ruling | None = None, *, careful: bool = False
+    kind: str,
+    path: Path,
+    ruling: Ruling | None = None,
+    *,
+    careful: bool = False,
+    applied: Callable[[str], str] = lambda select: select,
 ) -> tuple[str, dict[str, Any]]:
     """The INSERT that loads a segment of a kind, and its settings. Raises KeyError for an unknown kind.
 
     The usual one fails, and stores nothing, where a record is over a bound or would not become JSON. The careful one
-    makes such records fit, and is slow.
+    makes such records fit, and is slow. `applied` changes the usual one, as the guard of cardinality does.
     """
     decoder = KINDS[kind]
     columns = ", ".join(identifier(name) for name in decoder.columns.split())
     if careful:
         selected = _careful_select(kind, path, ruling)
     else:
-        selected = select_statement(kind, path, ruling)
+        selected = applied(select_statement(kind, path, ruling))
         if decoder.table == "events":
             selected = f"SELECT * FROM ({selected}) WHERE sightline_is_event_text(_raw)"
     if ruling and ruling.judges:
@@ -362,8 +376,8 @@ def sourcetypes_statement(kind: str, path: Path) -> str:
     return f"SELECT DISTINCT sourcetype FROM ({select_statement(kind, path)})"
 
 
-def select_statement(kind: str, path: Path, ruling: Ruling | None = None) -> str:
-    """The SELECT that decodes a segment, under the rules of its sourcetypes."""
+def select_statement(kind: str, path: Path, ruling: Ruling | None = None, *, as_text: bool = False) -> str:
+    """The SELECT that decodes a segment, under the rules of its sourcetypes; with `as_text` its JSON column is text."""
     decoder = KINDS[kind]
     structure = f"token String, index String, received_ms UInt64, body {decoder.body}"
     source = f"file({quote(str(path))}, 'Protobuf', {quote(structure)})"
@@ -372,7 +386,7 @@ def select_statement(kind: str, path: Path, ruling: Ruling | None = None) -> str
         source=source,
         point=_POINT,
         value=_PROFILE_VALUE,
-        json=JSON_TYPE,
+        json="String" if as_text else JSON_TYPE,
         recognised_time="sightline_recognised_time(text, received, 'UTC')" if decoder.finds_times else "NULL",
         **(ruling.placeholders() if ruling else plain()),
     )

@@ -125,7 +125,8 @@ class Ledger:
             with contextlib.suppress(ValueError):
                 path = self._journal / f"{json.loads(line)['segment']}{CLOSED}"
                 path.unlink(missing_ok=True)
-                path.with_suffix(".cut").unlink(missing_ok=True)
+                for beside in (".cut", ".fold"):
+                    path.with_suffix(beside).unlink(missing_ok=True)
 
     def flush(self) -> int:
         """Write what was noted as events; returns how many."""

@@ -25,10 +25,12 @@ from sightline.journal import CLOSED, LOADED, OPEN, Cut, Segment, closed_segment
 from sightline.quarantine import Quarantine, SetAside, is_retried
 from sightline.segments import Damage, Frame, check_frames
 from sightline.sourcetypes import FILE, FollowedRules
-from sightline.store import decoding
+from sightline.store import decoding, guard
 from sightline.store.embedded import EmbeddedStore
 from sightline.store.engine_errors import EngineBusy, EngineError, MemoryLimitExceeded, QueryCancelled
+from sightline.store.guard import Fold, Guard, Sender
 from sightline.store.ledger import Ledger, LedgerRow, counted_before, frame_index, merge, source_of
+from sightline.store.paths import JSON_COLUMNS
 from sightline.store.rulebook import RouteProblem, RuleBook, read_checked
 from sightline.store.ruling import Ruling
 
@@ -83,8 +85,11 @@ class Loader:
         self._memory_failures: dict[str, int] = {}
         self._thread: threading.Thread | None = None
         self.ledger = Ledger(store, self._journal, clock)
-        for piece in self._journal.glob(f"*/*{_PIECE}"):
-            piece.unlink(missing_ok=True)
+        self._guard = Guard(store, settings.ingest, clock)
+        self._folds: dict[str, dict[Sender, Fold]] = {segment.name: {} for segment in closed_segments(self._journal)}
+        """What is folded of segments that were tried. Of those of an earlier process nothing but what it wrote down."""
+        for left in (*self._journal.glob(f"*/*{_PIECE}"), *self._journal.glob(f"*/*{guard.LOOKED_AT}")):
+            left.unlink(missing_ok=True)
         self.last_error = ""
         """Why the latest segment that failed did; empty when none is tried again."""
 
@@ -174,8 +179,10 @@ class Loader:
                 # From now on its pieces are loaded, and never the whole.
                 cut_marker.touch()
                 rows += [self._set_aside_damage(segment, damage) for damage in damages]
-            if cut_marker.exists():
-                rows += self._load_pieces(segment, frames)
+            folds = self._folds_of(segment, frames)
+            started = time.monotonic()
+            if cut_marker.exists() or folds:
+                rows += self._load_pieces(segment, frames, folds)
             else:
                 try:
                     rows = self._load_whole(segment, segment.path, segment.name, frames)
@@ -183,7 +190,8 @@ class Loader:
                     if self._comes_back(segment, error):
                         raise
                     cut_marker.touch()
-                    rows = self._load_pieces(segment, frames)
+                    rows = self._load_pieces(segment, frames, {})
+            self._look(segment, frames, time.monotonic() - started)
         except (EngineError, EnvironmentTrouble, OSError) as error:
             self.last_error = f"{segment.name}: {error}"
             if segment.name not in self._retry_at:
@@ -199,6 +207,8 @@ class Loader:
         else:
             segment.path.unlink(missing_ok=True)
         cut_marker.unlink(missing_ok=True)
+        segment.path.with_suffix(guard.SUFFIX).unlink(missing_ok=True)
+        self._folds.pop(segment.name, None)
         self._retry_at.pop(segment.name, None)
         self._memory_failures.pop(segment.name, None)
         if not self._retry_at:
@@ -215,11 +225,37 @@ class Loader:
             return failures < _MEMORY_TRIES
         return error.message == "the store is closed"
 
-    def _load_whole(self, segment: Segment, path: Path, token: str, frames: list[Frame]) -> list[LedgerRow]:
+    def _folds_of(self, segment: Segment, frames: list[Frame]) -> dict[Sender, Fold]:
+        """What is folded of a segment: decided once, so that whoever loads it again cuts it the same way."""
+        decided = self._folds.get(segment.name)
+        if not decided:
+            decided = self._guard.decide(segment, frames, anew=decided is None)
+            self._folds[segment.name] = decided
+        return decided
+
+    def _look(self, segment: Segment, frames: list[Frame], loaded_s: float) -> None:
+        for (token, index), fold in self._guard.look(segment, frames, loaded_s):
+            log.warning("index %s, token %s: %s", index, token or "-", fold.reason)
+            self._record("sightline:journal", action="folds", token=token or None, target_index=index, reason=fold.reason)
+
+    def _load_whole(
+        self, segment: Segment, path: Path, token: str, frames: list[Frame], fold: Fold | None = None
+    ) -> list[LedgerRow]:
         ruling = self._rules.ruling(segment.kind, path, [frame.token for frame in frames])
-        sql, settings = decoding.insert_statement(segment.kind, path, ruling)
+        if fold is None:
+            sql, settings = decoding.insert_statement(segment.kind, path, ruling)
+        else:
+            sql, settings = decoding.insert_statement(segment.kind, path, ruling, applied=fold.applied)
         stored = self._store.insert(sql, token=token, settings=settings)
-        return self._rows_of(segment.kind, path, frames, stored, ruling)
+        rows = self._rows_of(segment.kind, path, frames, stored, ruling)
+        if fold is not None:
+            table = decoding.KINDS[segment.kind].table
+            select = fold.applied(decoding.select_statement(segment.kind, path, ruling))
+            count = f"SELECT countIf({fold.folded(JSON_COLUMNS[table])}) AS folded FROM ({select})"
+            folded = self._store.query(count, settings=settings)["folded"][0].as_py()
+            source, index = source_of(segment.kind), frame_index(segment.kind, frames[0].index)
+            rows.append(LedgerRow(source, frames[0].token, index, cut=folded, reason=fold.reason))
+        return rows
 
     def _rows_of(self, kind: str, path: Path, frames: list[Frame], stored: int, ruling: Ruling | None) -> list[LedgerRow]:
         """What became of the frames of a file of which so many rows were stored."""
@@ -257,16 +293,17 @@ class Loader:
             rows.append(LedgerRow(source_of(kind), row["token"], row["index"], received=count, **counts))
         return rows
 
-    def _load_pieces(self, segment: Segment, frames: list[Frame]) -> list[LedgerRow]:
+    def _load_pieces(self, segment: Segment, frames: list[Frame], folds: dict[Sender, Fold]) -> list[LedgerRow]:
         rows: list[LedgerRow] = []
-        ranges = [(0, len(frames))]
+        ranges = guard.runs(segment.kind, frames)[::-1] if folds else [(0, len(frames))]
         while ranges:
             low, high = ranges.pop()
             if low >= high:
                 continue
             piece = self._cut_out(segment, frames, low, high)
             try:
-                rows += self._load_whole(segment, piece, f"{segment.name}:{low}-{high}", frames[low:high])
+                fold = folds.get((frames[low].token, frame_index(segment.kind, frames[low].index)))
+                rows += self._load_whole(segment, piece, f"{segment.name}:{low}-{high}", frames[low:high], fold)
             except EngineError as error:
                 if isinstance(error, EngineBusy | QueryCancelled) or error.message == "the store is closed":
                     raise

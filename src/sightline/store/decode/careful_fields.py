@@ -9,27 +9,77 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from typing import Any
 
 import chdb
 
 MARK = "sightline.cut"
-"""The field that says what of an event was cut: `text`, `value <name>`, `fields`, `characters`."""
+"""The field that says what of an event was cut: `text`, `value <name>`, `fields`, `characters`, `names`."""
 REST = "sightline.rest"
 """The field that holds, as JSON text, the fields for which an event had no room."""
 NESTED = 100
 """Levels of a record that are fields of their own; what lies deeper is kept as JSON text. Only a record that the engine's
 parser refuses, at about a thousand levels, is looked at."""
+MOST_SETS = 50
+"""Sets of known names that are remembered: one for each index that is over its bound."""
+_LOCK = threading.Lock()
+_KNOWN: dict[int, frozenset[str]] = {}
 _SURROGATES = dict.fromkeys(range(55296, 57344), "�")
 
 
 def register() -> None:
     """Make the function known to the engine of this process. Repeating it does no harm."""
-    try:
-        chdb.create_function("sightline_careful_fields", careful_fields, ["String", "Int64", "Int64"], "String")
-    except RuntimeError as error:
-        if "already registered" not in str(error):
-            raise
+    for name, function, types in (
+        ("sightline_careful_fields", careful_fields, ["String", "Int64", "Int64"]),
+        ("sightline_known_fields", known_fields, ["Int64", "String"]),
+    ):
+        try:
+            chdb.create_function(name, function, types, "String")
+        except RuntimeError as error:
+            if "already registered" not in str(error):
+                raise
+
+
+def remember(names: frozenset[str]) -> int:
+    """A number by which `known_fields` finds these names in this process."""
+    with _LOCK:
+        for number, known in _KNOWN.items():
+            if known == names:
+                return number
+        number = max(_KNOWN, default=0) + 1
+        _KNOWN[number] = names
+        # Older sets belong to hours that are over.
+        for old in sorted(_KNOWN)[:-MOST_SETS]:
+            del _KNOWN[old]
+        return number
+
+
+def known_fields(number: int, hex_text: str) -> str:
+    """The same record with the fields that are not among the known ones as one text."""
+    known = _KNOWN[number]
+    pairs = json.loads(bytes.fromhex(hex_text), strict=False, object_pairs_hook=_first_wins)
+    rest: dict[str, Any] = {}
+    kept = _only_known(pairs, "", known, rest)
+    if rest:
+        kept[REST] = _written(rest)
+        kept[MARK] = ["names"]
+    return _written(kept)
+
+
+def _only_known(pairs: dict[str, Any], prefix: str, known: frozenset[str], rest: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, value in pairs.items():
+        whole = prefix + name
+        if isinstance(value, dict):
+            inside = _only_known(value, whole + ".", known, rest)
+            if inside:
+                kept[name] = inside
+        elif value is None or whole in known:
+            kept[name] = value
+        else:
+            rest[whole] = value
+    return kept
 
 
 def careful_fields(hex_text: str, max_bytes: int, max_value_bytes: int) -> str:
