@@ -124,6 +124,11 @@ def test_a_failed_query_leaves_nothing_in_the_next_result(store):
         assert store.query("SELECT 1 AS one").to_pylist() == [{"one": 1}]
 
 
+def test_a_constant_to_group_by_is_no_number_of_a_column(store):
+    got = store.query("SELECT count() AS n, sum(number) AS s FROM numbers(4) GROUP BY 2, 0 ORDER BY 7")
+    assert got.to_pylist() == [{"n": 4, "s": 6}]
+
+
 def test_limits_have_errors_of_their_own(store):
     with pytest.raises(TimeLimitExceeded):
         store.query(ENDLESS, settings={"max_execution_time": 0.1})

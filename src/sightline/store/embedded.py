@@ -488,6 +488,8 @@ class EmbeddedStore:
             "max_threads": self._settings.search.max_threads,
             # Loading is what must not wait: an insert runs at the usual priority, beside any number of searches.
             "os_threads_nice_value_query": self._settings.search.niceness,
+            # A constant is a constant, also to group or to sort by, and no number of a column.
+            "enable_positional_arguments": 0,
             # Long searches nest: a condition of a hundred alternatives, a text replaced fifty times.
             "max_parser_depth": PARSER_DEPTH,
             **JSON_SETTINGS,
