@@ -33,7 +33,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from benchmarks.common import report
-from sightline.config import ListenSettings, Settings
+from sightline.config import IngestSettings, ListenSettings, Settings
 
 RECORDS = 512
 DISTINCT = 16
@@ -109,7 +109,7 @@ class NoTokens:
 def front_process(data: Path, listen: ListenSettings) -> None:
     from sightline.receivers.front import run_front
 
-    run_front(Settings(data=data, listen=listen), NoTokens())
+    run_front(Settings(data=data, listen=listen, ingest=IngestSettings(otlp_remembered_requests=0)), NoTokens())
 
 
 def engine_process(data: Path, commands: Connection) -> None:

@@ -40,6 +40,9 @@ class IngestSettings:
 
     otlp_needs_token: bool = False
     """Ask for a token also on loopback. On any other address a token is always needed."""
+    otlp_remembered_requests: int = 20_000
+    """Latest OTLP requests with spans or points that are recognised when they come again after a lost answer: 5 MB, and
+    with 100 requests a second more than the minute after which clients give up. 0 recognises none."""
     max_body_bytes: int = 64 * 1024 * 1024
     """Largest request after decompression: the limit that OTLP 1.11 recommends."""
     max_inflight_bytes: int = 384 * 1024 * 1024

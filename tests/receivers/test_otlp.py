@@ -371,15 +371,16 @@ def test_bad_requests_are_refused_in_the_content_type_they_came_in(front, body, 
 def test_bad_neighbours_do_no_harm_and_the_ledger_tells_of_them(front, load, store):
     good = fixture("py_default_03_traces.pb")
     spans = sum(len(s.spans) for r in ExportTraceServiceRequest.FromString(good).resource_spans for s in r.scope_spans)
-    statuses = [post(front, "traces", body).status_code for body in (good, b"\xff", good, b"\x0a\xff")]
+    other = bytes.fromhex("0a20" + "121e" + "121c" + "0a10" + "01" * 16 + "1208" + "02" * 8)
+    statuses = [post(front, "traces", body).status_code for body in (good, b"\xff", other, b"\x0a\xff")]
     assert statuses == [200, 400, 200, 400]
     front.close()
     loader = load()
     front.close = lambda: None
-    assert store.query("SELECT count() AS n FROM sightline.spans")["n"].to_pylist() == [2 * spans]
+    assert store.query("SELECT count() AS n FROM sightline.spans")["n"].to_pylist() == [spans + 1]
     rows = [row for row in loader.ledger.totals() if row.source == "otlp:traces"]
-    assert sum(row.received for row in rows) == 2 * spans + 2
-    assert sum(row.stored for row in rows) == 2 * spans
+    assert sum(row.received for row in rows) == spans + 3
+    assert sum(row.stored for row in rows) == spans + 1
     assert sum(row.refused for row in rows) == 2
 
 

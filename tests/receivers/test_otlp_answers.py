@@ -1,5 +1,6 @@
 """What OTLP answers: success, partial success with what was refused, refusal, come later, too large; over every transport."""
 
+import asyncio
 import base64
 import gzip
 import json
@@ -15,7 +16,7 @@ from backports import zstd
 from google.protobuf import json_format
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
@@ -26,6 +27,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from sightline.journal import JournalFull
 from sightline.receivers.bodies import BodyMalformed, BodyTooLarge, inflate
+from sightline.receivers.otlp_repeats import Repeats
 from sightline.receivers.otlp_requests import check_protobuf
 
 from .conftest import Front, Grant
@@ -217,6 +219,7 @@ def test_the_look_at_all_records_agrees_with_the_look_at_each():
     one = st.tuples(ids, ids, times, times)
     good = st.just((b"\1" * 16, b"\2" * 8, NOW, NOW + 1))
 
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
     @given(st.lists(st.lists(good | one, max_size=5), max_size=4))
     def agree(scopes):
         request = ExportTraceServiceRequest()
@@ -406,3 +409,73 @@ def _says_seven_seconds(status: Status) -> None:
     retry = RetryInfo()
     assert status.details[0].Unpack(retry)
     assert retry.retry_delay.seconds == 7
+
+
+# Sent again
+
+
+def repeated(store, table: str) -> int:
+    return store.query(f"SELECT count() AS n FROM sightline.{table} WHERE index != '_internal'")["n"].to_pylist()[0]
+
+
+@pytest.mark.parametrize("transport", ["protobuf", "json", "grpc"])
+def test_what_is_sent_again_after_a_lost_answer_is_stored_once(front, load, store, transport):
+    point = {"timeUnixNano": str(NOW), "asInt": "1"}
+    metric = {"name": "m", "sum": {"aggregationTemporality": 1, "isMonotonic": True, "dataPoints": [point]}}
+    record = {"timeUnixNano": str(NOW), "body": {"stringValue": "two people may write this at once"}}
+    for _ in range(2):
+        send(front, transport, "traces", {"resourceSpans": [spans(span(1), span(2))]})
+        send(front, transport, "metrics", {"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]})
+        send(front, transport, "logs", {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]})
+    send(front, transport, "traces", {"resourceSpans": [spans(span(1), span(3))]})
+    told = ledger(front, load, "otlp:traces")
+    assert told == {"received": 6, "stored": 4, "refused": 2, "waiting": 0}
+    assert (repeated(store, "spans"), repeated(store, "metrics"), repeated(store, "events")) == (4, 1, 2)
+    # In other company a span comes again under its ids: what shows traces shows it once.
+    from sightline.traces.queries import list_traces, read_trace
+
+    assert len(read_trace(store, f"{1:032x}")["spans"]) == 1
+    listed = list_traces(store, earliest=NOW / 1e9 - 10, latest=NOW / 1e9 + 10)["traces"]
+    assert [trace["span_count"] for trace in listed] == [1, 1, 1]
+
+
+def test_a_request_that_failed_is_stored_when_it_comes_again(front, load, store, monkeypatch):
+    from sightline.journal import JournalWriter
+
+    append, failures = JournalWriter.append, iter([JournalFull("full", 1)])
+
+    async def fails_once(self, *arguments, **named):
+        for failure in failures:
+            raise failure
+        await append(self, *arguments, **named)
+
+    monkeypatch.setattr(JournalWriter, "append", fails_once)
+    body = as_protobuf(ExportTraceServiceRequest, {"resourceSpans": [spans(span(1))]})
+    statuses = [
+        httpx.post(f"{front.otlp}/v1/traces", content=body, headers={"Content-Type": PROTOBUF}).status_code for _ in range(3)
+    ]
+    assert statuses == [503, 200, 200]
+    load()
+    assert repeated(store, "spans") == 1
+
+
+def test_a_request_that_comes_again_while_it_is_written_waits_for_it():
+    written = []
+
+    async def send_twice():
+        repeats, go = Repeats(2), asyncio.Event()
+
+        async def store():
+            await go.wait()
+            written.append("once")
+
+        first = asyncio.create_task(repeats.once("a", store))
+        second = asyncio.create_task(repeats.once("a", store))
+        await asyncio.sleep(0)
+        first.cancel()
+        go.set()
+        assert await second is False
+        assert [await repeats.once(key, store) for key in ("b", "c", "a", "c")] == [True, True, True, False]
+
+    asyncio.run(send_twice())
+    assert written == ["once"] * 4

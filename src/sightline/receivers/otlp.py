@@ -9,6 +9,7 @@ status; "retry later" is 503 with Retry-After, or UNAVAILABLE with RetryInfo.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ from sightline.config import IngestSettings
 from sightline.journal import JournalFull
 from sightline.receivers.acceptance import Acceptance, Refused
 from sightline.receivers.access import TokenGrant
+from sightline.receivers.otlp_repeats import Repeats
 from sightline.receivers.otlp_requests import Checked, Group, Unreadable, check_json, check_protobuf
 from sightline.receivers.room import COST, Reading, Room
 
@@ -65,6 +67,8 @@ class Signal:
     noun: str
     """What its records are called."""
     path: str
+    told_apart: bool = False
+    """Whether records that are equal are one: spans have ids, points a series and a time. Log records may well be equal."""
     index: str = ""
     """Where its records go, unless the token may not write there, where that is not what all of the datatype do."""
 
@@ -84,6 +88,7 @@ SIGNALS = {
         "trace",
         "spans",
         "/v1/traces",
+        told_apart=True,
     ),
     "logs": Signal(
         "logs",
@@ -104,6 +109,7 @@ SIGNALS = {
         "metric",
         "data points",
         "/v1/metrics",
+        told_apart=True,
     ),
     "profiles": Signal(
         "profiles",
@@ -114,7 +120,8 @@ SIGNALS = {
         "event",
         "samples of profiles",
         "/v1development/profiles",
-        "profiles",
+        told_apart=True,
+        index="profiles",
     ),
 }
 
@@ -125,6 +132,7 @@ class OtlpReceiver:
     def __init__(self, acceptance: Acceptance, settings: IngestSettings) -> None:
         self.acceptance = acceptance
         self._limit = settings.max_body_bytes
+        self._repeats = Repeats(settings.otlp_remembered_requests)
 
     async def accept(
         self,
@@ -160,22 +168,34 @@ class OtlpReceiver:
         self, signal: Signal, checked: Checked, grant: TokenGrant | None, index: str, reasons: Counter[str]
     ) -> None:
         """Store each group in its index; what may not go to the index that it names is added to the reasons."""
-        kept: list[tuple[str, str, str, Group]] = []
+        groups = []
         if checked.pprof:
-            kept.append(("pprof", "otlp:pprof", self._index(grant, SIGNALS["profiles"]), checked.pprof))
+            profiles = SIGNALS["profiles"]
+            groups.append((profiles, "pprof", "otlp:pprof", self._index(grant, profiles), checked.pprof))
         for named, group in checked.groups.items():
             try:
                 target = named and self.acceptance.index(grant, signal.datatype, signal.source, named, records=group.records)
-                kept.append((signal.kind, signal.source, target or index, group))
+                groups.append((signal, signal.kind, signal.source, target or index, group))
             except Refused as refusal:
                 reasons[f"{signal.noun}: {refusal.message}"] += group.told
-        # All groups share one fsync. When one finds no room the client sends all of them again.
-        await asyncio.gather(
-            *(
-                self.acceptance.store(kind, group.body, source, grant=grant, index=target, records=group.records)
-                for kind, source, target, group in kept
-            )
-        )
+        # All share one fsync. When one finds no room the client sends all of them again.
+        await asyncio.gather(*(self._write(*group, grant) for group in groups))
+
+    async def _write(
+        self, signal: Signal, kind: str, source: str, index: str, group: Group, grant: TokenGrant | None
+    ) -> None:
+        token = grant.name if grant else ""
+
+        async def store() -> None:
+            await self.acceptance.store(kind, group.body, source, grant=grant, index=index, records=group.records)
+
+        if not signal.told_apart:
+            await store()
+            return
+        key = (hashlib.blake2b(group.body, digest_size=16).digest(), kind, token, index)
+        if not await self._repeats.once(key, store):
+            again = Refused(409, f"{signal.noun} sent again, which are stored already")
+            self.acceptance.refused(again, source, token=token, index=index, records=group.records)
 
     def _index(self, grant: TokenGrant | None, signal: Signal, named: str = "") -> str:
         if signal.index and not named and (grant is None or grant.allows(signal.index)):

@@ -134,6 +134,9 @@ class Kind:
     """Whether its events can name a sourcetype themselves."""
     counts_lines: bool = False
     """Whether a frame's records are an estimate (its lines), because only the engine finds out where events end."""
+    step_by_step: bool = False
+    """Whether the steps of its statement are many and use each other: merged, as the engine does, each is written out wherever
+    it is used, and a statement for profiles takes 0.6 s of a processor instead of 0.12 s before it reads anything."""
 
 
 def _nested(request: str, scope: str, records: str, record: str) -> str:
@@ -183,9 +186,12 @@ KINDS = {
         f"{_METRIC_COLUMNS} start_time {_HISTOGRAM_COLUMNS} quantiles quantile_values exemplars",
     ),
     "profiles": Kind(
-        "otlp:profiles", "events", "profiles", "ProfilesFrame", _PROFILES, _EVENT_COLUMNS, schema="profiles.proto"
+        "otlp:profiles", "events", "profiles", "ProfilesFrame", _PROFILES, _EVENT_COLUMNS, schema="profiles.proto",
+        step_by_step=True,
     ),
-    "pprof": Kind("otlp:pprof", "events", "profiles", "PprofFrame", _PPROF, _EVENT_COLUMNS, schema="profiles.proto"),
+    "pprof": Kind(
+        "otlp:pprof", "events", "profiles", "PprofFrame", _PPROF, _EVENT_COLUMNS, schema="profiles.proto", step_by_step=True
+    ),
     "hec": Kind(
         "hec:events", "events", "main", "BytesFrame", "String", _EVENT_COLUMNS, statement="events", names_sourcetypes=True,
     ),
@@ -398,7 +404,10 @@ def settings(kind: str) -> dict[str, Any]:
     The schema is named by its path: given as text (`format_schema_source = 'string'`, what a cluster would need),
     the engine writes it to a `__cache__` folder in whatever directory the process was started in.
     """
-    return _schema(KINDS[kind].schema, KINDS[kind].message) | (_AS_WRITTEN if KINDS[kind].counts_lines else {})
+    decoder = KINDS[kind]
+    as_written = _AS_WRITTEN if decoder.counts_lines else {}
+    step_by_step = {"query_plan_merge_expressions": 0} if decoder.step_by_step else {}
+    return _schema(decoder.schema, decoder.message) | as_written | step_by_step
 
 
 def _schema(file: str, message: str) -> dict[str, Any]:
