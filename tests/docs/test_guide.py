@@ -92,9 +92,8 @@ def shop(own_server, tmp_path_factory) -> Path:
 def shell(server, folder: Path, text: str) -> subprocess.CompletedProcess:
     """Run a block as it is, but with this server's ports and data directory."""
     replaced = text.replace(".venv/bin/sightline", f"'{sys.executable}' -m sightline")
-    replaced = replaced.replace("127.0.0.1:8000", f"127.0.0.1:{server.http_port}").replace(
-        "127.0.0.1:8088", f"127.0.0.1:{server.hec_port}"
-    )
+    for port, ours in ((8000, server.http_port), (8088, server.hec_port), (4318, server.otlp_http_port)):
+        replaced = replaced.replace(f"127.0.0.1:{port}", f"127.0.0.1:{ours}")
     keep = "declare -p TOKEN HEC 2>/dev/null > variables || true"
     script = f"set -euo pipefail\n[ -f variables ] && . ./variables\n{replaced}\n{keep}\n"
     return subprocess.run(
