@@ -126,13 +126,15 @@ def test_built_in_rules_say_what_they_are_for():
 
 def test_a_change_is_followed_and_a_wrong_version_leaves_the_one_before(tmp_path):
     file = tmp_path / "sourcetypes.yml"
-    rules = FollowedRules(tmp_path, read_rules)
+    told = []
+    rules = FollowedRules(tmp_path, read_rules, told.append)
     assert rules.current().find("app") is None
     file.write_text("sourcetypes: {app: {drop: a}}")
     assert rules.current().find("app").drops
     file.write_text("sourcetypes: {app: {drop: '(?=a)'}}")
     assert rules.current().find("app").drops[0].condition.pattern == "a"
     assert "look-ahead" in rules.problem
+    assert told == [rules.problem]
     again = FollowedRules(tmp_path, read_rules)
     assert again.current().find("app").drops[0].condition.pattern == "a"
     assert "look-ahead" in again.problem

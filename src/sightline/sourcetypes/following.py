@@ -28,10 +28,12 @@ class FollowedRules:
     Raises UserError when the file cannot be read and there is no good version of it from before.
     """
 
-    def __init__(self, data: Path, read: Callable[[str], Rules]) -> None:
-        """`read` makes rules of a file's text, and raises UserError."""
+    def __init__(
+        self, data: Path, read: Callable[[str], Rules], tell: Callable[[str], None] = lambda _problem: None
+    ) -> None:
+        """`read` makes rules of a file's text, and raises UserError. `tell` gets what is wrong with a new version, once."""
         self._path, self._good = data / FILE, data / GOOD
-        self._read = read
+        self._read, self._tell = read, tell
         self._lock = threading.Lock()
         self._stamp: tuple[int, int, int] | None = None
         self._rules = Rules(builtin_rules())
@@ -65,6 +67,7 @@ class FollowedRules:
             hint = f" ({error.hint})" if isinstance(error, UserError) and error.hint else ""
             self.problem = f"{error}{hint}"
             log.error("the rules of before stay in force: %s", self.problem)
+            self._tell(self.problem)
             return
         self.problem = ""
         staged = self._good.with_suffix(f".{os.getpid()}")

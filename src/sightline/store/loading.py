@@ -73,7 +73,11 @@ class Loader:
         self._journal = settings.data / "journal"
         self.quarantine = Quarantine(settings.data / "quarantine")
         self._threads = settings.ingest.load_threads
-        self.rules = FollowedRules(settings.data, lambda text: read_checked(text, FILE, settings.rules, store.query))
+        self.rules = FollowedRules(
+            settings.data,
+            lambda text: read_checked(text, FILE, settings.rules, store.query),
+            lambda problem: record("sightline:sourcetypes", action="refused", file=FILE, reason=problem),
+        )
         self._rules = RuleBook(self.rules, store.query, route_problem)
         self._journal.mkdir(parents=True, exist_ok=True)
         self._stopping = threading.Event()

@@ -41,6 +41,7 @@ def status(parts: WithParts) -> dict[str, Any]:
             "last_error": parts.loader.last_error,
         },
         "quarantine": parts.loader.quarantine.totals(),
+        "sourcetypes": {"problem": parts.loader.rules.problem},
         "ledger": [asdict(row) for row in parts.loader.ledger.totals()],
         "indexes": describe_indexes(parts),
         "merges": merges(parts.store),
