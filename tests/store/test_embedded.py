@@ -129,6 +129,13 @@ def test_a_constant_to_group_by_is_no_number_of_a_column(store):
     assert got.to_pylist() == [{"n": 4, "s": 6}]
 
 
+def test_a_statement_may_nest_deep(store):
+    deep = "0"
+    for _ in range(600):
+        deep = f"plus({deep}, 1)"
+    assert store.query(f"SELECT {deep} AS n")["n"].to_pylist() == [600]
+
+
 def test_limits_have_errors_of_their_own(store):
     with pytest.raises(TimeLimitExceeded):
         store.query(ENDLESS, settings={"max_execution_time": 0.1})

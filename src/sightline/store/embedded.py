@@ -51,14 +51,17 @@ from sightline.store.sql_text import INSERT_SETTINGS, JSON_SETTINGS, quote, sett
 TABLES = {"event": "events", "metric": "metrics", "trace": "spans"}
 """The table that holds an index of each datatype."""
 
-_WIDE_STATEMENTS = "SET max_query_size = 268435456, max_ast_elements = 10000000, max_expanded_ast_elements = 10000000"
+PARSER_DEPTH = 4000
+"""How deep a statement may nest; the engine's own limit of 1,000 is met by `case` with three hundred branches."""
+_WIDE_STATEMENTS = (
+    "SET max_query_size = 268435456, max_ast_elements = 10000000, max_expanded_ast_elements = 10000000,"
+    f" max_parser_depth = {PARSER_DEPTH}, max_ast_depth = {PARSER_DEPTH}, max_parser_backtracks = 100000000"
+)
 """The engine reads these before it reads a statement, so they cannot stand in it. A subsearch may give a condition of
 hundreds of thousands of values; the memory limit still holds."""
 
 SLOW_BLOCK_ROWS = 8192
 """Rows of a block where Python is called for each."""
-PARSER_DEPTH = 4000
-"""How deep a statement may nest; the engine's own limit of 1,000 is met by `case` with three hundred branches."""
 _MANY_FILES = 1 << 20
 _FROZEN = "frozen"
 _QUERY = compile("_sightline_connection.query(_sightline_sql, 'ArrowTable')", "<engine query>", "eval")
@@ -490,8 +493,6 @@ class EmbeddedStore:
             "os_threads_nice_value_query": self._settings.search.niceness,
             # A constant is a constant, also to group or to sort by, and no number of a column.
             "enable_positional_arguments": 0,
-            # Long searches nest: a condition of a hundred alternatives, a text replaced fifty times.
-            "max_parser_depth": PARSER_DEPTH,
             **JSON_SETTINGS,
             "log_comment": sid,
             **(settings or {}),
