@@ -202,8 +202,8 @@ class RuleSettings:
     """Masks, drops, routes, names and extractions of one sourcetype: each is a pattern that every event of it meets."""
     max_event_lines: int = 100_000
     """The most that a rule's `max_lines` may ask for."""
-    max_event_characters: int = 10_000_000
-    """The most that a rule's `max_characters` may ask for: an event is shown and sent as a whole."""
+    max_event_characters: int = 1_000_000
+    """The most that a rule's `max_characters` may ask for: what is over `ingest.max_event_bytes` would be cut."""
     max_try_bytes: int = 16 * 1024 * 1024
     """Of a file with which rules are tried; of a longer one only the beginning counts. It is the size of a segment."""
 

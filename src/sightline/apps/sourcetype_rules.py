@@ -102,7 +102,7 @@ class _Stanza:
             self._indexed(extraction, made, events)
         for key, name, low, high in (
             ("MAX_EVENTS", "max_lines", 1, 100_000),
-            ("TRUNCATE", "max_characters", 100, 10_000_000),
+            ("TRUNCATE", "max_characters", 100, 1_000_000),
         ):
             given = self.settings.get(key, "")
             if given.isdigit() and low <= int(given) <= high:
