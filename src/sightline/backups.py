@@ -36,6 +36,7 @@ _NOT_KEPT = ("run", "jobs", "lock", ".restoring")
 """What does not outlive the processes, or a restore that was cut short."""
 _NOT_KEPT_OF_ENGINE = ("data", "shadow", "status", "tmp")
 """What the engine makes again when it opens."""
+_HELD = (".open", ".seg", ".done", ".cut", ".json", ".bytes")
 _CHUNK_BYTES = 1 << 20
 
 Progress = Callable[[int, int], Any]
@@ -304,12 +305,11 @@ def hold_journal(data: Path, target: Path) -> None:
         for name in _OF_JOURNAL:
             shutil.rmtree(target / name, ignore_errors=True)
             (target / name).mkdir(parents=True)
-            for path in sorted((data / name).rglob("*")):
-                if path.suffix in (".open", ".seg", ".done", ".cut", ".json", ".bytes") or path.name in (
-                    "VERSION",
-                    "loaded.log",
-                ):
-                    _hold(path, target / name / path.relative_to(data / name))
+            # The folder of a dead writer may go in this moment: `walk` takes that for an empty one.
+            for folder, _, files in os.walk(data / name):
+                for path in (Path(folder) / file for file in files):
+                    if path.suffix in _HELD or path.name in ("VERSION", "loaded.log"):
+                        _hold(path, target / name / path.relative_to(data / name))
         # What was loaded is let go of when the positions are noted: that must not have happened in between.
         if _positions(data) == before:
             return

@@ -87,8 +87,9 @@ def closed_segments(root: Path) -> list[Segment]:
     """Every closed segment under the journal's folder, oldest first."""
     found = []
     for folder in _writer_folders(root):
-        for path in folder.glob("*" + CLOSED):
-            found.append(Segment(path, folder.name, path.stem.rsplit("-", 1)[-1]))
+        with contextlib.suppress(FileNotFoundError):
+            for path in folder.glob("*" + CLOSED):
+                found.append(Segment(path, folder.name, path.stem.rsplit("-", 1)[-1]))
     return sorted(found, key=lambda segment: segment.path.name)
 
 
@@ -395,6 +396,16 @@ def _writer_folders(root: Path) -> list[Path]:
         return [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
     except FileNotFoundError:
         return []
+
+
+def segment_files(root: Path) -> list[Path]:
+    """Every segment of all writers, open or closed, while writers and the loader come and go."""
+    found = []
+    for folder in _writer_folders(root):
+        # The folder of a dead writer goes when it is empty, also in this moment.
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+            found += [Path(entry.path) for entry in entries if entry.name.endswith((OPEN, CLOSED))]
+    return found
 
 
 def _waiting(root: Path) -> tuple[int, int]:

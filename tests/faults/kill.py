@@ -19,13 +19,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from sightline.store.loading import is_empty
+
 if __package__:
     from .sending import Sender, compare
 else:
     from sending import Sender, compare
 
 VICTIMS = ("front", "engine", "supervisor")
-PATIENCE_S = 180
+PATIENCE_S = 600
 
 
 def run_rounds(server: Any, rounds: int, seed: int, tell: Any = lambda _: None) -> dict[str, Any]:
@@ -59,7 +61,7 @@ def run_rounds(server: Any, rounds: int, seed: int, tell: Any = lambda _: None) 
         for sender in senders:
             sender.stop()
     server.wait_ready(PATIENCE_S)
-    _wait(lambda: not list((server.data / "journal").glob("*/*.*")), "the journal to be loaded")
+    _wait(lambda: is_empty(server.data / "journal"), "the journal to be loaded")
     assert server.stop() == 0, server.log
     return {"rounds": rounds, "killed": dict(killed), **prove(server.data, senders)}
 

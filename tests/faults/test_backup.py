@@ -10,6 +10,7 @@ import pytest
 
 from sightline.backups import BackupFolder, Source
 from sightline.errors import NotFound, UserError
+from sightline.store.loading import is_empty
 
 from .sending import Sender, compare
 
@@ -31,7 +32,10 @@ def until(claim, timeout_s=60):
 
 def all_texts(server, claim=lambda texts: True):
     rows = server.wait_for(
-        "index=main number | fields _raw", lambda rows: claim([row["_raw"] for row in rows]), max_count=1_000_000
+        "index=main number | fields _raw",
+        lambda rows: claim([row["_raw"] for row in rows]),
+        max_count=1_000_000,
+        timeout_s=120,
     )
     return [row["_raw"] for row in rows]
 
@@ -66,7 +70,7 @@ def test_a_backup_under_load_restores_every_acknowledged_record_once(servers, tm
     (left / "part").touch()
     second.start()
     assert not left.exists()
-    second.wait_for("index=main | stats count", lambda rows: not list((second.data / "journal").glob("*/*.*")))
+    second.wait_for("index=main | stats count", lambda rows: is_empty(second.data / "journal"), timeout_s=180)
     stored = compare(all_texts(second), senders, known)
     assert stored < sum(len(sender.acknowledged) for sender in senders)
     ledger = [row for row in second.client().get("/api/v1/status").json()["ledger"] if row["source"] == "otlp:logs"]

@@ -68,7 +68,7 @@ def test_a_full_disk_refuses_and_loses_nothing(small_disk):
     finally:
         sender.stop()
     assert sender.unknown == []
-    until(lambda: not list((server.data / "journal").glob("*/*.*")))
+    until(lambda: is_empty(server.data / "journal"))
     assert server.stop() == 0, server.log
     numbers = prove(server.data, [sender])
     assert numbers["stored"] == numbers["acknowledged"]

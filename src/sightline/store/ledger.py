@@ -23,7 +23,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from sightline.clock import Clock
-from sightline.journal import CLOSED, OPEN
+from sightline.journal import CLOSED, LOADED, segment_files
 from sightline.quarantine import is_retried
 from sightline.segments import Frame, read_frames
 from sightline.store.decoding import KINDS
@@ -124,6 +124,9 @@ class Ledger:
         for line in whole.splitlines():
             with contextlib.suppress(ValueError):
                 path = self._journal / f"{json.loads(line)['segment']}{CLOSED}"
+                kind = path.stem.rsplit("-", 1)[-1]
+                if path.exists() and kind in KINDS and KINDS[kind].has_positions:
+                    path.rename(path.with_suffix(LOADED))
                 path.unlink(missing_ok=True)
                 for beside in (".cut", ".fold"):
                     path.with_suffix(beside).unlink(missing_ok=True)
@@ -176,9 +179,7 @@ class Ledger:
         """Records in segments that are not loaded yet; they count as received."""
         rows: list[LedgerRow] = []
         seen = set()
-        for path in self._journal.glob("*/*"):
-            if path.suffix not in (OPEN, CLOSED):
-                continue
+        for path in segment_files(self._journal):
             seen.add(str(path))
             known = self._closed_counts.get(str(path))
             if known is None:

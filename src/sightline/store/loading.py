@@ -21,7 +21,7 @@ from pathlib import Path
 from sightline.clock import Clock, system_clock
 from sightline.config import Settings
 from sightline.errors import EnvironmentTrouble
-from sightline.journal import CLOSED, LOADED, OPEN, Cut, Segment, closed_segments, recover
+from sightline.journal import LOADED, Cut, Segment, closed_segments, recover, segment_files
 from sightline.quarantine import Quarantine, SetAside, is_retried
 from sightline.segments import Damage, Frame, check_frames
 from sightline.sourcetypes import FILE, FollowedRules
@@ -423,4 +423,4 @@ def _counts(kind: str, frames: list[Frame]) -> list[LedgerRow]:
 
 def is_empty(journal: Path) -> bool:
     """Whether nothing waits: no segment, open or closed."""
-    return not any(path.suffix in (OPEN, CLOSED) for path in journal.glob("*/*"))
+    return not segment_files(journal)
