@@ -55,7 +55,7 @@ PARSER_DEPTH = 4000
 """How deep a statement may nest; the engine's own limit of 1,000 is met by `case` with three hundred branches."""
 _WIDE_STATEMENTS = (
     "SET max_query_size = 268435456, max_ast_elements = 10000000, max_expanded_ast_elements = 10000000,"
-    f" max_parser_depth = {PARSER_DEPTH}, max_ast_depth = {PARSER_DEPTH}, max_parser_backtracks = 100000000"
+    f" max_parser_depth = {PARSER_DEPTH}, max_ast_depth = {PARSER_DEPTH}, max_subquery_depth = 300, max_parser_backtracks = 100000000"
 )
 """The engine reads these before it reads a statement, so they cannot stand in it. A subsearch may give a condition of
 hundreds of thousands of values; the memory limit still holds."""
