@@ -1,7 +1,8 @@
 """What a search script runs in: a store, a catalog held in memory, a model registry and a search engine with a fixed clock.
 
 Enters a script's steps and a variant; leaves an Answer. The variants run the same text in ways that must not change
-its meaning: printed and reparsed, without planner rules, cut at each pipe, and with the loaded rows in random batches.
+its meaning: printed and reparsed, without planner rules, cut at each pipe, and with the loaded rows in random batches, some of whose
+fields have columns of their own.
 """
 
 from __future__ import annotations
@@ -267,8 +268,16 @@ class World:
             shapes: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
             for row in batch:
                 shapes.setdefault(tuple((k, _shape(v)) for k, v in sorted(row.items())), []).append(row)
+            if shuffle is not None and shuffle.random() < 0.5:
+                self._promote(index, batch, "metrics" if metrics else "events")
             for same in shapes.values():
                 append(index, pa.Table.from_pylist(same))
+
+    def _promote(self, index: str, rows: list[dict[str, Any]], table: str) -> None:
+        """Give the fields of some rows columns of their own, as a sample of many such rows would."""
+        texts = [json.dumps({k: str(v) if table == "metrics" else v for k, v in row.items()}, default=str) for row in rows]
+        sample = pa.table({"index": pa.array([index] * len(rows), pa.string()), "object": pa.array(texts, pa.string())})
+        self.store.promoted.learn(table, sample, min_rows=1)
 
 
 def _place(row: dict[str, Cell]) -> dict[str, Any]:

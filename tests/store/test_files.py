@@ -35,7 +35,7 @@ def test_a_cell_that_breaks_the_columns_type_does_not_break_the_file(store, tmp_
     path = tmp_path / "late.csv"
     path.write_text("v\n" + "1\n" * 40_000 + "surprise\n")
     assert store.load_file(path, index="main") == 40_001
-    assert store.json_paths("events")["v"] == frozenset({"Int64", "String"})
+    assert store.json_paths("events")["v"] == frozenset({"column:Int64", "String"})
 
 
 @pytest.mark.parametrize(

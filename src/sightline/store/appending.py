@@ -1,6 +1,7 @@
-"""INSERT statements for tables that Python made: results of `collect` and `mcollect`, run histories, ledgers.
+"""Rows of tables that Python made: results of `collect` and `mcollect`, run histories, ledgers.
 
-Enters: an index name and an Arrow table's schema. Leaves: SQL that reads the table as `Python(rows)`.
+Enters: an index name and an Arrow table's schema. Leaves: the SELECT that reads the table as `Python(rows)` and gives columns
+of the store, with the object of each record still as text.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import pyarrow as pa
 
 from sightline.errors import UserError
-from sightline.store.sql_text import JSON_TYPE, identifier, quote
+from sightline.store.sql_text import identifier, quote
 
 TABLE_NAME = "sightline_rows"
 
@@ -18,8 +19,12 @@ _EVENT_TEXT = ("host", "source", "sourcetype", "severity", "trace_id", "span_id"
 _METRIC_TEXT = ("type", "unit", "temporality", "host", "source", "sourcetype")
 
 
-def events_statement(index: str, table: pa.Table) -> str:
-    """The INSERT for event rows."""
+Rows = tuple[list[str], str]
+"""The columns of the rows, and the SELECT that gives them."""
+
+
+def events_rows(index: str, table: pa.Table) -> Rows:
+    """Event rows."""
     own = {"_time", "_raw", "_indextime", "index", *_EVENT_TEXT}
     fields = _object_text([f for f in table.schema if f.name not in own], as_text=False)
     columns = [
@@ -28,13 +33,13 @@ def events_statement(index: str, table: pa.Table) -> str:
         ("_indextime", "now64(3)"),
         *((name, _text(table.schema, name)) for name in _EVENT_TEXT),
         ("_raw", f"ifNull(toString({identifier('_raw')}), '')" if "_raw" in table.column_names else fields),
-        ("fields", f"CAST({fields} AS {JSON_TYPE})"),
+        ("fields", fields),
     ]
-    return _statement("events", columns)
+    return _rows(columns)
 
 
-def metrics_statement(index: str, table: pa.Table) -> str:
-    """The INSERT for metric points. Raises UserError when a needed column is missing."""
+def metrics_rows(index: str, table: pa.Table) -> Rows:
+    """Metric points. Raises UserError when a needed column is missing."""
     for name in ("metric_name", "value"):
         if name not in table.column_names:
             raise UserError(f'metric points need a column "{name}", got: {", ".join(table.column_names)}')
@@ -49,15 +54,16 @@ def metrics_statement(index: str, table: pa.Table) -> str:
         ("_indextime", "now64(3)"),
         ("value", _number(table.schema.field("value"))),
         *((name, _text(table.schema, name, "gauge" if name == "type" else "")) for name in _METRIC_TEXT),
-        ("dims", f"CAST({dims} AS {JSON_TYPE})"),
+        ("dims", dims),
     ]
-    return _statement("metrics", columns)
+    return _rows(columns)
 
 
-def _statement(table: str, columns: list[tuple[str, str]]) -> str:
-    names = ", ".join(identifier(name) for name, _ in columns)
-    values = ", ".join(value for _, value in columns)
-    return f"INSERT INTO sightline.{table} ({names}) SELECT {values} FROM Python({TABLE_NAME})"
+def _rows(columns: list[tuple[str, str]]) -> Rows:
+    # The names that the values get must not hide the columns that other values are read from.
+    values = ", ".join(f"{value} AS {identifier('given:' + name)}" for name, value in columns)
+    names = ", ".join(f"{identifier('given:' + name)} AS {identifier(name)}" for name, _ in columns)
+    return [name for name, _ in columns], f"SELECT {names} FROM (SELECT {values} FROM Python({TABLE_NAME}))"
 
 
 def _text(schema: pa.Schema, name: str, default: str = "") -> str:

@@ -17,9 +17,9 @@ from typing import Any
 from sightline.config import IngestSettings
 from sightline.store.decode import careful_fields, nested_values
 from sightline.store.migrations import statements
-from sightline.store.paths import JSON_COLUMNS
+from sightline.store.promotion import JSON_COLUMNS, SAMPLE_ROWS, PromotedField, divided
 from sightline.store.ruling import Ruling, plain
-from sightline.store.sql_text import JSON_TYPE, identifier, quote
+from sightline.store.sql_text import identifier, quote
 
 _VALUE = (
     "Tuple(string_value Nullable(String), bool_value Nullable(Bool), int_value Nullable(Int64),"
@@ -170,6 +170,9 @@ _HEC_BATCH = (
 _POINT_COLUMNS = "index metric_name _time _indextime value type host source sourcetype dims"
 _METRIC_COLUMNS = "index metric_name _time _indextime value type unit temporality is_monotonic host source sourcetype dims"
 
+_SAMPLE_BLOCK_ROWS = 4
+"""Frames read at once for a sample: each may hold hundreds of records."""
+
 KINDS = {
     "traces": Kind(
         "otlp:traces", "spans", "traces", "TracesFrame", _nested("resource_spans", "scope_spans", "spans", _SPAN),
@@ -308,6 +311,7 @@ def insert_statement(
     kind: str,
     path: Path,
     ruling: Ruling | None = None,
+    promoted: Sequence[PromotedField] = (),
     *,
     careful: bool = False,
     applied: Callable[[str], str] = lambda select: select,
@@ -318,7 +322,6 @@ def insert_statement(
     makes such records fit, and is slow. `applied` changes the usual one, as the guard of cardinality does.
     """
     decoder = KINDS[kind]
-    columns = ", ".join(identifier(name) for name in decoder.columns.split())
     if careful:
         selected = _careful_select(kind, path, ruling)
     else:
@@ -327,15 +330,25 @@ def insert_statement(
             selected = f"SELECT * FROM ({selected}) WHERE sightline_is_event_text(_raw)"
     if ruling and ruling.judges:
         selected = ruling.stored(selected)
-    return f"INSERT INTO sightline.{decoder.table} ({columns}) SELECT {columns} FROM ({selected})", settings(kind)
+    columns, select = divided(selected, decoder.columns.split(), decoder.table, promoted)
+    listed = ", ".join(map(identifier, columns))
+    return f"INSERT INTO sightline.{decoder.table} ({listed}) {select}", settings(kind)
+
+
+def sample_statement(kind: str, path: Path, ruling: Ruling | None = None) -> tuple[str, dict[str, Any]]:
+    """The SELECT that gives index and object text of some of a segment's records, without reading all of it."""
+    column = JSON_COLUMNS[KINDS[kind].table]
+    selected = select_statement(kind, path, ruling)
+    sql = f"SELECT `index`, {identifier(column)} AS object FROM ({selected}) LIMIT {SAMPLE_ROWS}"
+    return sql, {**settings(kind), "max_block_size": _SAMPLE_BLOCK_ROWS, "max_threads": 1}
 
 
 def cuts_statement(kind: str, path: Path, ruling: Ruling | None = None) -> str:
     """The SELECT that gives `reason` and `count` of what the careful statement cuts; a record may have several reasons."""
     column = JSON_COLUMNS[KINDS[kind].table]
-    marks = f"{column}.`sightline`.`cut`.:`Array(Nullable(String))`"
+    marks = f"JSONExtract({column}, '{careful_fields.MARK}', 'Array(String)')"
     return (
-        f"SELECT splitByChar(' ', assumeNotNull(mark))[1] AS reason, count() AS count FROM (SELECT arrayJoin({marks}) AS mark"
+        f"SELECT splitByChar(' ', mark)[1] AS reason, count() AS count FROM (SELECT arrayJoin({marks}) AS mark"
         f" FROM ({_careful_select(kind, path, ruling)})) GROUP BY reason ORDER BY reason"
     )
 
@@ -344,12 +357,11 @@ def _careful_select(kind: str, path: Path, ruling: Ruling | None) -> str:
     text = select_statement(kind, path, ruling).replace("sightline_object(", "sightline_careful_object(")
     if KINDS[kind].table != "events":
         return text
+    # The first of two equal names counts.
+    marks = f"arrayConcat(sightline_text_marks(_raw), JSONExtract(fields, '{careful_fields.MARK}', 'Array(String)'))"
     marked = (
-        f"if(empty(sightline_text_marks(_raw)), fields, CAST(concat('{{\"{careful_fields.MARK}\":',"
-        " toJSONString(arrayConcat(sightline_text_marks(_raw), arrayFilter(m -> isNotNull(m),"
-        " fields.`sightline`.`cut`.:`Array(Nullable(String))`))),"
-        " if(toJSONString(fields) = '{}', '}', concat(',', substring(toJSONString(fields), 2)))) AS"
-        f" {JSON_TYPE}))"
+        f"if(empty(sightline_text_marks(_raw)), fields, concat('{{\"{careful_fields.MARK}\":', toJSONString({marks}),"
+        " if(fields = '{}', '}', concat(',', substring(fields, 2)))))"
     )
     return f"SELECT * REPLACE ({marked} AS fields, sightline_careful_text(_raw) AS _raw) FROM ({text})"
 
@@ -382,8 +394,8 @@ def sourcetypes_statement(kind: str, path: Path) -> str:
     return f"SELECT DISTINCT sourcetype FROM ({select_statement(kind, path)})"
 
 
-def select_statement(kind: str, path: Path, ruling: Ruling | None = None, *, as_text: bool = False) -> str:
-    """The SELECT that decodes a segment, under the rules of its sourcetypes; with `as_text` its JSON column is text."""
+def select_statement(kind: str, path: Path, ruling: Ruling | None = None) -> str:
+    """The SELECT that decodes a segment, under the rules of its sourcetypes; its JSON column is text still."""
     decoder = KINDS[kind]
     structure = f"token String, index String, received_ms UInt64, body {decoder.body}"
     source = f"file({quote(str(path))}, 'Protobuf', {quote(structure)})"
@@ -392,7 +404,8 @@ def select_statement(kind: str, path: Path, ruling: Ruling | None = None, *, as_
         source=source,
         point=_POINT,
         value=_PROFILE_VALUE,
-        json="String" if as_text else JSON_TYPE,
+        # What a record's fields are kept in is decided where the statement's rows are divided.
+        json="String",
         recognised_time="sightline_recognised_time(text, received, 'UTC')" if decoder.finds_times else "NULL",
         **(ruling.placeholders() if ruling else plain()),
     )

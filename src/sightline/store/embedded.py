@@ -16,7 +16,8 @@ Facts about SQL over this store that a writer of SQL relies on:
   The index splits at every ASCII character that is no letter and no digit, so `_` separates, and it keeps all other
   characters. `hasAllTokens` of a text without any token (`"--"`) is never true: use `position` alone.
 - `fields` and `dims` are JSON columns: a path is read as `fields.a.b` or with backquotes per part, its type is
-  Dynamic; `json_paths` says which types it holds, and `fields.a.:Int64` reads one of them at full speed.
+  Dynamic; `json_paths` says which types it holds, and `fields.a.:Int64` reads one of them at full speed. What most
+  records have is not there but in columns such as `a:Int64`; `json_paths` marks them (`promotion.py`).
 
 Several threads may use one store at the same time. A stream keeps a connection for itself until it ends.
 """
@@ -45,8 +46,9 @@ from sightline.store import appending, decoding, files, udf
 from sightline.store.engine_errors import EngineError, engine_error
 from sightline.store.migrations import migrate
 from sightline.store.paths import JsonPaths
+from sightline.store.promotion import JSON_COLUMNS, SAMPLE_ROWS, PromotedFields, divided, merged_types
 from sightline.store.sourcetypes import Sourcetypes
-from sightline.store.sql_text import INSERT_SETTINGS, JSON_SETTINGS, quote, settings_clause
+from sightline.store.sql_text import INSERT_SETTINGS, JSON_SETTINGS, identifier, quote, settings_clause
 
 TABLES = {"event": "events", "metric": "metrics", "trace": "spans"}
 """The table that holds an index of each datatype."""
@@ -141,6 +143,8 @@ class EmbeddedStore:
             self.close()
             raise
         self._paths = JsonPaths(self.query)
+        self.promoted = PromotedFields(self.query, self.execute, settings.ingest.promoted_fields)
+        """The fields that have a column of their own."""
         self._sourcetypes = Sourcetypes(self.query)
 
     # Statements
@@ -265,7 +269,7 @@ class EmbeddedStore:
         `severity`, `trace_id`, `span_id` and `_raw` (absent: the fields as JSON) are the event's own; every other
         column becomes a field where it is not null. `token` makes a repeated append a no-op. Durable when it returns.
         """
-        return self._append(appending.events_statement(index, table), table, token)
+        return self._append("events", index, appending.events_rows(index, table), table, token)
 
     def append_metrics(self, index: str, table: pa.Table, *, token: str = "") -> int:
         """Add points to a metric index and return their number.
@@ -273,12 +277,41 @@ class EmbeddedStore:
         Columns `metric_name` and `value` are needed; `_time`, `type`, `unit`, `host`, `source`, `sourcetype` are
         optional; every other column becomes a dimension where it is not null. Rows without a name are refused.
         """
-        return self._append(appending.metrics_statement(index, table), table, token)
+        return self._append("metrics", index, appending.metrics_rows(index, table), table, token)
 
-    def _append(self, sql: str, table: pa.Table, token: str) -> int:
+    def _append(self, stored: str, index: str, rows: appending.Rows, table: pa.Table, token: str) -> int:
         if table.num_rows:
-            self.insert(sql, tables={appending.TABLE_NAME: table}, token=token or uuid.uuid4().hex)
+            self.insert_rows(stored, rows, token=token, indexes=[index], tables={appending.TABLE_NAME: table})
         return table.num_rows
+
+    def insert_rows(
+        self,
+        table: str,
+        rows: tuple[Sequence[str], str],
+        *,
+        token: str = "",
+        indexes: Sequence[str] | None = None,
+        tables: Mapping[str, pa.Table] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Insert rows whose object is JSON text: the columns they have, and the SELECT that gives them.
+
+        Fields that most of them have are promoted first. `indexes` are those the rows belong to; None says nothing.
+        """
+        columns, select = rows
+        sample = self.query(
+            f"SELECT `index`, {identifier(JSON_COLUMNS[table])} AS object FROM ({select}) LIMIT {SAMPLE_ROWS}",
+            tables=tables,
+        )
+        self.promoted.learn(table, sample)
+        columns, select = divided(select, columns, table, self.promoted.of(table, indexes))
+        listed = ", ".join(map(identifier, columns))
+        return self.insert(
+            f"INSERT INTO sightline.{table} ({listed}) {select}",
+            token=token or uuid.uuid4().hex,
+            tables=tables,
+            settings=settings,
+        )
 
     def load_file(
         self,
@@ -359,10 +392,13 @@ class EmbeddedStore:
     def json_paths(self, table: str, indexes: Sequence[str] | None = None) -> dict[str, frozenset[str]]:
         """Every dynamic field of `events`, `spans` or `metrics` (its dims) with the types it occurs in.
 
+        A field with a column of its own (`store/promotion.py`) has the column's type marked, `column:Int64`.
         Read from the parts' metadata, not from rows; sees every insert that has returned. `indexes` None means all.
         """
         key = ("paths", table, None if indexes is None else tuple(indexes))
-        return self._unless_changed(key, lambda: self._paths.read(table, indexes))
+        return self._unless_changed(
+            key, lambda: merged_types(self._paths.read(table, indexes), self.promoted.of(table, indexes))
+        )
 
     def sourcetypes(self, indexes: Sequence[str]) -> frozenset[str] | None:
         """Sourcetypes of the events in some indexes; None while parts change too fast to tell."""
@@ -405,6 +441,7 @@ class EmbeddedStore:
         for table in TABLES.values():
             for partition_id in self._partitions(table, index):
                 self.execute(f"ALTER TABLE sightline.{table} DROP PARTITION ID {quote(partition_id)}")
+        self.promoted.forget(index)
 
     def delete_rows(self, table: str, condition: str) -> None:
         """Take the rows for which a condition is true out of a table. No query that begins afterwards sees them."""

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from sightline.errors import EnvironmentTrouble, UserError, nearest
 from sightline.store.appending import time_of_number, time_of_text
 from sightline.store.engine_errors import EngineError
-from sightline.store.sql_text import JSON_TYPE, identifier, quote
+from sightline.store.promotion import SAMPLE_ROWS, divided
+from sightline.store.sql_text import identifier, quote
 
 if TYPE_CHECKING:
     from sightline.store.embedded import EmbeddedStore
@@ -29,6 +30,7 @@ STAGING_PREFIX = "loading_"
 TIME_FIELDS = ("_time", "timestamp", "@timestamp", "time", "ts", "date", "datetime")
 """Looked for in this order when no time field is named. When there is none the events are of now."""
 
+_COLUMNS = ("index", "_time", "_indextime", "host", "source", "sourcetype", "_raw", "fields")
 _OWN = ("host", "source", "sourcetype", "_raw", "_time", "index", "_indextime")
 _FORMATS = {
     ".csv": "csv",
@@ -76,11 +78,12 @@ def load_file(
     staging = f"{STAGING_PREFIX}{uuid.uuid4().hex}"
     try:
         select, settings = _select(store, path, kind, index, sourcetype, time_field, source, host)
+        sample = store.query(f"SELECT `index`, fields AS object FROM ({select}) LIMIT {SAMPLE_ROWS}", settings=settings)
+        store.promoted.learn("events", sample)
+        columns, select = divided(select, _COLUMNS, "events", store.promoted.of("events", [index]))
         store.execute(f"CREATE TABLE sightline.{staging} AS sightline.events")
         sid = staging
-        insert = (
-            f"INSERT INTO sightline.{staging} (index, _time, _indextime, host, source, sourcetype, _raw, fields) {select}"
-        )
+        insert = f"INSERT INTO sightline.{staging} ({', '.join(map(identifier, columns))}) {select}"
         # Blocks of the engine's own size here: the file may be larger than memory, and nothing is visible till the end.
         settings = {"min_insert_block_size_rows": 500_000, "min_insert_block_size_bytes": 256 << 20, **settings}
         with ThreadPoolExecutor(1) as pool:
@@ -96,8 +99,12 @@ def load_file(
             "SELECT DISTINCT partition_id FROM system.parts WHERE database = 'sightline' AND active"
             f" AND table = {quote(staging)}"
         )["partition_id"].to_pylist()
-        for partition in partitions:
-            store.execute(f"ALTER TABLE sightline.events ATTACH PARTITION ID {quote(partition)} FROM sightline.{staging}")
+        with store.promoted.changing:
+            store.promoted.copy_to("events", staging)
+            for partition in partitions:
+                store.execute(
+                    f"ALTER TABLE sightline.events ATTACH PARTITION ID {quote(partition)} FROM sightline.{staging}"
+                )
     except EngineError as error:
         raise UserError(f'file "{path.name}" cannot be read as {kind}: {error.message}') from error
     finally:
@@ -173,7 +180,7 @@ def _columns_select(
     time = "now64(6, 'UTC')"
     if time_name:
         time = f"ifNull({_time_of(time_name, types[time_name], texts)}, now64(6, 'UTC'))"
-    return f"SELECT {quote(index)}, {time}, now64(3), {', '.join(own)}, {raw}, CAST({fields} AS {JSON_TYPE}) FROM {table}"
+    return _named([quote(index), time, "now64(3)", *own, raw, fields], table)
 
 
 def _lines_select(kind: str, table: str, column: str, index: str, time_field: str | None, constants: dict[str, str]) -> str:
@@ -201,10 +208,14 @@ def _lines_select(kind: str, table: str, column: str, index: str, time_field: st
             f"if(JSONExtractString({column}, '{name}') = '', {default}, JSONExtractString({column}, '{name}'))"
             for name, default in constants.items()
         ]
-    return (
-        f"SELECT {quote(index)}, {time}, now64(3), {', '.join(own)}, {column},"
-        f" CAST({fields} AS {JSON_TYPE}) FROM {table} {where}"
-    )
+    return _named([quote(index), time, "now64(3)", *own, column, fields], f"{table} {where}")
+
+
+def _named(values: list[str], source: str) -> str:
+    """A SELECT of the columns of an event. Names that hide what another value is read from come in a second step."""
+    texts = ", ".join(f"{value} AS {identifier('given:' + name)}" for name, value in zip(_COLUMNS, values, strict=True))
+    names = ", ".join(f"{identifier('given:' + name)} AS {identifier(name)}" for name in _COLUMNS)
+    return f"SELECT {names} FROM (SELECT {texts} FROM {source})"
 
 
 def _json_piece(name: str, type_name: str, texts: bool) -> str:

@@ -33,8 +33,8 @@ from sightline.store.decode import careful_fields
 from sightline.store.embedded import EmbeddedStore
 from sightline.store.engine_errors import EngineError
 from sightline.store.ledger import frame_index
-from sightline.store.paths import JSON_COLUMNS
-from sightline.store.sql_text import quote
+from sightline.store.promotion import JSON_COLUMNS
+from sightline.store.sql_text import JSON_TYPE, quote
 
 log = logging.getLogger(__name__)
 
@@ -69,10 +69,10 @@ class Fold:
         return select.replace("sightline_object(", f"sightline_known_object({number}, ")
 
     def folded(self, column: str) -> str:
-        """The condition that something of a row was folded."""
+        """The condition that something of a row was folded; `column` is the JSON column, as text."""
         if self.known is not None:
-            return f"has({column}.`sightline`.`cut`.:`Array(Nullable(String))`, 'names')"
-        return " OR ".join(f"{_path(column, label)} = {quote(FOLDED)}" for label in self.labels)
+            return f"has(JSONExtract({column}, '{careful_fields.MARK}', 'Array(String)'), 'names')"
+        return " OR ".join(f"JSONExtractString({column}, {quote(label)}) = {quote(FOLDED)}" for label in self.labels)
 
     def as_json(self) -> dict:
         """For the file beside a segment."""
@@ -159,7 +159,7 @@ class Guard:
         found = []
         for sender in sorted({_sender(segment.kind, frame) for frame in frames}):
             with contain(segment, frames, sender) as path:
-                select = decoding.select_statement(segment.kind, path, as_text=True)
+                select = decoding.select_statement(segment.kind, path)
                 with self._lock:
                     hour, fold = self._folds.get(("metrics", sender), (0, None))
                 if fold is not None and hour == self._hour():
@@ -227,7 +227,7 @@ class Guard:
     ) -> bool:
         with contain(segment, frames, sender) as path:
             select = decoding.select_statement(segment.kind, path)
-            paths = f"SELECT groupUniqArrayArray(JSONAllPaths({JSON_COLUMNS[table]})) AS names FROM ({select})"
+            paths = f"SELECT groupUniqArrayArray(JSONAllPaths(CAST({JSON_COLUMNS[table]} AS {JSON_TYPE}))) AS names FROM ({select})"
             try:
                 names = self._store.query(paths, settings=decoding.settings(segment.kind)).column("names")[0].as_py()
             except EngineError as error:
@@ -267,7 +267,3 @@ def runs(kind: str, frames: Sequence[Frame]) -> list[tuple[int, int]]:
 
 def _sender(kind: str, frame: Frame) -> Sender:
     return frame.token, frame_index(kind, frame.index)
-
-
-def _path(column: str, name: str) -> str:
-    return f"{column}." + ".".join(f"`{part}`" for part in name.split(".")) + ".:String"

@@ -14,7 +14,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from sightline.store.embedded import EmbeddedStore
 from sightline.store.engine_errors import EngineBusy, EngineError, MemoryLimitExceeded, QueryCancelled
 from sightline.store.guard import Fold, Guard, Sender
 from sightline.store.ledger import Ledger, LedgerRow, counted_before, frame_index, merge, source_of
-from sightline.store.paths import JSON_COLUMNS
+from sightline.store.promotion import JSON_COLUMNS, PromotedField
 from sightline.store.rulebook import RouteProblem, RuleBook, read_checked
 from sightline.store.ruling import Ruling
 
@@ -41,6 +41,8 @@ _RECOVER_INTERVAL_S = 1.0
 _FLUSH_INTERVAL_S = 10.0
 _RETRY_S = 2.0
 _MEMORY_TRIES = 3
+_LEARN_INTERVAL_S = 10.0
+"""How often a kind's segments are looked into for fields worth a column; a look costs some 20 ms."""
 _CUT = ".cut"
 _PIECE = ".piece"
 CUT_REASONS = {
@@ -87,6 +89,7 @@ class Loader:
         self._large_bytes = 2 * settings.ingest.segment_max_bytes
         self._retry_at: dict[str, float] = {}
         self._memory_failures: dict[str, int] = {}
+        self._learn_at: dict[str, float] = {}
         self._thread: threading.Thread | None = None
         self.ledger = Ledger(store, self._journal, clock)
         self._guard = Guard(store, settings.ingest, clock)
@@ -178,6 +181,7 @@ class Loader:
             if segment.kind not in decoding.KINDS:
                 known = ", ".join(decoding.KINDS)
                 raise EnvironmentTrouble(f'the segment is of kind "{segment.kind}", this program knows: {known}')
+            self._learn(segment)
             frames, damages = check_frames(segment.path)
             if damages:
                 # From now on its pieces are loaded, and never the whole.
@@ -219,6 +223,24 @@ class Loader:
             self.last_error = ""
         return True
 
+    def _promoted(self, kind: str) -> Sequence[PromotedField]:
+        return self._store.promoted.of(decoding.KINDS[kind].table)
+
+    def _learn(self, segment: Segment) -> None:
+        """Now and then, look which fields most records have, so that this segment has columns for them already."""
+        now = time.monotonic()
+        if self._learn_at.get(segment.kind, 0.0) > now:
+            return
+        self._learn_at[segment.kind] = now + _LEARN_INTERVAL_S
+        sql, settings = decoding.sample_statement(segment.kind, segment.path)
+        try:
+            sample = self._store.query(sql, settings=settings)
+        except EngineError as error:
+            # Whatever is wrong with the segment is found, told and dealt with where it is loaded.
+            log.info("segment %s gives no sample: %s", segment.name, error)
+            return
+        self._store.promoted.learn(decoding.KINDS[segment.kind].table, sample)
+
     def _comes_back(self, segment: Segment, error: EngineError) -> bool:
         """Whether the error is of the moment and not of the segment. A segment that is itself too large for memory
         looks like a moment without memory; after a few tries it is cut."""
@@ -246,10 +268,8 @@ class Loader:
         self, segment: Segment, path: Path, token: str, frames: list[Frame], fold: Fold | None = None
     ) -> list[LedgerRow]:
         ruling = self._rules.ruling(segment.kind, path, [frame.token for frame in frames])
-        if fold is None:
-            sql, settings = decoding.insert_statement(segment.kind, path, ruling)
-        else:
-            sql, settings = decoding.insert_statement(segment.kind, path, ruling, applied=fold.applied)
+        applied = {} if fold is None else {"applied": fold.applied}
+        sql, settings = decoding.insert_statement(segment.kind, path, ruling, self._promoted(segment.kind), **applied)
         stored = self._store.insert(sql, token=token, settings=settings)
         rows = self._rows_of(segment.kind, path, frames, stored, ruling)
         if fold is not None:
@@ -326,7 +346,7 @@ class Loader:
         """Load a request of which some record is over a bound, or would not become JSON, by the statement that makes it fit.
         One that even this cannot take is set aside, for the first error."""
         ruling = self._rules.ruling(segment.kind, piece, [frame.token])
-        sql, settings = decoding.insert_statement(segment.kind, piece, ruling, careful=True)
+        sql, settings = decoding.insert_statement(segment.kind, piece, ruling, self._promoted(segment.kind), careful=True)
         try:
             stored = self._store.insert(sql, token=token, settings=settings)
             cuts = self._store.query(decoding.cuts_statement(segment.kind, piece, ruling), settings=settings).to_pylist()

@@ -17,9 +17,8 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from sightline.errors import EnvironmentTrouble
+from sightline.store.promotion import JSON_COLUMNS
 from sightline.store.sql_text import MAX_DYNAMIC_PATHS, quote
-
-JSON_COLUMNS = {"events": "fields", "spans": "fields", "metrics": "dims"}
 
 LISTING_TRIES = 20
 """How often parts are listed again when merges replace them between two looks."""

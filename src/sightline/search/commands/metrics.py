@@ -20,7 +20,7 @@ from sightline.search.planner.lower import lower_predicate
 from sightline.search.planner.metric_names import as_asked
 from sightline.search.planner.partial import kept, kept_rows
 from sightline.search.planner.relation import Relation, wildcard_regex
-from sightline.search.planner.sources import index_condition, table_relation, time_bounds
+from sightline.search.planner.sources import DIMENSION_NAMES, DIMENSIONS, index_condition, table_relation, time_bounds
 from sightline.search.planner.values import Type, Value
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import (
@@ -340,7 +340,7 @@ class MStats(Command):
         calls: list[tuple[AggregateCall, str | None]],
     ) -> Relation:
         """Rates are per series: growth of a counter, a fall counting as a restart from zero, over the time between points."""
-        dims = v.call("toString", v.Column(Type.TEXT, "dims:stored"), type=Type.TEXT)
+        dims = v.Column(Type.TEXT, DIMENSIONS)
         frame = "ROWS BETWEEN 1 PRECEDING AND 1 PRECEDING"
         hidden = {f"\0key{i}": value for i, (_, value) in enumerate(keys)}
         points = points.with_fields({**points.fields, **hidden, "\0series": dims}).settled()
@@ -466,7 +466,7 @@ class MCatalog(Command):
         aggregates = []
         for call in self.calls:
             if call.field == "_dims":
-                names = v.call("JSONAllPaths", v.Column(Type.MULTI, "dims:stored"), type=Type.MULTI)
+                names = v.Column(Type.MULTI, DIMENSION_NAMES)
                 value: Value = v.call("arraySort", v.agg("groupUniqArrayArray", names, type=Type.MULTI), type=Type.MULTI)
             else:
                 entry, _ = find_aggregate("values")
@@ -512,7 +512,7 @@ class MPreview(Command):
                 raise SearchError(f"filter: {error.message}", place) from None
         points, rest = metric_points(Both(tuple(operands)), context, place)
         points = points.filtered(lower_predicate(rest, points, context))
-        dims = v.call("toString", v.Column(Type.TEXT, "dims:stored"), type=Type.TEXT)
+        dims = v.Column(Type.TEXT, DIMENSIONS)
         if self.target_per_timeseries:
             partition = (points.field("index"), points.field("metric_name"), dims)
             over = v.Over(Type.INT, v.call("row_number", type=Type.INT), partition, points.order)

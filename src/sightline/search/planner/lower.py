@@ -12,7 +12,7 @@ from sightline.errors import SearchError, Span, nearest
 from sightline.search import registry
 from sightline.search.planner import values as v
 from sightline.search.planner.relation import Relation
-from sightline.search.planner.sources import DICTIONARY_COLUMNS
+from sightline.search.planner.sources import is_dictionary
 from sightline.search.planner.terms import MOST_WORDS, any_word, beginning_of, term_condition
 from sightline.search.planner.values import Type, Value
 from sightline.search.syntax import tree
@@ -106,7 +106,7 @@ def _function(node: tree.FunctionCall, relation: Relation, context: Context) -> 
 
 def undictionaried(value: Value) -> Value:
     """A column that the store keeps as a dictionary (host, source) as plain text, which is what some functions insist on."""
-    if isinstance(value, v.Column) and value.id in DICTIONARY_COLUMNS:
+    if isinstance(value, v.Column) and is_dictionary(value):
         return v.call("CAST", value, v.text("Nullable(String)"), type=Type.TEXT)
     return value
 

@@ -5,13 +5,15 @@ A JSON path with one type is read as that type, so that only paths whose values 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from sightline.search.planner import values as v
 from sightline.search.planner.relation import Names, Relation, Scan
-from sightline.search.planner.sql import quote_identifier
+from sightline.search.planner.sql import quote_identifier, quote_text
 from sightline.search.planner.terms import RAW_TEXT
 from sightline.search.planner.values import Column, Type, Value
+from sightline.store.promotion import COLUMN_MARK, DICTIONARY_MARK, object_text, promoted_kinds
 
 SPAN_SOURCETYPE = "otlp:traces"
 """The sourcetype of every span."""
@@ -47,7 +49,7 @@ _SPAN_COLUMNS = {
     "_raw": (
         Type.TEXT,
         "toNullable(concat(`service`, ' ', `kind`, ' ', `name`, ' ', `status`, ' ', toString(`duration_ns` / 1000000), "
-        "'ms trace_id=', `trace_id`, ' span_id=', `span_id`, ' ', toJSONString(`fields`)))",
+        "'ms trace_id=', `trace_id`, ' span_id=', `span_id`, ' ', {object}))",
     ),
 }
 _METRIC_COLUMNS = {
@@ -62,12 +64,13 @@ _METRIC_COLUMNS = {
     "source": (Type.TEXT, "nullIf(`source`, '')"),
     "sourcetype": (Type.TEXT, "nullIf(`sourcetype`, '')"),
 }
-DICTIONARY_COLUMNS = frozenset(
+_DICTIONARY = ":dictionary"
+_DICTIONARY_COLUMNS = frozenset(
     f"{name}:text"
     for name in ("index", "host", "source", "sourcetype", "severity", "service", "name", "kind", "status")
     + ("metric_name", "metric_type", "unit")
 )
-"""Columns that the store keeps as a dictionary of their few values: comparing and grouping them is fast as they are."""
+
 _TABLES = {
     "events": ("sightline.events", _EVENT_COLUMNS, "fields", "fromUnixTimestamp64Micro", 1_000_000),
     "spans": ("sightline.spans", _SPAN_COLUMNS, "fields", "fromUnixTimestamp64Nano", 1_000_000_000),
@@ -82,16 +85,22 @@ STORED_ORDER = ((Column(Type.TIME, RAW_TIME), True),)
 """The order of stored rows: newest first."""
 RAW_INDEX = "index:stored"
 """Identifier of the stored index column, for the same."""
+DIMENSIONS = "dims:stored"
+"""Identifier of all dimensions of a metric point, as one text."""
+DIMENSION_NAMES = "dims:names"
+"""Identifier of their names, as an array."""
 
 
 def table_relation(table: str, paths: Mapping[str, frozenset[str]], names: Names) -> Relation:
     """All rows of `events`, `spans` or `metrics`, newest first, with every field that any of them has."""
     sql_name, columns, json_column, _, _ = _TABLES[table]
     # Identifiers never equal a stored column's name: an alias would hide the column from the rest of its statement.
-    provides = {f"{name}:{type.value}": sql for name, (type, sql) in columns.items()}
+    whole = object_text(json_column, paths)
+    provides = {f"{name}:{type.value}": sql.replace("{object}", whole) for name, (type, sql) in columns.items()}
     provides[RAW_TIME] = "`_time`"
     provides[RAW_INDEX] = "`index`"
-    provides[f"{json_column}:stored"] = quote_identifier(json_column)
+    if table == "metrics":
+        provides[DIMENSIONS], provides[DIMENSION_NAMES] = _dimensions(json_column, paths)
     if table == "events":
         provides[RAW_TEXT] = "lowerUTF8(`_raw`)"
     elif table == "spans":
@@ -106,12 +115,38 @@ def table_relation(table: str, paths: Mapping[str, frozenset[str]], names: Names
         if found is None:
             continue
         type, sql = found
-        id = f"{name}:{type.value}"
+        is_dictionary = len(types) == 1 and next(iter(types)).startswith(DICTIONARY_MARK)
+        id = f"{name}{_DICTIONARY}" if is_dictionary else f"{name}:{type.value}"
         provides[id] = sql
         fields[name] = Column(type, id)
         if type is Type.MULTI and name + "{}" not in paths:
             fields[name + "{}"] = Column(type, id)
     return Relation(Scan(sql_name, provides), fields, STORED_ORDER, names, "events")
+
+
+def is_dictionary(column: Column) -> bool:
+    """Whether the store keeps a column as a dictionary of its few values: comparing and grouping is fast as they are."""
+    return column.id in _DICTIONARY_COLUMNS or column.id.endswith(_DICTIONARY)
+
+
+def _dimensions(json_column: str, paths: Mapping[str, frozenset[str]]) -> tuple[str, str]:
+    """The texts that read all dimensions of a point as one text, equal for the points of a series however each is stored,
+    and their names."""
+    column = quote_identifier(json_column)
+    if not any(promoted_kinds(types) for types in paths.values()):
+        return f"toString({column})", f"JSONAllPaths({column})"
+    pieces, names = [], []
+    for path, types in sorted(paths.items()):
+        found = json_field(json_column, path, types)
+        if found is None:
+            continue
+        type, sql = found
+        absent = f"empty({sql})" if type is Type.MULTI else f"isNull({sql})"
+        key = quote_text(json.dumps(path, ensure_ascii=False) + ":")
+        pieces.append(f"if({absent}, '', concat({key}, assumeNotNull(toJSONString({sql}))))")
+        names.append(f"if({absent}, '', {quote_text(path)})")
+    text = f"concat('{{', arrayStringConcat(arrayFilter(x -> x != '', [{', '.join(pieces)}]), ','), '}}')"
+    return text, f"arrayFilter(x -> x != '', [{', '.join(names)}])"
 
 
 def time_bounds(table: str, earliest: float | None, latest: float | None) -> Value:
@@ -148,40 +183,44 @@ def json_field(column: str, path: str, types: frozenset[str]) -> tuple[Type, str
         return f"{base}.:{type if type.isalnum() else quote_identifier(type)}"
 
     types = frozenset(t for t in types if t not in ("Nothing", "Nullable(Nothing)", "SharedVariant"))
-    arrays = sorted(t for t in types if t.startswith("Array("))
-    scalars = types - set(arrays)
-    if not types:
+    # A member without a name cannot be named; it is in the text of the event.
+    if not types or not path:
         return None
-    if arrays:
-        lists = [_array_text(sub(t), t) for t in arrays]
+    # A value is in the column of its type, or where there is none, in the JSON column: (type, text) of each.
+    held = [(kind, quote_identifier(f"{path}:{kind}")) for kind in promoted_kinds(types)]
+    held += [(t, sub(t)) for t in sorted(types) if not t.startswith((COLUMN_MARK, DICTIONARY_MARK))]
+    lists = [text if kind == "Array" else _array_text(text, kind) for kind, text in held if kind.startswith("Array")]
+    scalars = [(kind, text) for kind, text in held if not kind.startswith("Array")]
+    if lists:
         text = lists[0] if len(lists) == 1 else f"arrayConcat({', '.join(lists)})"
         if scalars:
-            scalar = _scalar_text(base, sub, scalars)
+            scalar = _scalar_text(scalars)
             text = (
                 f"if(notEmpty({text}), {text}, if(isNotNull({scalar}), [ifNull({scalar}, '')], CAST([], 'Array(String)')))"
             )
         return Type.MULTI, text
-    if scalars == {"Bool"}:
-        return Type.TEXT, f"toString({sub('Bool')})"
-    if len(scalars) == 1:
-        (only,) = scalars
-        if only in _INTEGERS:
-            return Type.INT, sub(only) if only == "Int64" else f"toInt64({sub(only)})"
-        if only in _FLOATS:
-            return Type.FLOAT, sub(only) if only == "Float64" else f"toFloat64({sub(only)})"
-        if only == "String":
-            return Type.TEXT, sub("String")
-    if scalars <= _INTEGERS | _FLOATS:
+    kinds = {kind for kind, _ in scalars}
+    if kinds == {"Bool"}:
+        return Type.TEXT, _first([f"toString({text})" for _, text in scalars])
+    if kinds == {"String"}:
+        return Type.TEXT, _first([text for _, text in scalars])
+    if len(kinds) == 1 and kinds <= _INTEGERS:
+        return Type.INT, _first([text if kind == "Int64" else f"toInt64({text})" for kind, text in scalars])
+    if kinds == {"Float64"}:
+        return Type.FLOAT, _first([text for _, text in scalars])
+    if kinds <= _INTEGERS | _FLOATS:
         # Whole values of a float field are stored as integers.
-        parts = ", ".join(f"toFloat64({sub(t)})" for t in sorted(scalars))
-        return Type.FLOAT, f"coalesce({parts})"
-    return Type.TEXT, _scalar_text(base, sub, scalars)
+        return Type.FLOAT, _first([f"toFloat64({text})" for _, text in scalars])
+    return Type.TEXT, _scalar_text(scalars)
 
 
-def _scalar_text(base: str, sub, scalars: frozenset[str] | set[str]) -> str:
-    parts = [sub("String")] if "String" in scalars else []
-    parts += [f"toString({sub(t)})" for t in sorted(scalars) if t != "String"]
-    return parts[0] if len(parts) == 1 else f"coalesce({', '.join(parts)})"
+def _scalar_text(scalars: list[tuple[str, str]]) -> str:
+    texts = [text for kind, text in scalars if kind == "String"]
+    return _first(texts + [f"toString({text})" for kind, text in scalars if kind != "String"])
+
+
+def _first(texts: list[str]) -> str:
+    return texts[0] if len(texts) == 1 else f"coalesce({', '.join(texts)})"
 
 
 def _array_text(text: str, type: str) -> str:

@@ -72,11 +72,12 @@ SELECT
         if(stream = '', '', concat('"stream":', toJSONString(stream))),
         sightline_inside_object(text),
         sightline_key_values(text)]) AS $json) AS fields,
-    sightline_severity(ifNull(coalesce(fields.severity.:String, fields.level.:String), '')) AS severity_found,
+    sightline_known_members(fields) AS known,
+    sightline_severity(if(known[1] != '', known[1], known[2])) AS severity_found,
     if(severity_found != '', severity_found, sightline_severity(
         extract(left(text, 160), '\\b(TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL)\\b'))) AS severity,
-    ifNull(fields.trace_id.:String, '') AS trace_id,
-    ifNull(fields.span_id.:String, '') AS span_id,
+    known[3] AS trace_id,
+    known[4] AS span_id,
     -- For those who try rules: the text before any mask, where the time was, and how it was found. Nothing of it is stored.
     number,
     sent,
