@@ -394,7 +394,11 @@ class _Record:
             ]
             place = ", ".join(quote(step) for step in steps)
             count = " + ".join(counted)
-            return f"({count} > 0 AND JSONLength({self._text}, {place}) = {count})"
+            # An array is read into an object's members by their places.
+            return (
+                f"({count} > 0 AND JSONLength({self._text}, {place}) = {count}"
+                f" AND JSONType({self._text}, {place}) = 'Object')"
+            )
 
         return ask(self._tree[name], (name,))
 
@@ -433,6 +437,15 @@ def object_text(column: str, paths: Mapping[str, frozenset[str]]) -> str:
         return rest
     pieces.append(f"substring({rest}, 2, length({rest}) - 2)")
     return f"concat('{{', arrayStringConcat(arrayFilter(x -> x != '', [{', '.join(pieces)}]), ','), '}}')"
+
+
+def field_text(column: str, path: str, paths: Mapping[str, frozenset[str]]) -> str:
+    """The text that reads a field as text, empty where a record has none."""
+    types = paths.get(path, frozenset())
+    values = [identifier(f"{path}:{kind}") for kind in promoted_kinds(types)]
+    if any(not one.startswith((COLUMN_MARK, DICTIONARY_MARK)) for one in types):
+        values.append(f"{identifier(column)}." + ".".join(map(identifier, path.split("."))))
+    return "coalesce(" + ", ".join([*(f"nullIf(toString({value}), '')" for value in values), "''"]) + ")"
 
 
 def promoted_kinds(types: Iterable[str]) -> list[str]:

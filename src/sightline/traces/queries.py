@@ -6,7 +6,7 @@ milliseconds; start times also leave as text in nanoseconds, which a JSON number
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import pyarrow as pa
 from sightline.errors import NotFound, UserError
 from sightline.store.conventions import Reading, other_readings
 from sightline.store.embedded import EmbeddedStore
+from sightline.store.promotion import field_text, object_text
 from sightline.store.sql_text import quote
 from sightline.traces.tree import build_tree, critical_path, first_of_each, root_causes, self_times_ns
 
@@ -25,8 +26,9 @@ MAX_SPANS = 100_000
 MAX_LOGS = 1000
 EDGE_S = 600.0
 """How far outside the asked range the spans of a trace are still read, so that traces at its edges are whole."""
-ERROR = "(status = 'error' OR lower(toString(fields.error)) NOT IN ('', 'false', '0', 'null'))"
-"""An error span: its status says so, or its tag `error` is set to something other than false."""
+
+Paths = Mapping[str, frozenset[str]]
+"""The attributes that spans have, with their types."""
 
 
 def list_traces(
@@ -69,7 +71,7 @@ def list_traces(
                arraySort(groupUniqArray(service)) AS services
         FROM (
             SELECT trace_id, span_id, parent_span_id, service, name, duration_ns,
-                   toUnixTimestamp64Nano(_time) AS at, {ERROR} AS is_error
+                   toUnixTimestamp64Nano(_time) AS at, {_is_error(store.json_paths("spans"))} AS is_error
             FROM sightline.spans
             WHERE _time >= toDateTime64({earliest - EDGE_S:.9f}, 9, 'UTC')
               AND _time < toDateTime64({latest + EDGE_S:.9f}, 9, 'UTC') AND trace_id != ''
@@ -104,11 +106,12 @@ def read_trace(store: EmbeddedStore, trace_id: str) -> dict[str, Any]:
     if not trace_id or len(trace_id) > 64 or not all(c in "0123456789abcdef" for c in trace_id.lower()):
         raise UserError(f'a trace id wants hexadecimal digits, got "{trace_id[:70]}"')
     trace_id = trace_id.lower()
+    paths = store.json_paths("spans")
     spans = store.query(
         f"""
         SELECT span_id, parent_span_id, service, name, kind, status, status_message, toInt64(duration_ns) AS duration_ns,
-               toUnixTimestamp64Nano(_time) AS start_ns, {ERROR} AS is_error, toJSONString(fields) AS fields,
-               events, links
+               toUnixTimestamp64Nano(_time) AS start_ns, {_is_error(paths)} AS is_error,
+               {object_text("fields", paths)} AS attributes, events, links
         FROM sightline.spans WHERE trace_id = {quote(trace_id)} ORDER BY start_ns LIMIT {MAX_SPANS + 1}
         """
     )
@@ -155,7 +158,7 @@ def describe_trace(trace_id: str, spans: pa.Table) -> dict[str, Any]:
                 "self_ms": int(own[position]) / 1e6,
                 "status": row["status"],
                 "status_message": row["status_message"],
-                "attributes": flatten(_json(row["fields"], {})),
+                "attributes": flatten(_json(row["attributes"], {})),
                 "events": _json(row["events"], []),
                 "links": _json(row["links"], []),
                 "error": bool(errors[position]),
@@ -191,9 +194,10 @@ def service_map(store: EmbeddedStore, *, earliest: float, latest: float) -> dict
         "toInt64(count()) AS requests, toInt64(countIf(is_error)) AS errors,"
         " quantiles(0.5, 0.9, 0.99)(duration_ns / 1e6) AS percentiles"
     )
+    paths = store.json_paths("spans")
     spans = (
-        f"SELECT trace_id, span_id, parent_span_id, service, name, kind, duration_ns, {ERROR} AS is_error,"
-        f" {_callee(store.json_paths('spans'))} AS callee FROM sightline.spans WHERE {window} LIMIT 1 BY trace_id, span_id"
+        f"SELECT trace_id, span_id, parent_span_id, service, name, kind, duration_ns, {_is_error(paths)} AS is_error,"
+        f" {_callee(paths)} AS callee FROM sightline.spans WHERE {window} LIMIT 1 BY trace_id, span_id"
     )
     nodes = store.query(
         f"SELECT service, {red} FROM ({spans}) WHERE kind IN ('server', 'consumer') GROUP BY service ORDER BY service"
@@ -234,7 +238,12 @@ def service_map(store: EmbeddedStore, *, earliest: float, latest: float) -> dict
 _NO_REQUESTS = {"requests": 0, "errors": 0, "p50_ms": None, "p90_ms": None, "p99_ms": None}
 
 
-def _callee(paths: Container[str]) -> str:
+def _is_error(paths: Paths) -> str:
+    """Whether a span is one that failed: its status says so, or its tag `error` is set to something other than false."""
+    return f"(status = 'error' OR lower({field_text('fields', 'error', paths)}) NOT IN ('', 'false', '0', 'null'))"
+
+
+def _callee(paths: Paths) -> str:
     """Who a client span calls, from the attributes that spans have; a bare address is noise and makes no node.
 
     Old clients of HTTP tell the address alone, of which the host is a part.
@@ -245,7 +254,7 @@ def _callee(paths: Container[str]) -> str:
         for reading in (Reading(name), *other_readings(name)):
             if reading.name not in paths:
                 continue
-            text = "toString(fields." + ".".join(f"`{part}`" for part in reading.name.split(".")) + ")"
+            text = field_text("fields", reading.name, paths)
             if reading.how == "incoming":
                 text = f"if(kind IN ('server', 'consumer'), {text}, '')"
             elif reading.how == "outgoing":

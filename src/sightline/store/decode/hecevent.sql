@@ -45,12 +45,8 @@ SELECT
         $ruled_fields,
         sightline_inside_object(text),
         sightline_key_values(text)]) AS $json) AS fields,
-    ifNull(lowerUTF8(coalesce(fields.severity.:String, fields.level.:String)), '') AS severity_found,
-    multiIf(
-        severity_found = 'warning', 'warn',
-        severity_found = 'critical', 'fatal',
-        severity_found IN ('trace', 'debug', 'info', 'warn', 'error', 'fatal'), severity_found,
-        '') AS severity,
-    ifNull(fields.trace_id.:String, '') AS trace_id,
-    ifNull(fields.span_id.:String, '') AS span_id
+    sightline_known_members(fields) AS known,
+    sightline_severity(lowerUTF8(if(known[1] != '', known[1], known[2]))) AS severity,
+    known[3] AS trace_id,
+    known[4] AS span_id
 FROM ruled

@@ -34,7 +34,7 @@ SELECT
     coalesce(nullIf(labels['job'], ''), nullIf(labels['service_name'], ''), 'loki') AS source,
     sourcetype,
     lower(coalesce(nullIf(metadata['detected_level'], ''), nullIf(metadata['level'], ''), nullIf(labels['level'], ''),
-        nullIf(labels['severity'], ''), ifNull(fields.level.:String, ''))) AS severity_found,
+        nullIf(labels['severity'], ''), sightline_known_members(fields)[2])) AS severity_found,
     multiIf(severity_found = 'warning', 'warn', severity_found = 'critical', 'fatal',
         severity_found IN ('trace', 'debug', 'info', 'warn', 'error', 'fatal'), severity_found, '') AS severity,
     coalesce(nullIf(metadata['trace_id'], ''), metadata['traceID']) AS trace_id,

@@ -1,0 +1,182 @@
+"""The requests that the way in is measured with: the same records for everyone, in the protocol that each speaks.
+
+Spans and logs of the official SDK, 512 a request with 13 attributes; JSON logs of about 140 bytes and of about 512; samples of
+Prometheus remote write. Bodies are made before anything is measured, and repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import struct
+import time
+from typing import Any
+
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+RECORDS = 512
+"""Spans and log records of a request of OTLP: what the SDK sends at most."""
+LINES = 2000
+"""JSON logs of a request."""
+SERIES = 2000
+"""Samples of a request of remote write: what Prometheus sends at most."""
+DISTINCT = 16
+"""Different requests of a kind; they are repeated."""
+RESOURCE = Resource.create({"service.name": "gateway", "service.version": "1.2", "host.name": "h1"})
+LEVELS = ["info"] * 8 + ["warn", "error"]
+SERVICES = ["checkout", "cart", "search", "billing", "users", "model"]
+
+
+def attributes(number: int) -> dict[str, Any]:
+    """13 attributes as an instrumented service sends them."""
+    return {
+        "http.request.method": "GET",
+        "http.route": f"/item/{number % 7}",
+        "http.response.status_code": 200 + number % 3,
+        "url.path": f"/item/{number}",
+        "server.address": "gateway.internal",
+        "server.port": 8000,
+        "client.address": f"10.0.0.{number % 256}",
+        "user_agent.original": "Mozilla/5.0 (X11; Linux x86_64)",
+        "ml.model": "churn",
+        "ml.score": random.random(),
+        "cache.hit": number % 2 == 0,
+        "tenant": f"t{number % 20}",
+        "request.size": number,
+    }
+
+
+def span_requests() -> list[bytes]:
+    """Requests of spans, encoded by the SDK."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(resource=RESOURCE)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracer = provider.get_tracer("benchmark", "1.0")
+    for number in range(RECORDS * DISTINCT):
+        with tracer.start_as_current_span(f"GET /item/{number % 7}", attributes=attributes(number)):
+            pass
+    spans = exporter.get_finished_spans()
+    return [encode_spans(spans[k : k + RECORDS]).SerializeToString() for k in range(0, len(spans), RECORDS)]
+
+
+def log_requests() -> list[bytes]:
+    """Requests of log records, encoded by the SDK."""
+    exporter = InMemoryLogRecordExporter()
+    provider = LoggerProvider(resource=RESOURCE)
+    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    logger = provider.get_logger("benchmark")
+    for number in range(RECORDS * DISTINCT):
+        logger.emit(
+            LogRecord(
+                timestamp=time.time_ns(),
+                severity_number=SeverityNumber.INFO,
+                severity_text="INFO",
+                body=f"served /item/{number} for tenant t{number % 20} in {number % 90} ms",
+                attributes=attributes(number),
+            )
+        )
+    records = exporter.get_finished_logs()
+    return [encode_logs(records[k : k + RECORDS]).SerializeToString() for k in range(0, len(records), RECORDS)]
+
+
+def narrow_logs(seed: int) -> list[dict[str, Any]]:
+    """Events of about 140 bytes as JSON."""
+    chance = random.Random(seed)
+    now = time.time()
+    return [
+        {
+            "ts": round(now + n / 1000, 3),
+            "level": chance.choice(LEVELS),
+            "service": chance.choice(SERVICES),
+            "status": chance.choice([200] * 9 + [404, 500]),
+            "duration_ms": chance.randint(1, 900),
+            "msg": f"served item {chance.randint(1, 5000)} out of the cache",
+        }
+        for n in range(LINES)
+    ]
+
+
+def wide_logs(seed: int) -> list[dict[str, Any]]:
+    """Events of about 512 bytes as JSON, 20 fields, some of them unique."""
+    chance = random.Random(seed)
+    return [
+        {
+            **log,
+            "method": chance.choice(["GET", "POST"]),
+            "uri": f"/api/v1/item/{chance.randint(1, 2000)}",
+            "user": f"u{chance.randint(1, 10_000)}",
+            "session": f"{chance.getrandbits(64):016x}",
+            "region": chance.choice(["eu-west", "us-east", "ap-south"]),
+            "node": f"web-{chance.randint(1, 20)}",
+            "bytes": chance.randint(100, 90_000),
+            "cache": chance.random() < 0.5,
+            "version": "1.24.3",
+            "trace_id": f"{chance.getrandbits(128):032x}",
+            "span_id": f"{chance.getrandbits(64):016x}",
+            "tenant": f"t{chance.randint(1, 30)}",
+            "user_agent": "Mozilla/5.0 (X11; Linux x86_64)",
+            "score": round(chance.random(), 4),
+        }
+        for log in narrow_logs(seed)
+    ]
+
+
+def as_hec(logs: list[dict[str, Any]]) -> bytes:
+    """A batch of the HTTP Event Collector."""
+    return b"\n".join(
+        json.dumps({"time": log["ts"], "host": "web-1", "source": "app", "event": log}, separators=(",", ":")).encode()
+        for log in logs
+    )
+
+
+def as_lines(logs: list[dict[str, Any]]) -> bytes:
+    """JSON lines."""
+    return b"\n".join(json.dumps(log, separators=(",", ":")).encode() for log in logs) + b"\n"
+
+
+def write_requests() -> list[bytes]:
+    """Requests of Prometheus remote write 1.0, compressed: a sample of each of many series with six labels."""
+    import cramjam
+
+    now_ms = int(time.time() * 1000)
+    requests = []
+    for turn in range(DISTINCT):
+        series = []
+        for number in range(SERIES):
+            labels = {
+                "__name__": f"http_requests_{number % 20}_total",
+                "instance": f"10.0.{number % 10}.1:9100",
+                "job": "node",
+                "method": "GET",
+                "route": f"/item/{number // 200}",
+                "status": "200",
+                "zone": "eu-1",
+            }
+            packed = b"".join(
+                _field(1, _field(1, k.encode()) + _field(2, v.encode())) for k, v in sorted(labels.items())
+            )
+            sample = b"\x09" + struct.pack("<d", number + turn) + b"\x10" + _varint(now_ms + turn * 15_000)
+            series.append(_field(1, packed + _field(2, sample)))
+        requests.append(bytes(cramjam.snappy.compress_raw(b"".join(series))))
+    return requests
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
