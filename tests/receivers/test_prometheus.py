@@ -174,7 +174,8 @@ def test_prometheus_itself_writes_to_us(front, store, load, tmp_path):
             time.sleep(0.5)
         (up,) = rows(
             store,
-            "SELECT DISTINCT value AS up, host AS at, toString(dims.job) AS job FROM sightline.metrics"
+            "SELECT DISTINCT value AS up, host AS at,"
+            f" {field_text('dims', 'job', store.json_paths('metrics'))} AS job FROM sightline.metrics"
             " WHERE metric_name = 'up' AND value IS NOT NULL",
         )
         assert up == {"up": 1.0, "at": "127.0.0.1", "job": "self"}
