@@ -23,6 +23,7 @@ from sightline.sourcetypes import Rules
 from sightline.sourcetypes.rules import MAX_CHARACTERS, MAX_LINES
 from sightline.store import decoding
 from sightline.store.ruling import Ruling
+from sightline.store.sql_text import JSON_TYPE
 
 KIND = "raw"
 SHOWN = 20
@@ -119,13 +120,13 @@ _COUNTS = (
     "count() AS events, countIf(position(_raw, '\\n') > 0) AS several_lines, countIf(_raw != sent) AS masked,"
     " countIf(refusal = '' AND target != index) AS routed, countIf(time_from = 'text') AS time_in_text,"
     " countIf(time_from = 'event before') AS time_of_event_before, countIf(time_from = 'received') AS time_received,"
-    " countIf(empty(JSONAllPaths(fields))) AS without_fields, max(countSubstrings(sent, '\\n')) + 1 AS most_lines,"
+    " countIf(fields = '{}') AS without_fields, max(countSubstrings(sent, '\\n')) + 1 AS most_lines,"
     " max(lengthUTF8(sent)) AS most_characters"
 )
 _SHOWN_COLUMNS = (
     "toString(_time) AS time, time_from, if(time_from = 'text', place, '') AS time_text, new_host AS host,"
     " new_source AS source, new_sourcetype AS sourcetype, target AS index, severity, _raw AS raw,"
-    " toString(fields) AS fields, if(_raw = sent, '', sent) AS masked_from, refusal"
+    f" toString(CAST(fields AS {JSON_TYPE})) AS fields, if(_raw = sent, '', sent) AS masked_from, refusal"
 )
 
 

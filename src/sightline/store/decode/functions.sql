@@ -161,10 +161,3 @@ CREATE OR REPLACE FUNCTION sightline_known_members AS (t) ->
         JSONExtract(t, 'Tuple(severity Dynamic, level Dynamic, trace_id Dynamic, span_id Dynamic)').2,
         JSONExtract(t, 'Tuple(severity Dynamic, level Dynamic, trace_id Dynamic, span_id Dynamic)').3,
         JSONExtract(t, 'Tuple(severity Dynamic, level Dynamic, trace_id Dynamic, span_id Dynamic)').4]);
-
-CREATE OR REPLACE FUNCTION sightline_severity AS (word) ->
-    multiIf(
-        word = 'warning', 'warn',
-        word = 'critical', 'fatal',
-        word IN ('trace', 'debug', 'info', 'warn', 'error', 'fatal'), word,
-        '');
