@@ -10,6 +10,8 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from sightline.store.promotion import field_text
+
 from .clients import needs, path_of
 from .conftest import free_ports
 
