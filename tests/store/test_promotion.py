@@ -177,8 +177,8 @@ def as_text(records):
         if isinstance(value, list):
             # One value and a list of one value are the same to a search.
             return text(value[0]) if len(value) == 1 else [text(item) for item in value]
-        # A field that has floats somewhere is a field of floats, also where its whole numbers are large.
-        large = isinstance(value, str) and re.fullmatch(r"-?[1-9]\d{15,}", value)
-        return f"{float(value):g}" if large or isinstance(value, float | int) else str(value)
+        # A field that has floats somewhere is a field of floats, and one that has texts is text.
+        number = isinstance(value, str) and re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?", value)
+        return f"{float(value):g}" if number or isinstance(value, float | int) else str(value)
 
     return [{name: text(value) for name, value in record.items()} for record in records]

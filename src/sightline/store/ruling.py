@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sightline.sourcetypes import patterns
 from sightline.sourcetypes.rules import TEXT, Breaking, Condition, Extraction, Naming, Rule, Timing
 from sightline.sourcetypes.times import ZONES, TimeFormat
-from sightline.store.sql_text import JSON_TYPE, identifier, quote
+from sightline.store.sql_text import JSON_TYPE, quote
 
 _BELIEVED = "sightline_believed_time(found_time, received)"
 _NO_TEXTS = "CAST([], 'Array(String)')"
@@ -323,7 +323,11 @@ def _looked_at(name: str) -> str:
         return "_raw"
     if name in ("host", "source", "sourcetype", "severity", "index"):
         return name
-    return "ifNull(toString(fields." + ".".join(identifier(part) for part in name.split(".")) + "), '')"
+    # The fields are the text of an object still, in which a name with dots may be that of a member, or a path.
+    member = f"JSONExtractString(fields, {quote(name)})"
+    if "." not in name:
+        return member
+    return f"if({member} != '', {member}, JSONExtractString(fields, {', '.join(map(quote, name.split('.')))}))"
 
 
 def _dropped(rule: Rule) -> str | None:

@@ -105,7 +105,7 @@ def table_relation(table: str, paths: Mapping[str, frozenset[str]], names: Names
         provides[RAW_TEXT] = "lowerUTF8(`_raw`)"
     elif table == "spans":
         # There is no index of a span's text, which is put together when it is read.
-        provides[RAW_TEXT] = f"lowerUTF8({columns['_raw'][1]})"
+        provides[RAW_TEXT] = f"lowerUTF8({provides['_raw:text']})"
     fields: dict[str, Value] = {name: Column(type, f"{name}:{type.value}") for name, (type, _) in columns.items()}
     for path, types in sorted(paths.items()):
         name = path if path not in fields else f"{path}_"
