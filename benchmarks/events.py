@@ -26,6 +26,7 @@ BLOCK_DAYS = 2
 """Days in a block, which is two million events."""
 LOAD_THREADS = 2
 
+_SETTINGS = {"max_memory_usage": 8 << 30, "max_threads": 1}
 _PICK = "arrayElement({list}, toUInt32({hash} % {count}) + 1)"
 
 
@@ -60,12 +61,12 @@ SELECT 'web' AS index, fromUnixTimestamp64Micro(toInt64({START}000000 + intDiv(n
     concat(formatDateTime(_time, '%Y-%m-%dT%H:%i:%S.'), leftPad(toString(toUnixTimestamp64Milli(_time) % 1000), 3, '0'), 'Z ', clientip,
         ' - ', user, ' "', method, ' ', uri, ' HTTP/1.1" ', toString(status), ' ', toString(bytes), ' "https://', referer, '/" "', agent,
         '" rt=', toString(duration_ms), ' service=', service, ' session=', session, ' ', level, ': ', message, ' trace=', trace_id) AS _raw,
-    CAST(concat('{{"status":', toString(status), ',"duration_ms":', toString(duration_ms), ',"bytes":', toString(bytes),
+    concat('{{"status":', toString(status), ',"duration_ms":', toString(duration_ms), ',"bytes":', toString(bytes),
         ',"method":"', method, '","uri":"', uri, '","clientip":"', clientip, '","user":"', user, '","session":"', session,
         '","service":"', service, '","region":"', region, '","version":"', version, '","level":"', level, '","referer":"', referer,
         '","agent":"', agent, '","retries":', toString(retries), ',"tenant":"', tenant, '","worker":', toString(worker),
         if(cache = '', '', concat(',"cache":"', cache, '"')), if(cache = 'hit', '', concat(',"upstream_ms":', toString(upstream_ms))),
-        if(status < 500, '', concat(',"error":"', message, '"')), '}}') AS JSON(max_dynamic_paths = 256)) AS fields
+        if(status < 500, '', concat(',"error":"', message, '"')), '}}') AS fields
 FROM
 (
     SELECT number, cityHash64(number, 1) AS h1, cityHash64(number, 2) AS h2, cityHash64(number, 3) AS h3, cityHash64(number, 4) AS h4,
@@ -103,7 +104,7 @@ SELECT 'app' AS index, fromUnixTimestamp64Micro(toInt64({START}000000 + intDiv(n
         '],"tags":["', plan, '","', currency, '"', if(h3 % 5 = 0, ',"beta"', ''), '],"attempt":', toString(1 + toUInt8(h3 % 50 = 0)),
         ',"pod":"shop-', toString(h1 % 30), '","version":"', version, '","experiment":{{"name":"ranking","arm":"', arm, '","score":',
         toString((h4 % 1000) / 1000 + 0.0005), '}}}}') AS _raw,
-    CAST(_raw AS JSON(max_dynamic_paths = 256)) AS fields
+    _raw AS fields
 FROM
 (
     SELECT number, cityHash64(number, 11) AS h1, cityHash64(number, 12) AS h2, cityHash64(number, 13) AS h3, cityHash64(number, 14) AS h4,
@@ -122,7 +123,7 @@ _COLUMNS = "index, _time, _indextime, host, source, sourcetype, severity, trace_
 _LATER_TIME = "addSeconds(_time, {shift_s})"
 # The raw text of a web event begins with 24 characters of time and ends with 16 of the request's id.
 _REPEATED = """
-SELECT index, moved AS _time, now64(3) AS _indextime, host, source, sourcetype, severity, {trace_id} AS trace_id, span_id, {raw} AS _raw, fields
+SELECT index, moved AS _time, now64(3) AS _indextime, host, source, sourcetype, severity, {trace_id} AS trace_id, span_id, {raw} AS _raw, fields{columns}
 FROM
 (
     SELECT * EXCEPT (_time, trace_id, _raw), addSeconds(_time, {shift_s}) AS moved, trace_id AS first_id, _raw AS first_raw
@@ -138,21 +139,21 @@ _PARQUET = {
     "web": [
         ("index", "toString(index)"), ("_time", "_time"), ("host", "toString(host)"), ("source", "toString(source)"),
         ("sourcetype", "toString(sourcetype)"), ("trace_id", "trace_id"), ("_raw", "_raw"),
-        *((name, f"fields.{name}.:Int64") for name in ("status", "bytes", "retries", "worker")),
-        *((name, f"fields.{name}.:Float64") for name in ("duration_ms", "upstream_ms")),
-        *((name, f"fields.{name}.:String") for name in (
+        *((name, f"`{name}:Int64`") for name in ("status", "bytes", "retries", "worker")),
+        *((name, f"`{name}:Float64`") for name in ("duration_ms", "upstream_ms")),
+        *((name, f"toString(`{name}:String`)") for name in (
             "method", "uri", "clientip", "user", "session", "service", "region", "version", "level", "referer", "agent", "tenant",
             "cache", "error")),
     ],
     "app": [
         ("index", "toString(index)"), ("_time", "_time"), ("host", "toString(host)"), ("source", "toString(source)"),
         ("sourcetype", "toString(sourcetype)"), ("_raw", "_raw"),
-        *((name, f"fields.{name}.:Int64") for name in ("http.status", "attempt")),
-        *((name, f"fields.{name}.:Float64") for name in ("duration_ms", "order.total", "experiment.score")),
-        *((name, f"fields.{name}.:String") for name in (
+        *((name, f"`{name}:Int64`") for name in ("http.status", "attempt")),
+        *((name, f"`{name}:Float64`") for name in ("duration_ms", "order.total", "experiment.score")),
+        *((name, f"toString(`{name}:String`)") for name in (
             "level", "logger", "message", "http.method", "http.route", "user.id", "user.plan", "order.currency", "pod", "version",
             "experiment.name", "experiment.arm")),
-        ("tags", "arrayMap(x -> ifNull(x, ''), fields.tags.:`Array(Nullable(String))`)"),
+        ("tags", "`tags:Array`"),
     ],
 }  # fmt: skip
 """What the Parquet files hold: every field as a column of its own type, which is the best a reader of Parquet can hope for."""
@@ -177,7 +178,12 @@ def load(store: EmbeddedStore, events: int, say: Callable[[str], None] = print) 
     for index, made, a_day in (("web", _WEB, WEB_A_DAY), ("app", _APP, APP_A_DAY)):
         if (index, 0) in there:
             continue
-        _insert(store, Template(made).substitute(first=0, count=round(a_day * BLOCK_DAYS * share)), f"{index} 0 of {share}")
+        select = Template(made).substitute(first=0, count=round(a_day * BLOCK_DAYS * share))
+        # Fields that most events have get columns of their own on the way in, as those of loaded segments do.
+        store.insert_rows(
+            "events", (_COLUMNS.split(", "), select), token=f"benchmark {index} 0 of {share}", indexes=[index], settings=_SETTINGS
+        )
+    columns = "".join(f", `{one.column}`" for one in store.promoted.of("events"))
     waiting = [
         (index, block) for block in range(1, blocks_of(events)) for index in ("web", "app") if (index, block) not in there
     ]
@@ -191,8 +197,10 @@ def load(store: EmbeddedStore, events: int, say: Callable[[str], None] = print) 
             end_s=START + BLOCK_DAYS * DAY_S,
             trace_id=_WEB_ID.format(block=block) if web else "first_id",
             raw=_WEB_RAW if web else "first_raw",
+            columns=columns,
         )
-        _insert(store, sql, f"{index} {block}")
+        text = f"INSERT INTO sightline.events ({_COLUMNS}{columns}) {sql}"
+        store.insert(text, token=f"benchmark {index} {block}", settings=_SETTINGS)
         say(f"block {block} of {blocks_of(events) - 1} of {index} is there")
 
     with ThreadPoolExecutor(LOAD_THREADS) as pool:
@@ -206,11 +214,6 @@ def _blocks_there(store: EmbeddedStore) -> set[tuple[str, int]]:
         " AS block FROM sightline.events"
     ).to_pylist()
     return {(row["index"], row["block"]) for row in rows}
-
-
-def _insert(store: EmbeddedStore, select: str, token: str) -> None:
-    settings = {"max_memory_usage": 8 << 30, "max_threads": 1}
-    store.insert(f"INSERT INTO sightline.events ({_COLUMNS}) {select}", token=f"benchmark {token}", settings=settings)
 
 
 def save_knowledge(catalog: Catalog) -> None:

@@ -150,23 +150,44 @@ class Victoria(System):
         return int(json.loads(text.splitlines()[0])["n"]) if text else 0
 
 
-class _NoTokens:
-    """Loopback needs none, and the HTTP Event Collector takes one."""
+@dataclass(frozen=True)
+class _Grant:
+    """A token that allows everything."""
 
-    def find(self, secret: str) -> Any:
-        from sightline.receivers.access import TokenGrant
+    name: str = "benchmark"
+    kind: str = "hec"
+    indexes: tuple[str, ...] = ()
+    default_index: str = ""
+    host: str = ""
+    source: str = ""
+    sourcetype: str = ""
+    use_ack: bool = False
+    allow_query_string: bool = False
+    disabled: bool = False
 
-        return TokenGrant(id="benchmark", name="benchmark")
+    def allows(self, index: str) -> bool:
+        """Every index."""
+        return True
+
+
+class _Tokens:
+    """Any secret will do."""
+
+    def find(self, secret: str) -> _Grant:
+        """The token of a secret."""
+        return _Grant()
 
     def index_datatype(self, name: str) -> str | None:
+        """Nothing is known of indexes."""
         return None
 
 
 def _front_process(data: Path, listen: Any) -> None:
-    from sightline.config import Settings
+    from sightline.config import IngestSettings, Settings
     from sightline.receivers.front import run_front
 
-    run_front(Settings(data=data, listen=listen), _NoTokens())
+    # The same few requests are sent again and again, and all of them are to be stored.
+    run_front(Settings(data=data, listen=listen, ingest=IngestSettings(otlp_remembered_requests=0)), _Tokens())
 
 
 def _engine_process(data: Path, commands: Any) -> None:

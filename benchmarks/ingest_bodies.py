@@ -144,8 +144,9 @@ def as_lines(logs: list[dict[str, Any]]) -> bytes:
 
 def write_requests() -> list[bytes]:
     """Requests of Prometheus remote write 1.0, compressed: a sample of each of many series with six labels."""
-    import cramjam
+    import pyarrow as pa
 
+    snappy = pa.Codec("snappy")
     now_ms = int(time.time() * 1000)
     requests = []
     for turn in range(DISTINCT):
@@ -165,7 +166,7 @@ def write_requests() -> list[bytes]:
             )
             sample = b"\x09" + struct.pack("<d", number + turn) + b"\x10" + _varint(now_ms + turn * 15_000)
             series.append(_field(1, packed + _field(2, sample)))
-        requests.append(bytes(cramjam.snappy.compress_raw(b"".join(series))))
+        requests.append(snappy.compress(b"".join(series), asbytes=True))
     return requests
 
 

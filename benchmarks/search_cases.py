@@ -13,9 +13,9 @@ from benchmarks.events import RARE_WORD
 
 W = "FROM sightline.events WHERE index = 'web'"
 A = "FROM sightline.events WHERE index = 'app'"
-STATUS, MS, BYTES = "fields.status.:Int64", "fields.duration_ms.:Float64", "fields.bytes.:Int64"
-USER, SERVICE, METHOD, URI = (f"fields.{name}.:String" for name in ("user", "service", "method", "uri"))
-SESSION, REGION, TENANT, CACHE = (f"fields.{name}.:String" for name in ("session", "region", "tenant", "cache"))
+STATUS, MS, BYTES = "`status:Int64`", "`duration_ms:Float64`", "`bytes:Int64`"
+USER, SERVICE, METHOD, URI = (f"`{name}:String`" for name in ("user", "service", "method", "uri"))
+SESSION, REGION, TENANT, CACHE = (f"`{name}:String`" for name in ("session", "region", "tenant", "cache"))
 RAW = "lowerUTF8(_raw)"
 
 
@@ -217,7 +217,7 @@ CASES = [
         "index=web status=500 | stats count AS errors by user | join user [ search index=app level=error | rename user.id AS user"
         " | stats count AS failures by user ] | sort -errors user | head 10",
         f"SELECT u, errors, failures FROM (SELECT {USER} AS u, count() AS errors {W} AND {STATUS} = 500 AND u IS NOT NULL GROUP BY u)"
-        f" AS l INNER JOIN (SELECT fields.user.id.:String AS u, count() AS failures {A} AND fields.level.:String = 'error'"
+        f" AS l INNER JOIN (SELECT `user.id:String` AS u, count() AS failures {A} AND `level:String` = 'error'"
         " AND u IS NOT NULL GROUP BY u) AS r USING (u) ORDER BY errors DESC, u LIMIT 10",
         'SELECT u, errors, failures FROM (SELECT "user" AS u, count(*) AS errors FROM web WHERE status = 500 GROUP BY u)'
         " JOIN (SELECT \"user.id\" AS u, count(*) AS failures FROM app WHERE level = 'error' GROUP BY u) USING (u)"
@@ -240,21 +240,21 @@ CASES = [
     Case(
         "fields of JSON events",
         "index=app http.status>=500 | stats count by http.route http.method",
-        f"SELECT fields.http.route.:String AS r, fields.http.method.:String AS m, count() {A} AND fields.http.status.:Int64 >= 500"
+        f"SELECT `http.route:String` AS r, `http.method:String` AS m, count() {A} AND `http.status:Int64` >= 500"
         " AND r IS NOT NULL AND m IS NOT NULL GROUP BY r, m ORDER BY r, m",
         'SELECT "http.route", "http.method", count(*) FROM app WHERE "http.status" >= 500 GROUP BY ALL ORDER BY ALL',
     ),
     Case(
         "a row for each tag",
         "index=app | mvexpand tags | stats count by tags",
-        f"SELECT arrayJoin(fields.tags.:`Array(Nullable(String))`) AS t, count() {A} GROUP BY t ORDER BY t",
+        f"SELECT arrayJoin(`tags:Array`) AS t, count() {A} GROUP BY t ORDER BY t",
         "SELECT t, count(*) FROM (SELECT unnest(tags) AS t FROM app) GROUP BY t ORDER BY t",
     ),
     Case(
         "an array in the text of JSON events",
         "index=app level=error | spath output=sku path=items{}.sku | stats count by sku | sort -count sku | head 10",
         "SELECT arrayJoin(arrayMap(x -> JSONExtractString(x, 'sku'), JSONExtractArrayRaw(_raw, 'items'))) AS sku, count() AS c"
-        f" {A} AND fields.level.:String = 'error' GROUP BY sku ORDER BY c DESC, sku LIMIT 10",
+        f" {A} AND `level:String` = 'error' GROUP BY sku ORDER BY c DESC, sku LIMIT 10",
         "SELECT sku, count(*) AS c FROM (SELECT unnest(CAST(json_extract_string(_raw, '$.items[*].sku') AS VARCHAR[])) AS sku FROM app"
         " WHERE level = 'error') GROUP BY sku ORDER BY c DESC, sku LIMIT 10",
         compared=False,

@@ -14,6 +14,7 @@ from sightline.catalog.knowledge import CatalogKnowledge
 from sightline.config import Settings
 from sightline.ml import ModelRegistry
 from sightline.search.engine import SearchEngine
+from sightline.store import appending
 
 NOW = 1_700_000_000.0
 PIECES = [
@@ -51,11 +52,19 @@ def engine(store, texts, tmp_path_factory) -> SearchEngine:
     folder = tmp_path_factory.mktemp("words")
     catalog = Catalog(folder)
     catalog.indexes.ensure("words", "event")
-    rows = {"_time": [NOW - n for n in range(len(texts))], "_raw": texts, "n": list(range(len(texts)))}
-    for start in (0, 150):
-        # Two parts, each with a dictionary of its own.
-        part = {name: column[start : start + 250 if start else 150] for name, column in rows.items()}
-        store.append_events("words", pa.table(part))
+    rows = pa.table({"_time": [NOW - n for n in range(len(texts))], "_raw": texts, "n": list(range(len(texts)))})
+    # Two parts that were merged, one that was not, and one whose words are not in the index yet.
+    for start in (0, 100):
+        store.append_events("words", rows.slice(start, 100))
+    store.execute("OPTIMIZE TABLE sightline.events FINAL")
+    store.append_events("words", rows.slice(200, 100))
+    last = rows.slice(300)
+    store.insert_rows(
+        "events",
+        appending.events_rows("words", last),
+        tables={appending.TABLE_NAME: last},
+        settings={"exclude_materialize_skip_indexes_on_insert": "raw_text"},
+    )
     settings = Settings(data=Path(folder))
     return SearchEngine(store, CatalogKnowledge(catalog), ModelRegistry(folder / "models"), settings)
 

@@ -170,6 +170,9 @@ _HEC_BATCH = (
 _POINT_COLUMNS = "index metric_name _time _indextime value type host source sourcetype dims"
 _METRIC_COLUMNS = "index metric_name _time _indextime value type unit temporality is_monotonic host source sourcetype dims"
 
+_WORDS_LATER = {"exclude_materialize_skip_indexes_on_insert": "raw_text"}
+"""The words of a segment's events are indexed when its rows are merged with others: to do it for every small part first costs
+several times what all else does. Until then searches read the text of the newest parts."""
 _SAMPLE_BLOCK_ROWS = 4
 """Frames read at once for a sample: each may hold hundreds of records."""
 
@@ -332,7 +335,8 @@ def insert_statement(
         selected = ruling.stored(selected)
     columns, select = divided(selected, decoder.columns.split(), decoder.table, promoted)
     listed = ", ".join(map(identifier, columns))
-    return f"INSERT INTO sightline.{decoder.table} ({listed}) {select}", settings(kind)
+    later = _WORDS_LATER if decoder.table == "events" else {}
+    return f"INSERT INTO sightline.{decoder.table} ({listed}) {select}", settings(kind) | later
 
 
 def sample_statement(kind: str, path: Path, ruling: Ruling | None = None) -> tuple[str, dict[str, Any]]:

@@ -62,6 +62,8 @@ _WIDE_STATEMENTS = (
 """The engine reads these before it reads a statement, so they cannot stand in it. A subsearch may give a condition of
 hundreds of thousands of values; the memory limit still holds."""
 
+TOKENIZER = "splitByNonAlpha"
+"""How the text index takes words apart; must be the schema's."""
 SLOW_BLOCK_ROWS = 8192
 """Rows of a block where Python is called for each."""
 _MANY_FILES = 1 << 20
@@ -405,15 +407,30 @@ class EmbeddedStore:
         return self._unless_changed(("sourcetypes", *indexes), lambda: self._sourcetypes.read(indexes))
 
     def words_beginning(self, begun: str, most: int) -> list[str] | None:
-        """The words of all events that begin with a lower-case text, as the text index splits them; None beyond `most`.
+        """The words of all events that begin with a lower-case text, as the text index splits them; None beyond `most`, and
+        while merges are faster than the looking.
 
-        Read from the index's dictionary, where they stand side by side.
+        Read from the index's dictionary, where they stand side by side, and from the texts of the parts that have none
+        yet, because nothing was merged into them.
         """
+        fresh = self._fresh_parts()
+        listed = ", ".join(map(quote, fresh)) or "''"
+        begins = f"startsWith(token, {quote(begun)})"
+        words = f"arrayJoin(tokens(lowerUTF8(_raw), '{TOKENIZER}'))"
         found = self.query(
-            "SELECT DISTINCT token FROM mergeTreeTextIndex('sightline', 'events', 'raw_text')"
-            f" WHERE startsWith(token, {quote(begun)}) LIMIT {most + 1}"
+            f"SELECT DISTINCT token FROM (SELECT token FROM mergeTreeTextIndex('sightline', 'events', 'raw_text') WHERE {begins}"
+            f" UNION ALL SELECT token FROM (SELECT {words} AS token FROM sightline.events"
+            f" WHERE _part IN ({listed}) AND position(lowerUTF8(_raw), {quote(begun)}) > 0)"
+            f" WHERE {begins}) LIMIT {most + 1}"
         )["token"].to_pylist()
+        if not set(fresh) <= set(self._fresh_parts()):
+            return None
         return sorted(found) if len(found) <= most else None
+
+    def _fresh_parts(self) -> list[str]:
+        return self.query(
+            "SELECT name FROM system.parts WHERE database = 'sightline' AND table = 'events' AND active AND level = 0"
+        )["name"].to_pylist()
 
     def _changed(self) -> None:
         with self._lock:
