@@ -285,7 +285,7 @@ def divided(rows: str, columns: Sequence[str], table: str, promoted: Sequence[Pr
     # The text may come from a column that can be null, of which the engine reads no tuples.
     sure = f"SELECT {', '.join(map(identifier, own))}, ifNull({text}, '{{}}') AS `object:` FROM ({rows})"
     listed = ", ".join([*map(identifier, own), f"`object:` AS {text}"])
-    extracted = f"SELECT {listed}, JSONExtract(`object:`, {quote(record.shape())}) AS `record:` FROM ({sure})"
+    extracted = f"SELECT {listed}, {', '.join(record.extracts('`object:`'))} FROM ({sure})"
     read = f"SELECT {everything}, {', '.join(record.values())} FROM ({extracted})"
     taken = f"SELECT {everything}, {', '.join(record.columns())} FROM ({read})"
     selected = ", ".join([*map(identifier, [*own, *names]), f"CAST({record.rest()} AS {JSON_TYPE}) AS {text}"])
@@ -309,18 +309,27 @@ class _Record:
             if steps not in objects
         ]
         for _, _, steps, _ in self._leaves:
-            node = self._tree
-            for step in steps:
-                node = node.setdefault(step, {})
+            _plant(self._tree, steps)
+        self._groups = list(dict.fromkeys(indexes for _, _, _, indexes in self._leaves))
 
     @property
     def names(self) -> list[str]:
         """The columns that are filled."""
         return [one.column for one in self._promoted]
 
-    def shape(self) -> str:
-        """The engine's type of everything that is read of a record."""
-        return _tuple_type(self._tree)
+    def extracts(self, text: str) -> list[str]:
+        """`record:<number>`: what is read of the records of some indexes, once for all columns that these use."""
+        found = []
+        for number, indexes in enumerate(self._groups):
+            tree: dict[str, dict] = {}
+            for _, _, steps, used_by in self._leaves:
+                if used_by == indexes:
+                    _plant(tree, steps)
+            listed = ", ".join(quote(index) for index in sorted(indexes))
+            # Not a condition around each value: the engine would read the text again for every one.
+            own = f"if(`index` IN ({listed}), {text}, '{{}}')"
+            found.append(f"JSONExtract({own}, {quote(_tuple_type(tree))}) AS {identifier(f'record:{number}')}")
+        return found
 
     def values(self) -> list[str]:
         """`<number>:<place>`: the value at each place where it is of the column's type, else NULL or an empty list."""
@@ -349,18 +358,23 @@ class _Record:
         """The object without the members that were taken; the text as it is where none was."""
         taken = [identifier(f"{name}:taken") for name in self._tree]
         count = " + ".join(taken)
-        gone = ", ".join(f"if({one}, {quote(name)}, '')" for one, name in zip(taken, self._tree, strict=True))
+        # Asked member by member: what does not depend on a member the engine would compute for all rows, also those with no rest.
+        gone = ", ".join(f"m.1 = {quote(name)}, {one}" for one, name in zip(taken, self._tree, strict=True))
         left = (
-            f"concat('{{', arrayStringConcat(arrayMap(m -> concat(toJSONString(m.1), ':', m.2), arrayFilter("
-            f"m -> NOT has([{gone}], m.1) OR m.1 = '', JSONExtractKeysAndValuesRaw({self._text}))), ','), '}}')"
+            "concat('{', arrayStringConcat(arrayMap(m -> concat(toJSONString(m.1), ':', m.2), arrayFilter("
+            f"m -> multiIf({gone}, 0) = 0, JSONExtractKeysAndValuesRaw({self._text}))), ','), '}}')"
         )
-        return f"multiIf({count} = 0, {self._text}, {count} = JSONLength({self._text}), '{{}}', {left})"
+        # The first condition asks the text, and is not behind another: what only branches ask for is computed in each of them.
+        none = f"{count} = 0"
+        return (
+            f"if({count} = JSONLength({self._text}), if({none}, {self._text}, '{{}}'), if({none}, {self._text}, {left}))"
+        )
 
     def _objects(self) -> list[str]:
         return [name for name, members in self._tree.items() if members]
 
     def _value(self, one: PromotedField, steps: Steps, indexes: frozenset[str]) -> str:
-        value = "`record:`." + ".".join(map(identifier, steps))
+        value = ".".join(map(identifier, (f"record:{self._groups.index(indexes)}", *steps)))
         if one.kind == "Float64":
             # A column of floats takes the whole numbers among them, as far as they are exact.
             whole = f"dynamicElement({value}, 'Int64')"
@@ -371,9 +385,7 @@ class _Record:
             text = f"if(has({items}, NULL), [], arrayMap(x -> assumeNotNull(x), {items}))"
         else:
             text = f"dynamicElement({value}, '{one.kind}')"
-        listed = ", ".join(quote(index) for index in sorted(indexes))
-        empty = "CAST([], 'Array(String)')" if one.kind == "Array" else "NULL"
-        return f"if(`index` IN ({listed}), {text}, {empty})"
+        return text
 
     def _found(self, steps: Steps) -> str:
         """Whether a value at a place is in a column."""
@@ -406,6 +418,11 @@ class _Record:
         if self._tree[name]:
             return identifier(f"{name}:whole")
         return self._found((name,))
+
+
+def _plant(tree: dict[str, dict], steps: Steps) -> None:
+    for step in steps:
+        tree = tree.setdefault(step, {})
 
 
 def _leaf(number: int, steps: Steps) -> str:
