@@ -181,7 +181,11 @@ def load(store: EmbeddedStore, events: int, say: Callable[[str], None] = print) 
         select = Template(made).substitute(first=0, count=round(a_day * BLOCK_DAYS * share))
         # Fields that most events have get columns of their own on the way in, as those of loaded segments do.
         store.insert_rows(
-            "events", (_COLUMNS.split(", "), select), token=f"benchmark {index} 0 of {share}", indexes=[index], settings=_SETTINGS
+            "events",
+            (_COLUMNS.split(", "), select),
+            token=f"benchmark {index} 0 of {share}",
+            indexes=[index],
+            settings=_SETTINGS,
         )
     columns = "".join(f", `{one.column}`" for one in store.promoted.of("events"))
     waiting = [

@@ -384,14 +384,22 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], list[
         return [
             (Sightline, Load("spans, OTLP/HTTP", requests, bodies.RECORDS, "/v1/traces", _PROTOBUF, "spans")),
             (Sightline, Load("spans, OTLP/gRPC", requests, bodies.RECORDS, _GRPC_TRACES, {}, "spans")),
-            (Victoria, Load("spans, OTLP/HTTP", requests, bodies.RECORDS, "/insert/opentelemetry/v1/traces", _PROTOBUF, _COUNT_SPANS)),
+            (
+                Victoria,
+                Load(
+                    "spans, OTLP/HTTP", requests, bodies.RECORDS, "/insert/opentelemetry/v1/traces", _PROTOBUF, _COUNT_SPANS
+                ),
+            ),
         ]
 
     def otlp_logs() -> list[tuple[type[System], Load]]:
         requests = repeated(bodies.log_requests())
         return [
             (Sightline, Load("logs, OTLP/HTTP", requests, bodies.RECORDS, "/v1/logs", _PROTOBUF, "events")),
-            (Victoria, Load("logs, OTLP/HTTP", requests, bodies.RECORDS, "/insert/opentelemetry/v1/logs", _PROTOBUF, _COUNT_ALL)),
+            (
+                Victoria,
+                Load("logs, OTLP/HTTP", requests, bodies.RECORDS, "/insert/opentelemetry/v1/logs", _PROTOBUF, _COUNT_ALL),
+            ),
         ]
 
     def json_logs(name: str, logs: list[list[dict[str, Any]]]) -> list[tuple[type[System], Load]]:
@@ -399,7 +407,10 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], list[
         lines = repeated([bodies.as_lines(each) for each in logs])
         return [
             (Sightline, Load(name, collected, bodies.LINES, "/services/collector/event", _HEC, "events")),
-            (Victoria, Load(name, lines, bodies.LINES, _JSON_LINES, {"Content-Type": "application/stream+json"}, _COUNT_ALL)),
+            (
+                Victoria,
+                Load(name, lines, bodies.LINES, _JSON_LINES, {"Content-Type": "application/stream+json"}, _COUNT_ALL),
+            ),
         ]
 
     def samples() -> list[tuple[type[System], Load]]:

@@ -161,9 +161,7 @@ def write_requests() -> list[bytes]:
                 "status": "200",
                 "zone": "eu-1",
             }
-            packed = b"".join(
-                _field(1, _field(1, k.encode()) + _field(2, v.encode())) for k, v in sorted(labels.items())
-            )
+            packed = b"".join(_field(1, _field(1, k.encode()) + _field(2, v.encode())) for k, v in sorted(labels.items()))
             sample = b"\x09" + struct.pack("<d", number + turn) + b"\x10" + _varint(now_ms + turn * 15_000)
             series.append(_field(1, packed + _field(2, sample)))
         requests.append(snappy.compress(b"".join(series), asbytes=True))

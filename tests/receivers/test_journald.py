@@ -14,6 +14,7 @@ import time
 import pytest
 
 from sightline.config import JournaldSettings
+from sightline.store.promotion import object_text
 
 from .clients import needs, path_of
 from .conftest import Front
@@ -78,11 +79,12 @@ def stored(store, load):
         while True:
             load()
             rows = store.query(
-                "SELECT toUnixTimestamp64Micro(_time) AS t, host, source, sourcetype, severity, trace_id, _raw, toJSONString(fields) AS fields"
+                "SELECT toUnixTimestamp64Micro(_time) AS t, host, source, sourcetype, severity, trace_id, _raw,"
+                f" {object_text('fields', store.json_paths('events'))} AS found"
                 " FROM sightline.events WHERE index = 'main' ORDER BY _time, _raw"
             ).to_pylist()
             if len(rows) >= count:
-                return [row | {"fields": json.loads(row["fields"])} for row in rows]
+                return [row | {"fields": json.loads(row.pop("found"))} for row in rows]
             assert time.monotonic() < end, rows
             time.sleep(0.05)
 

@@ -172,6 +172,8 @@ class World:
         """Forget every event, point, lookup, macro, model and database of locations."""
         for table in ("events", "metrics", "spans"):
             self.store.execute(f"TRUNCATE TABLE sightline.{table}")
+            for index in {index for one in self.store.promoted.of(table) for index in one.indexes}:
+                self.store.promoted.forget(index)
         self.knowledge.clear()
         shutil.rmtree(self.data / "models", ignore_errors=True)
         (self.data / "models").mkdir(parents=True)

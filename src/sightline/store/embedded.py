@@ -145,7 +145,7 @@ class EmbeddedStore:
             self.close()
             raise
         self._paths = JsonPaths(self.query)
-        self.promoted = PromotedFields(self.query, self.execute, settings.ingest.promoted_fields)
+        self.promoted = PromotedFields(self.query, self.execute, settings.ingest.promoted_fields, path)
         """The fields that have a column of their own."""
         self._sourcetypes = Sourcetypes(self.query)
 
@@ -528,8 +528,11 @@ class EmbeddedStore:
         threads = self._settings.search.max_threads or os.cpu_count() or 1
         # A statement is stopped between blocks only, and a block that Python is called for may take long.
         slow = {"max_block_size": SLOW_BLOCK_ROWS} if udf.is_used_in(sql) else {}
+        # A window that asks only whether a column has values fails on parts that are older than the column.
+        windows = {"optimize_functions_to_subcolumns": 0} if " OVER (" in sql else {}
         return {
             **slow,
+            **windows,
             "session_timezone": "UTC",
             "max_memory_usage": memory_bytes,
             "max_bytes_before_external_group_by": memory_bytes // 2,

@@ -19,10 +19,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import orjson
 import pyarrow as pa
@@ -44,6 +46,8 @@ MIN_SHARE = 0.2
 """Part of an index's records that must have a field. An absent value costs a column about a nanosecond."""
 DICTIONARY_SHARE = 0.2
 """Distinct texts per record up to which a column keeps them as a dictionary."""
+ROOM_BYTES = 64 * 1024 * 1024
+"""Free disk below which no column is added: an engine whose disk is full loses the description of a table it changes."""
 MAX_DEPTH = 3
 """How deep inside a record a promoted field may be."""
 
@@ -99,10 +103,11 @@ class PromotedField:
 class PromotedFields:
     """The promoted fields of all tables. Threads may share it."""
 
-    def __init__(self, query: Callable[..., pa.Table], execute: Callable[[str], None], limit: int) -> None:
+    def __init__(self, query: Callable[..., pa.Table], execute: Callable[[str], None], limit: int, folder: Path) -> None:
         self._query = query
         self._execute = execute
         self._limit = limit
+        self._folder = folder
         self._known: dict[str, tuple[PromotedField, ...]] = {}
         self.changing = threading.RLock()
         """Held while columns are added; whoever needs two tables of the same columns holds it meanwhile."""
@@ -123,7 +128,7 @@ class PromotedFields:
 
         The sample has columns `index` and `object`, the record as JSON text.
         """
-        if sample.num_rows < min_rows:
+        if sample.num_rows < min_rows or shutil.disk_usage(self._folder).free < ROOM_BYTES:
             return False
         worthy = _worthy(sample, min_rows)
         with self.changing:
@@ -366,9 +371,7 @@ class _Record:
         )
         # The first condition asks the text, and is not behind another: what only branches ask for is computed in each of them.
         none = f"{count} = 0"
-        return (
-            f"if({count} = JSONLength({self._text}), if({none}, {self._text}, '{{}}'), if({none}, {self._text}, {left}))"
-        )
+        return f"if({count} = JSONLength({self._text}), if({none}, {self._text}, '{{}}'), if({none}, {self._text}, {left}))"
 
     def _objects(self) -> list[str]:
         return [name for name, members in self._tree.items() if members]
