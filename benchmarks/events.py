@@ -8,6 +8,7 @@ that a run that was stopped goes on, and a larger size begins with a smaller one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -135,22 +136,24 @@ _WEB_RAW = (
     " substring(first_raw, 25, length(first_raw) - 40), trace_id)"
 )
 
+_FIELD = re.compile(r"<([\w.]+):(\w+)>")
+"""A field and its type, wherever the store keeps it."""
 _PARQUET = {
     "web": [
         ("index", "toString(index)"), ("_time", "_time"), ("host", "toString(host)"), ("source", "toString(source)"),
         ("sourcetype", "toString(sourcetype)"), ("trace_id", "trace_id"), ("_raw", "_raw"),
-        *((name, f"`{name}:Int64`") for name in ("status", "bytes", "retries", "worker")),
-        *((name, f"`{name}:Float64`") for name in ("duration_ms", "upstream_ms")),
-        *((name, f"toString(`{name}:String`)") for name in (
+        *((name, f"<{name}:Int64>") for name in ("status", "bytes", "retries", "worker")),
+        *((name, f"<{name}:Float64>") for name in ("duration_ms", "upstream_ms")),
+        *((name, f"toString(<{name}:String>)") for name in (
             "method", "uri", "clientip", "user", "session", "service", "region", "version", "level", "referer", "agent", "tenant",
             "cache", "error")),
     ],
     "app": [
         ("index", "toString(index)"), ("_time", "_time"), ("host", "toString(host)"), ("source", "toString(source)"),
         ("sourcetype", "toString(sourcetype)"), ("_raw", "_raw"),
-        *((name, f"`{name}:Int64`") for name in ("http.status", "attempt")),
-        *((name, f"`{name}:Float64`") for name in ("duration_ms", "order.total", "experiment.score")),
-        *((name, f"toString(`{name}:String`)") for name in (
+        *((name, f"<{name}:Int64>") for name in ("http.status", "attempt")),
+        *((name, f"<{name}:Float64>") for name in ("duration_ms", "order.total", "experiment.score")),
+        *((name, f"toString(<{name}:String>)") for name in (
             "level", "logger", "message", "http.method", "http.route", "user.id", "user.plan", "order.currency", "pod", "version",
             "experiment.name", "experiment.arm")),
         ("tags", "`tags:Array`"),
@@ -232,12 +235,18 @@ def save_knowledge(catalog: Catalog) -> None:
 def export(store: EmbeddedStore, folder: Path, events: int) -> dict[str, Path]:
     """The same events as Parquet files, one for each index, written by the engine unless they are there."""
     found = {}
+    promoted = {one.column for one in store.promoted.of("events")}
+
+    def stored(match: re.Match[str]) -> str:
+        name, kind = match.groups()
+        return f"`{name}:{kind}`" if f"{name}:{kind}" in promoted else f"fields.{name}.:{kind}"
+
     for index, columns in _PARQUET.items():
         path = folder / f"{index}-{events}.parquet"
         if not path.exists():
             unfinished = path.with_suffix(".part")
             unfinished.unlink(missing_ok=True)
-            listed = ", ".join(f"{sql} AS `{name}`" for name, sql in columns)
+            listed = ", ".join(f"{re.sub(_FIELD, stored, sql)} AS `{name}`" for name, sql in columns)
             store.execute(
                 f"INSERT INTO FUNCTION file('{unfinished}', 'Parquet') SELECT {listed} FROM sightline.events"
                 f" WHERE index = '{index}' AND _time < fromUnixTimestamp64Micro(toInt64({end_of(events):.0f}000000)) ORDER BY index, _time"

@@ -46,7 +46,7 @@ SELECT
         sightline_inside_object(text),
         sightline_key_values(text)]) AS $json) AS fields,
     sightline_known_members(fields) AS known,
-    sightline_severity(if(known[1] != '', known[1], known[2])) AS severity,
+    sightline_severity(arrayFirst(word -> word != '', [known[1], known[2]])) AS severity,
     known[3] AS trace_id,
     known[4] AS span_id
 FROM ruled

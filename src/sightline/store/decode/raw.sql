@@ -73,7 +73,7 @@ SELECT
         sightline_inside_object(text),
         sightline_key_values(text)]) AS $json) AS fields,
     sightline_known_members(fields) AS known,
-    sightline_severity(if(known[1] != '', known[1], known[2])) AS severity_found,
+    sightline_severity(arrayFirst(word -> word != '', [known[1], known[2]])) AS severity_found,
     if(severity_found != '', severity_found, sightline_severity(
         extract(left(text, 160), '\\b(TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL)\\b'))) AS severity,
     known[3] AS trace_id,
