@@ -78,12 +78,13 @@ def _table(size: dict[str, Any]) -> str:
 
 
 def _scaling(sizes: list[dict[str, Any]]) -> str:
+    commits = ", ".join(f"{_events(size) / 1e6:g} M at commit {size['machine']['commit']}" for size in sizes)
     heads = [
         "search",
         *(f"{_events(size) / 1e6:g} M" for size in sizes),
         *(f"SQL, {_events(size) / 1e6:g} M" for size in sizes),
     ]
-    lines = ["| " + " | ".join(heads) + " |", "|---" + "|---:" * (len(heads) - 1) + "|"]
+    lines = [f"Measured: {commits}.", "", "| " + " | ".join(heads) + " |", "|---" + "|---:" * (len(heads) - 1) + "|"]
     rows = [{row["search"]: row for row in size["rows"]} for size in sizes]
     for case in CASES:
         found = [one.get(case.name, {}) for one in rows]
