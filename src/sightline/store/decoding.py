@@ -331,8 +331,7 @@ def insert_statement(
         selected = applied(select_statement(kind, path, ruling))
         if decoder.table == "events":
             selected = f"SELECT * FROM ({selected}) WHERE sightline_is_event_text(_raw)"
-    if ruling and ruling.judges:
-        selected = ruling.stored(selected)
+    selected = _kept(selected, ruling)
     columns, select = divided(selected, decoder.columns.split(), decoder.table, promoted)
     listed = ", ".join(map(identifier, columns))
     later = _WORDS_LATER if decoder.table == "events" else {}
@@ -340,11 +339,17 @@ def insert_statement(
 
 
 def sample_statement(kind: str, path: Path, ruling: Ruling | None = None) -> tuple[str, dict[str, Any]]:
-    """The SELECT that gives index and object text of some of a segment's records, without reading all of it."""
+    """The SELECT that gives index and object text of some of the records that are stored of a segment, without reading all
+    of it."""
     column = JSON_COLUMNS[KINDS[kind].table]
-    selected = select_statement(kind, path, ruling)
+    selected = _kept(select_statement(kind, path, ruling), ruling)
     sql = f"SELECT `index`, {identifier(column)} AS object FROM ({selected}) LIMIT {SAMPLE_ROWS}"
     return sql, {**settings(kind), "max_block_size": _SAMPLE_BLOCK_ROWS, "max_threads": 1}
+
+
+def _kept(select: str, ruling: Ruling | None) -> str:
+    """Only what the rules leave, in the indexes where they send it."""
+    return ruling.stored(select) if ruling and ruling.judges else select
 
 
 def cuts_statement(kind: str, path: Path, ruling: Ruling | None = None) -> str:

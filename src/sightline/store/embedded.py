@@ -46,7 +46,7 @@ from sightline.store import appending, decoding, files, udf
 from sightline.store.engine_errors import EngineError, engine_error
 from sightline.store.migrations import migrate
 from sightline.store.paths import JsonPaths
-from sightline.store.promotion import JSON_COLUMNS, SAMPLE_ROWS, PromotedFields, divided, merged_types
+from sightline.store.promotion import JSON_COLUMNS, MIN_SAMPLE_ROWS, SAMPLE_ROWS, PromotedFields, divided, merged_types
 from sightline.store.sourcetypes import Sourcetypes
 from sightline.store.sql_text import INSERT_SETTINGS, JSON_SETTINGS, identifier, quote, settings_clause
 
@@ -283,7 +283,11 @@ class EmbeddedStore:
 
     def _append(self, stored: str, index: str, rows: appending.Rows, table: pa.Table, token: str) -> int:
         if table.num_rows:
-            self.insert_rows(stored, rows, token=token, indexes=[index], tables={appending.TABLE_NAME: table})
+            given = {appending.TABLE_NAME: table}
+            # Most tables are short, and would be looked at for nothing.
+            self.insert_rows(
+                stored, rows, token=token, indexes=[index], tables=given, learn=table.num_rows >= MIN_SAMPLE_ROWS
+            )
         return table.num_rows
 
     def insert_rows(
@@ -295,17 +299,18 @@ class EmbeddedStore:
         indexes: Sequence[str] | None = None,
         tables: Mapping[str, pa.Table] | None = None,
         settings: Mapping[str, Any] | None = None,
+        learn: bool = True,
     ) -> int:
         """Insert rows whose object is JSON text: the columns they have, and the SELECT that gives them.
 
-        Fields that most of them have are promoted first. `indexes` are those the rows belong to; None says nothing.
+        With `learn`, fields that most of them have are promoted first. `indexes` are those the rows belong to; None says
+        nothing.
         """
         columns, select = rows
-        sample = self.query(
-            f"SELECT `index`, {identifier(JSON_COLUMNS[table])} AS object FROM ({select}) LIMIT {SAMPLE_ROWS}",
-            tables=tables,
-        )
-        self.promoted.learn(table, sample)
+        if learn:
+            object_text = identifier(JSON_COLUMNS[table])
+            sample = f"SELECT `index`, {object_text} AS object FROM ({select}) LIMIT {SAMPLE_ROWS}"
+            self.promoted.learn(table, self.query(sample, tables=tables))
         columns, select = divided(select, columns, table, self.promoted.of(table, indexes))
         listed = ", ".join(map(identifier, columns))
         return self.insert(

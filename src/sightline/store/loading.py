@@ -181,7 +181,6 @@ class Loader:
             if segment.kind not in decoding.KINDS:
                 known = ", ".join(decoding.KINDS)
                 raise EnvironmentTrouble(f'the segment is of kind "{segment.kind}", this program knows: {known}')
-            self._learn(segment)
             frames, damages = check_frames(segment.path)
             if damages:
                 # From now on its pieces are loaded, and never the whole.
@@ -226,20 +225,20 @@ class Loader:
     def _promoted(self, kind: str) -> Sequence[PromotedField]:
         return self._store.promoted.of(decoding.KINDS[kind].table)
 
-    def _learn(self, segment: Segment) -> None:
-        """Now and then, look which fields most records have, so that this segment has columns for them already."""
+    def _learn(self, kind: str, path: Path, ruling: Ruling | None) -> None:
+        """Now and then, look which fields most records have, so that these records have columns for them already."""
         now = time.monotonic()
-        if self._learn_at.get(segment.kind, 0.0) > now:
+        if self._learn_at.get(kind, 0.0) > now:
             return
-        self._learn_at[segment.kind] = now + _LEARN_INTERVAL_S
-        sql, settings = decoding.sample_statement(segment.kind, segment.path)
+        self._learn_at[kind] = now + _LEARN_INTERVAL_S
+        sql, settings = decoding.sample_statement(kind, path, ruling)
         try:
             sample = self._store.query(sql, settings=settings)
         except EngineError as error:
-            # Whatever is wrong with the segment is found, told and dealt with where it is loaded.
-            log.info("segment %s gives no sample: %s", segment.name, error)
+            # Whatever is wrong with the records is found, told and dealt with where they are loaded.
+            log.info("%s gives no sample: %s", path.name, error)
             return
-        self._store.promoted.learn(decoding.KINDS[segment.kind].table, sample)
+        self._store.promoted.learn(decoding.KINDS[kind].table, sample)
 
     def _comes_back(self, segment: Segment, error: EngineError) -> bool:
         """Whether the error is of the moment and not of the segment. A segment that is itself too large for memory
@@ -268,6 +267,7 @@ class Loader:
         self, segment: Segment, path: Path, token: str, frames: list[Frame], fold: Fold | None = None
     ) -> list[LedgerRow]:
         ruling = self._rules.ruling(segment.kind, path, [frame.token for frame in frames])
+        self._learn(segment.kind, path, ruling)
         applied = {} if fold is None else {"applied": fold.applied}
         sql, settings = decoding.insert_statement(segment.kind, path, ruling, self._promoted(segment.kind), **applied)
         stored = self._store.insert(sql, token=token, settings=settings)

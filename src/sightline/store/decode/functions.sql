@@ -153,12 +153,3 @@ CREATE OR REPLACE FUNCTION sightline_native_histogram AS (h) ->
      sightline_native_counts(h.positive_spans, h.positive_deltas, h.positive_counts),
      CAST(if(empty(h.negative_spans), NULL, h.negative_spans.offset[1] - 1), 'Nullable(Int32)'),
      sightline_native_counts(h.negative_spans, h.negative_deltas, h.negative_counts));
-
--- What an event's own fields say of its severity and its trace: texts only, read in one pass. Whoever uses it must not do so behind
--- a condition: what only a branch asks for is computed once more in each.
-CREATE OR REPLACE FUNCTION sightline_known_members AS (t) ->
-    arrayMap(d -> ifNull(dynamicElement(d, 'String'), ''), [
-        JSONExtract(t, 'Tuple(severity Dynamic, level Dynamic, trace_id Dynamic, span_id Dynamic)').1,
-        JSONExtract(t, 'Tuple(severity Dynamic, level Dynamic, trace_id Dynamic, span_id Dynamic)').2,
-        JSONExtract(t, 'Tuple(severity Dynamic, level Dynamic, trace_id Dynamic, span_id Dynamic)').3,
-        JSONExtract(t, 'Tuple(severity Dynamic, level Dynamic, trace_id Dynamic, span_id Dynamic)').4]);

@@ -164,3 +164,12 @@ CREATE OR REPLACE FUNCTION sightline_severity AS (word) -> transform(lower(word)
         'error', 'err', 'severe', 'fatal', 'critical', 'crit', 'alert', 'emerg', 'emergency', 'panic'],
     ['trace', 'debug', 'debug', 'debug', 'debug', 'debug', 'debug', 'info', 'info', 'info', 'info', 'warn', 'warn',
         'error', 'error', 'error', 'fatal', 'fatal', 'fatal', 'fatal', 'fatal', 'fatal', 'fatal'], '');
+
+-- What an event's own fields say of its severity, trace and span: texts only, read in one pass. Whoever uses it must not do so
+-- behind a condition: what only a branch asks for is computed once more in each.
+CREATE OR REPLACE FUNCTION sightline_texts_of_members AS (members) ->
+    arrayMap(d -> ifNull(dynamicElement(d, 'String'), ''), [members.1, members.2, members.3, members.4]);
+
+CREATE OR REPLACE FUNCTION sightline_known_members AS (t) ->
+    sightline_texts_of_members(JSONExtract(t, 'Tuple(severity Dynamic, level Dynamic, trace_id Dynamic, span_id Dynamic)'));
+
