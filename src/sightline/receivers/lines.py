@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 from sightline.config import IngestSettings
@@ -40,7 +41,7 @@ class Splitter(Protocol):
     def end(self) -> list[bytes]: ...
 
 
-class LineReceiver:
+class LineReceiver(ABC):
     """Gathers messages and journals them. Belongs to one event loop."""
 
     source = ""
@@ -56,17 +57,17 @@ class LineReceiver:
         self._connections: dict[asyncio.StreamWriter, None] = {}
         self._limit_bytes = ingest.max_body_bytes
 
+    @abstractmethod
     def messages(self, datagram: bytes) -> list[bytes]:
         """The messages in a datagram."""
-        raise NotImplementedError
 
+    @abstractmethod
     def splitter(self) -> Splitter:
         """What cuts a new stream."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def write(self, peer: str, messages: list[bytes]) -> None:
         """Journal messages. Raises Refused."""
-        raise NotImplementedError
 
     # -- datagrams
 
