@@ -25,6 +25,7 @@ import tempfile
 import threading
 import time
 import urllib.parse
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +55,7 @@ class Load:
     """How the system is asked for the number of records."""
 
 
-class System:
+class System(ABC):
     """A system under load: its processes, its port, its folder, and how many records it finds."""
 
     name = ""
@@ -63,13 +64,13 @@ class System:
         self.folder = folder
         self.port, self.grpc_port = free_ports(2)
 
+    @abstractmethod
     def processes(self) -> dict[str, int]:
         """Process ids by what they do."""
-        raise NotImplementedError
 
+    @abstractmethod
     def found(self, load: Load) -> int:
         """Records that a search finds."""
-        raise NotImplementedError
 
     def stored_bytes(self) -> int:
         """Bytes on disk of what is stored."""
@@ -150,32 +151,14 @@ class Victoria(System):
         return int(json.loads(text.splitlines()[0])["n"]) if text else 0
 
 
-@dataclass(frozen=True)
-class _Grant:
-    """A token that allows everything."""
-
-    name: str = "benchmark"
-    kind: str = "hec"
-    indexes: tuple[str, ...] = ()
-    default_index: str = ""
-    host: str = ""
-    source: str = ""
-    sourcetype: str = ""
-    use_ack: bool = False
-    allow_query_string: bool = False
-    disabled: bool = False
-
-    def allows(self, index: str) -> bool:
-        """Every index."""
-        return True
-
-
 class _Tokens:
     """Any secret will do."""
 
-    def find(self, secret: str) -> _Grant:
+    def find(self, secret: str) -> Any:
         """The token of a secret."""
-        return _Grant()
+        from sightline.catalog.token_source import TokenGrant
+
+        return TokenGrant(id=1, name="benchmark", kind="hec")
 
     def index_datatype(self, name: str) -> str | None:
         """Nothing is known of indexes."""
