@@ -253,6 +253,26 @@ def test_captured_profiles_of_splunks_agent(front, load, store):
     assert totals["otlp:logs"] == (len(others), len(others), 0)
 
 
+def test_ids_without_the_zeros_in_front_are_those_of_spans(front, load, store):
+    request = ExportLogsServiceRequest()
+    scope = request.resource_logs.add().scope_logs.add()
+    scope.scope.name = "otel.profiling"
+    for _, record in (one for one in pprof_records() if one[0] == "otel.profiling"):
+        profile = gzip.decompress(base64.b64decode(record.body.string_value))
+        # Two entries of the table of texts, each a digit or more shorter.
+        profile = profile.replace(b"\x32\x106c168f200ddf9a52", b"\x32\x0fc168f200ddf9a52")
+        profile = profile.replace(b"\x32\x208d2b1dd41d3b23bc241d34c3cfecd719", b"\x32\x1db1dd41d3b23bc241d34c3cfecd719")
+        record.body.string_value = base64.b64encode(gzip.compress(profile)).decode()
+        scope.log_records.append(record)
+    reply = httpx.post(f"{front.otlp}/v1/logs", content=request.SerializeToString(), headers={"Content-Type": PROTOBUF})
+    assert reply.status_code == 200
+    load()
+    found = store.query(
+        "SELECT DISTINCT trace_id FROM sightline.events WHERE index = 'profiles' AND span_id = '0c168f200ddf9a52'"
+    )
+    assert found["trace_id"].to_pylist() == ["000b1dd41d3b23bc241d34c3cfecd719"]
+
+
 def test_a_profile_that_cannot_be_read_is_refused_alone(front, load, store):
     good = next(record for scope, record in pprof_records() if scope == "otel.profiling")
     request = ExportLogsServiceRequest()

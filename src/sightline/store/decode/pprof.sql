@@ -111,8 +111,9 @@ SELECT
     service AS source,
     'otel.profiling' AS sourcetype,
     '' AS severity,
-    lower(trace_id) AS trace_id,
-    lower(span_id) AS span_id,
+    -- Splunk's agents write ids as numbers in hexadecimal, without the zeros in front.
+    if(trace_id = '', '', leftPad(lower(trace_id), 32, '0')) AS trace_id,
+    if(span_id = '', '', leftPad(lower(span_id), 16, '0')) AS span_id,
     sightline_folded(functions, weight.3) AS _raw,
     CAST(sightline_object([
         sightline_stack_members(functions, place),
