@@ -1,5 +1,7 @@
 """Stanzas of props, transforms, event types, tags and collections, the rows of collections, and macros with validation."""
 
+import subprocess
+import sys
 import threading
 
 import pyarrow as pa
@@ -58,6 +60,29 @@ def test_another_process_changes_stanzas_and_the_search_sees_it(catalog, tmp_pat
     other.stanzas["tags"].put("host=web%201", {"production": "enabled"})
     other.close()
     assert knowledge.stanzas("tags") == {"host=web%201": {"production": "enabled"}}
+
+
+def test_what_is_kept_in_memory_is_read_again_after_any_commit(catalog, tmp_path):
+    knowledge = CatalogKnowledge(catalog)
+    assert knowledge.index_datatype("late") is None and knowledge.macro("late", 0) is None
+    assert knowledge.indexes() == knowledge.indexes()
+    program = (
+        "import sys; from pathlib import Path; from sightline.catalog import Catalog; c = Catalog(Path(sys.argv[1]));"
+        "c.indexes.create('late'); c.macros.save_stanza('late', {'definition': 'status=500'});"
+        "c.stanzas['props'].put('late', {'EXTRACT-a': '(?<a>x)'})"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=60)
+    assert knowledge.index_datatype("late") == "event" and knowledge.macro("late", 0).definition == "status=500"
+    assert "late" in knowledge.stanzas("props")
+    catalog.macros.save_stanza("late", {"definition": "status=404"})
+    catalog.indexes.delete("late")
+    assert knowledge.macro("late", 0).definition == "status=404" and "late" not in knowledge.indexes()
+
+
+def test_the_answer_about_indexes_is_the_callers_own(catalog):
+    knowledge = CatalogKnowledge(catalog)
+    knowledge.indexes().clear()
+    assert "main" in knowledge.indexes()
 
 
 def test_several_stanzas_are_kept_all_or_none(catalog):

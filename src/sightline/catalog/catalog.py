@@ -8,7 +8,7 @@ from sightline.catalog.accounts import Accounts
 from sightline.catalog.collections import Collections
 from sightline.catalog.dashboards import Dashboards
 from sightline.catalog.data_models import DataModels
-from sightline.catalog.database import SessionFactory, migrate, open_database
+from sightline.catalog.database import Changes, SessionFactory, migrate, open_database
 from sightline.catalog.knowledge import Indexes, Lookups, Macros
 from sightline.catalog.saved import Alerts, SavedSearches
 from sightline.catalog.stanzas import SHAPES, StanzaStore, stanzas_version
@@ -22,6 +22,7 @@ class Catalog:
     def __init__(self, data: Path, clock: Clock = system_clock) -> None:
         """Opens `data`/catalog.db, brings it to this version, and puts in what every installation has."""
         self._engine = open_database(data / "catalog.db")
+        self.changes = Changes(data / "catalog.db")
         migrate(self._engine)
         sessions = SessionFactory(self._engine)
         self._sessions = sessions
@@ -59,4 +60,5 @@ class Catalog:
 
     def close(self) -> None:
         """Closes the file."""
+        self.changes.close()
         self._engine.dispose()

@@ -318,18 +318,42 @@ class SavedText:
 
 
 class CatalogKnowledge:
-    """The catalog as the search sees it."""
+    """The catalog as the search sees it.
+
+    What nearly every search asks for is read again only after something was committed to the catalog: planning a search
+    would otherwise take longer to ask five times what has not changed than for all the rest.
+    """
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._merged: dict[str, tuple[int, Stanzas]] = {}
+        self._kept: tuple[int, dict[Any, Any]] = (-1, {})
+        """The number of the catalog's changes, and what was read since the last one."""
+
+    def _since_last_change(self, key: Any, read: Callable[[], Any]) -> Any:
+        """What `read` gives, from memory where it was read since the last commit. What is None is not kept."""
+        # The number is asked for before reading: a commit in between is then seen by the next search at the latest.
+        number = self._catalog.changes.number()
+        kept = self._kept
+        if kept[0] != number:
+            kept = self._kept = (number, {})
+        found = kept[1].get(key)
+        if found is None:
+            found = read()
+            if found is not None:
+                kept[1][key] = found
+        return found
 
     def macro(self, name: str, argument_count: int) -> MacroText | None:
         """Definition and argument names; None when there is no such macro."""
-        found = self._catalog.macros.find(name, argument_count)
-        if found is None:
-            return None
-        return MacroText(found.definition, tuple(found.arguments), found.validation, found.errormsg, found.iseval)
+
+        def read() -> MacroText | None:
+            found = self._catalog.macros.find(name, argument_count)
+            if found is None:
+                return None
+            return MacroText(found.definition, tuple(found.arguments), found.validation, found.errormsg, found.iseval)
+
+        return self._since_last_change(("macro", name, argument_count), read)
 
     def macro_argument_counts(self, name: str) -> list[int]:
         """The numbers of arguments for which this name is a macro, ascending."""
@@ -353,7 +377,7 @@ class CatalogKnowledge:
 
     def stanzas(self, kind: str) -> Stanzas:
         """The stanzas of a kind (props, transforms, eventtypes, tags, collections), every app's together."""
-        version = self._catalog.stanzas_version()
+        version = self.stanzas_version()
         known = self._merged.get(kind)
         if known is None or known[0] != version:
             known = self._merged[kind] = (version, self._catalog.stanzas[kind].merged())
@@ -361,7 +385,7 @@ class CatalogKnowledge:
 
     def stanzas_version(self) -> int:
         """A number that every change of a stanza raises."""
-        return self._catalog.stanzas_version()
+        return self._since_last_change("stanzas", self._catalog.stanzas_version)
 
     def collection(self, name: str) -> pa.Table | None:
         """A collection's rows, `_key` first; None for one that is not declared."""
@@ -373,11 +397,15 @@ class CatalogKnowledge:
 
     def index_datatype(self, name: str) -> str | None:
         """What an index holds, or None when it is not defined."""
-        return self._catalog.indexes.datatype(name)
+        return self.indexes().get(name)
 
     def indexes(self) -> dict[str, str]:
         """Every defined index with what it holds."""
-        return {index.name: index.datatype for index in self._catalog.indexes.list()}
+
+        def read() -> dict[str, str]:
+            return {index.name: index.datatype for index in self._catalog.indexes.list()}
+
+        return dict(self._since_last_change("indexes", read))
 
     def default_indexes(self, user: str) -> list[str]:
         """Where a search without `index=` looks: every index of events but those named apart and those that start with `_`."""
