@@ -167,9 +167,7 @@ def _close(process: subprocess.Popen) -> None:
 
 def _main(specification: str) -> int:
     known = json.loads(specification)
-    children = [
-        Child(one["name"], one["command"], tuple(one["inherited"]), one["environment"]) for one in known["children"]
-    ]
+    children = [Child(one["name"], one["command"], tuple(one["inherited"]), one["environment"]) for one in known["children"]]
     for child in children:
         for descriptor in child.inherited:
             os.set_inheritable(descriptor, False)

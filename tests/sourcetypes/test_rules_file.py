@@ -34,7 +34,10 @@ def body(text):
         ("mask: {with: 'x'}", "sourcetypes.app.mask: wanted a match"),
         ("drop: [{name: x}]", "sourcetypes.app.drop[0]: wanted one of match and unless"),
         ("drop: [{match: a, unless: b}]", "wanted one of match and unless"),
-        ("drop: {match: a, in: 'a..b'}", 'sourcetypes.app.drop.in: wanted text, host, source, or the name of a field, got "a..b"'),
+        (
+            "drop: {match: a, in: 'a..b'}",
+            'sourcetypes.app.drop.in: wanted text, host, source, or the name of a field, got "a..b"',
+        ),
         ("route: {match: a}", "sourcetypes.app.route: wanted an index"),
         ("route: {match: a, index: 'A b'}", "an index name wants lower case letters"),
         ("set: {match: a}", "wanted one of host, source, sourcetype"),

@@ -162,7 +162,9 @@ def test_a_segment_without_a_ruled_sourcetype_runs_the_statement_it_had_without_
     monkeypatch.setattr(place.store, "insert", lambda sql, **rest: ran.append(sql) or real(sql, **rest))
     place.send(hec(("other", "4111111111111111 shopping")))
     place.send(hec(("shop", "4111111111111111")))
-    with_rules = [("XXXX" in sql, "AS refusal" in sql) for sql in ran if "sightline.events" in sql and "_internal" not in sql]
+    with_rules = [
+        ("XXXX" in sql, "AS refusal" in sql) for sql in ran if "sightline.events" in sql and "_internal" not in sql
+    ]
     assert with_rules == [(False, False), (True, True)]
 
 

@@ -30,7 +30,12 @@ def test_wrong_rules_are_refused_with_their_place(bob):
 def test_the_rules_in_force_are_listed_and_a_broken_file_is_told(bob, parts):
     listed = bob.get("/api/v1/sourcetypes").json()
     assert listed["problem"] == ""
-    assert {"sourcetype": "iis", "from": "built in", "does": "events, time, fields", "description": "Access log of IIS"} in listed["rules"]
+    assert {
+        "sourcetype": "iis",
+        "from": "built in",
+        "does": "events, time, fields",
+        "description": "Access log of IIS",
+    } in listed["rules"]
     file = parts.directory.path / "sourcetypes.yml"
     file.write_text("sourcetypes: {a: {drop: '(?=x)'}}")
     try:

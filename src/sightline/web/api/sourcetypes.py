@@ -36,7 +36,9 @@ class Trial(BaseModel):
 def rules(parts: WithParts) -> dict[str, Any]:
     """Every rule in force, and why the file as it is now is not in force, where that is so."""
     current = parts.loader.rules.current()
-    listed = [dict(zip(("sourcetype", "from", "does", "description"), rule.described(), strict=True)) for rule in current.all]
+    listed = [
+        dict(zip(("sourcetype", "from", "does", "description"), rule.described(), strict=True)) for rule in current.all
+    ]
     return {"rules": sorted(listed, key=lambda rule: rule["sourcetype"]), "problem": parts.loader.rules.problem}
 
 
