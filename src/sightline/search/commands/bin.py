@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sightline.errors import SearchError
 from sightline.search.context import Context
+from sightline.search.planner import values as v
 from sightline.search.planner.binning import Binning, chosen_buckets, read_binning
 from sightline.search.planner.buckets import TimeBuckets
 from sightline.search.planner.relation import Relation
@@ -27,7 +28,7 @@ class Bin(Command):
     calendar, and `aligntime` moves where shorter spans begin. A number becomes the text of its range, `10-20`, the upper end
     not included; a span such as `2log5` makes ranges that grow by the base. Without a span, the smallest round one is
     taken that makes at most `bins` (100) buckets of the values there are; `start` and `end` widen that extent. A value
-    that is no number stays as it is. The field is overwritten unless AS names another.
+    that is no number stays as it is, as do several values. The field is overwritten unless AS names another.
     """
 
     name: str = ""
@@ -62,5 +63,11 @@ class Bin(Command):
         if buckets is None:
             return relation
         value = relation.field(self.name)
-        found = buckets.value(value) if isinstance(buckets, TimeBuckets) else buckets.ranges(value)
+        if not isinstance(buckets, TimeBuckets):
+            found = buckets.ranges(value)
+        elif value.type.is_number:
+            found = buckets.value(value)
+        else:
+            begin = buckets.value(value)
+            found = v.choose(v.is_present(begin), begin, value)
         return relation.with_field(self.target or self.name, found)

@@ -40,7 +40,8 @@ class MakeMv(Command):
     Example: index=web | makemv delim="," tags
 
     It splits at `delim`, a space unless given, or takes what the first group of `tokenizer` matches. Empty values are
-    dropped unless `allowempty=true`. With `setsv=true` the values are joined again by lines, as one value.
+    dropped unless `allowempty=true`. With `setsv=true` the values are joined again by lines, as one value. Of a multivalue,
+    each value is split.
     """
 
     delim: str = option(" ", help="what stands between values")
@@ -63,20 +64,28 @@ class MakeMv(Command):
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         value = relation.field(self.name)
-        if value.type in (Type.NULL, Type.MULTI):
+        if value.type is Type.NULL:
             return relation
-        text = v.call("ifNull", v.as_text(value), v.text(""), type=Type.TEXT)
+        if value.type is Type.MULTI:
+            each = Lambda(Type.MULTI, ("whole",), self._parts(Column(Type.TEXT, "whole")))
+            parts = v.call("arrayFlatten", v.call("arrayMap", each, value, type=Type.MULTI), type=Type.MULTI)
+        else:
+            parts = self._parts(v.call("ifNull", v.as_text(value), v.text(""), type=Type.TEXT))
+            parts = v.call("if", v.is_present(value), parts, v.EMPTY_MULTI, type=Type.MULTI)
+        if self.setsv:
+            return relation.with_field(self.name, join_multi_or_absent(parts))
+        return relation.with_field(self.name, parts)
+
+    def _parts(self, text: Value) -> Value:
         if self.tokenizer:
             # The first group is the value; without one the whole match is.
             parts = regexes.extract_group(text, self.tokenizer, min(1, regexes.group_count(self.tokenizer)), 0)
         else:
             parts = v.call("splitByString", v.text(self.delim), text, type=Type.MULTI)
-        if not self.allowempty:
-            part = Column(Type.TEXT, "part")
-            filled = v.call("notEmpty", part, type=Type.BOOL)
-            parts = v.call("arrayFilter", Lambda(Type.BOOL, ("part",), filled), parts, type=Type.MULTI)
-        parts = v.call("if", v.is_present(value), parts, v.EMPTY_MULTI, type=Type.MULTI)
-        return relation.with_field(self.name, join_multi(parts, "\n") if self.setsv else parts)
+        if self.allowempty:
+            return parts
+        filled = v.call("notEmpty", Column(Type.TEXT, "part"), type=Type.BOOL)
+        return v.call("arrayFilter", Lambda(Type.BOOL, ("part",), filled), parts, type=Type.MULTI)
 
 
 @command("mvexpand")

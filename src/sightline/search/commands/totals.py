@@ -21,13 +21,15 @@ def summed_names(relation: Relation, patterns: Sequence[str], *, without: Sequen
 
 
 def with_column_totals(relation: Relation, names: Sequence[str], label_field: str, label: str) -> Relation:
-    """The rows and one more that holds the sum of each column; columns without numbers stay empty there."""
-    sums = []
+    """The rows and one more that holds the sum of each column; columns without numbers stay empty there. No rows stay none."""
+    sums: list[tuple[str, Value]] = []
     for name in names:
         number = v.as_number(relation.field(name))
         if number.type.is_number and not isinstance(number, v.Literal):
             sums.append((name, v.agg("sumOrNull", number, type=number.type)))
-    totals = relation.aggregated([], sums or [("\0rows", v.agg("count", type=Type.INT))]).with_field("\0rows", v.NULL)
+    totals = relation.aggregated([], [*sums, ("\0rows", v.agg("count", type=Type.INT))])
+    totals = totals.filtered(v.call("greater", totals.field("\0rows"), v.integer(0), type=Type.BOOL))
+    totals = totals.with_field("\0rows", v.NULL)
     if label_field:
         totals = totals.with_field(label_field, v.text(label))
     united = relation.as_table().union([totals])
@@ -44,7 +46,7 @@ class AddTotals(Command):
 
     Without fields it sums all, except those that begin with an underscore; names may hold `*`. Values that are no numbers
     do not count, a row without any number has 0. With `col=true` a last row holds the sums of the columns; `labelfield`
-    says which field of it holds the label.
+    says which field of it holds the label. No rows get no last row.
     """
 
     row: bool = option(True, help="add a field with the sum of each row")
@@ -88,7 +90,7 @@ class AddColTotals(Command):
     Example: index=web | stats count by host | addcoltotals labelfield=host
 
     Without fields it sums all, except those that begin with an underscore. `labelfield` says which field of the new row
-    holds the label, `Total`.
+    holds the label, `Total`. A column without numbers has no sum, and no rows get no last row.
     """
 
     labelfield: str = option("", help="field of the last row that holds the label")

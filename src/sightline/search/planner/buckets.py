@@ -276,12 +276,13 @@ class NumberBuckets:
         return v.call("round", v.call("multiply", power, v.real(self.width), type=Type.FLOAT), v.integer(9), type=Type.FLOAT)
 
     def ranges(self, value: Value) -> Value:
-        """The text `10-20` for each value; a value that is no number stays as it is."""
+        """The text `10-20` for each value; a value that is no number stays as it is, as do several values."""
         low, high = self.bounds(value)
+        kept = value if value.type is Type.MULTI else v.as_text(value)
         if low.type is Type.NULL:
-            return v.as_text(value)
+            return kept
         named = v.call("concat", v.as_text(low), v.text("-"), v.as_text(high), type=Type.TEXT)
-        return v.choose(v.is_present(low), named, v.as_text(value))
+        return v.choose(v.is_present(low), named, kept)
 
 
 def decimals(number: float) -> int:
