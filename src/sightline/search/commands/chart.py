@@ -226,6 +226,7 @@ class _Charted(Command):
         lows = _lows(table)
         kept = sorted(kept, key=lambda n: (lows.get(str(found.columns[n]), float("inf")), natural_key(found.columns[n])))
         shown_columns = [(str(found.columns[n]), [found.column(n, one) for one in cells]) for n in kept]
+        value_columns = len(shown_columns)
         if self.usenull and NO_VALUE in found.columns:
             n = found.columns.index(NO_VALUE)
             shown_columns.append((self.nullstr, [found.column(n, one) for one in cells]))
@@ -236,11 +237,12 @@ class _Charted(Command):
             texts = [str(found.columns[n]) for n in kept] + [NO_VALUE]
             shown_columns.append((self.otherstr, self._others(relation, row, column, texts, found.rows, named, context)))
         columns = []
+        others = {text for text, _ in shown_columns[value_columns:]}
         for position, one in enumerate(named):
-            for text, arrays in shown_columns:
+            for n, (text, arrays) in enumerate(shown_columns):
                 title = series_name(one.name, text, self.sep, self.format) if len(named) > 1 else text
-                hides = title.startswith("_") or title == self.row
-                columns.append((f"VALUE_{title}" if hides else title, arrays[position], one))
+                hides = title.startswith("_") or title == self.row or (n < value_columns and text in others)
+                columns.append((f"VALUE_{title}" if hides else title or "VALUE", arrays[position], one))
         begins = (
             one_array(table[ROW_LOW]).take(pc.index_in(found.rows, one_array(table[ROW])))
             if ROW_LOW in table.column_names
@@ -307,8 +309,8 @@ class Chart(_Charted):
     largest sums are shown (`limit`, or WHERE by another score), the others together as OTHER. A cell without rows is 0 for
     a count and empty for other aggregates. `span` or `bins` after a field divides its numbers, or its times, into ranges;
     numbers of more than 100 different values are divided anyway; ranges and times between others that no row lies in are
-    shown too (not with `cont=false`). With several aggregates columns are named `aggregate: value`. A name that begins with
-    an underscore gets VALUE_ in front.
+    shown too (not with `cont=false`). With several aggregates columns are named `aggregate: value`. A value that
+    begins with an underscore, or that is the name of another column, gets VALUE_ in front; that of the empty text is VALUE.
     """
 
     @classmethod

@@ -86,8 +86,9 @@ class XySeries(Command):
 
     There is a row for each value of the first field, in the order of their appearance, and a column for each value of the
     second, in natural order. Of several values for one cell the last one stays. With several value fields, columns are
-    named `value: column`, with another separator by `sep`, or freely by `format` with `$AGG$` and `$VAL$`. Rows that lack
-    the first or second field are left out.
+    named `value: column`, with another separator by `sep`, or freely by `format` with `$AGG$` and `$VAL$`. The column of the
+    empty text is VALUE; one of the first field's name gets VALUE_ in front. Rows that lack the first or second field are
+    left out.
     """
 
     grouped: bool = option(False, help="accepted for compatibility; rows need not be sorted")
@@ -136,7 +137,7 @@ class XySeries(Command):
             for n in order:
                 value = str(found.columns[n])
                 title = series_name(name, value, self.sep, self.format) if len(self.cells) > 1 else value
-                out[title] = found.column(n, cells)
+                out[f"VALUE_{title}" if title == self.row else title or "VALUE"] = found.column(n, cells)
         return pa.table(out)
 
 
@@ -157,7 +158,8 @@ class Transpose(Command):
 
     The first 5 rows, or as many as are asked for (0 is all), become columns `row 1`, `row 2`, or are named by the values of
     `header_field`. The first column, `column`, holds the names of the old columns. Columns that start with an underscore
-    are left out, except `_time`. A new column is of numbers where all its cells are, else of text.
+    are left out, except `_time`. A row whose value of `header_field` is absent, empty or the name of a column before it is
+    `row` and its number. A new column is of numbers where all its cells are, else of text.
     """
 
     column_name: str = option("column", help="name of the column of old column names")
@@ -194,8 +196,12 @@ class Transpose(Command):
             names = [n for n in names if table[n].null_count < table.num_rows]
         headers = [f"row {n}" for n in range(1, table.num_rows + 1)]
         if self.header_field in table.column_names:
-            given = [cell_text(value) for value in table[self.header_field].to_pylist()]
-            headers = [name or row for name, row in zip(given, headers, strict=True)]
+            taken = {self.column_name}
+            for position, value in enumerate(table[self.header_field].to_pylist()):
+                given = cell_text(value)
+                if given and given not in taken:
+                    headers[position] = given
+                taken.add(headers[position])
         out: dict[str, pa.Array] = {self.column_name: pa.array(names, pa.string())}
         columns = [table[n].to_pylist() for n in names]
         for row, header in enumerate(headers):

@@ -110,6 +110,9 @@ class Accum(Command):
         value = v.as_number(relation.field(self.name))
         if not value.type.is_number:
             return relation
+        if value.type is Type.INT:
+            # The engine sums small numbers as unsigned ones, which do not mix with others.
+            value = v.call("toInt64", value, type=Type.INT)
         relation, position = relation.numbered()
         frame = "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
         over = Over(value.type, v.call("sum", value, type=value.type), (), ((position, False),), frame)

@@ -82,7 +82,7 @@ class _Frequent(Command):
         fields = {name: counted.field(name) for name in (*self.by, *self.names)}
         count, total = counted.field("\0count"), counted.field("\0total")
         if self.showcount:
-            fields[self.countfield] = count
+            fields[self.countfield] = v.call("toInt64", count, type=Type.INT)
         if self.showperc:
             share = v.call("divide", v.call("multiply", count, v.real(100), type=Type.FLOAT), total, type=Type.FLOAT)
             fields[self.percentfield] = v.call("round", share, v.integer(_PERCENT_DIGITS), type=Type.FLOAT)

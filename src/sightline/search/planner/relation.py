@@ -407,20 +407,29 @@ class Relation:
         types = {name: v.common_type([b.field(name).type for b in branches]) for name in names}
         ids = {name: self.names.fresh(name) for name in names}
         part_id, position_id = self.names.fresh("part"), self.names.fresh("position")
+        held = {name for name in names if types[name] is not Type.NULL}
         nodes = []
         for part, branch in enumerate(branches):
             numbered, position = branch.numbered() if branch.order else (branch, v.integer(0))
-            columns = [
-                (ids[name], v.cast(numbered.field(name), types[name])) for name in names if types[name] is not Type.NULL
-            ]
+            columns = [(ids[name], _in_union(numbered.field(name), types[name])) for name in names if name in held]
             columns.append((part_id, v.integer(part)))
             columns.append((position_id, position))
             nodes.append(Project(numbered.node, tuple(columns)))
-        fields: dict[str, Value] = {name: Column(types[name], ids[name]) for name in names if types[name] is not Type.NULL}
+        fields: dict[str, Value] = {name: Column(types[name], ids[name]) for name in names if name in held}
         order = ((Column(Type.INT, part_id), False), (Column(Type.INT, position_id), False))
         kind = "events" if all(b.kind == "events" for b in branches) else "table"
         unlisted = next((b.unlisted for b in branches if b.unlisted is not None), None)
         return Relation(Union(tuple(nodes)), fields, order, self.names, kind, unlisted, made=made)
+
+
+def _in_union(value: Value, type: Type) -> Value:
+    """The value as a column of a union. Whole numbers are signed: the engine has no type that holds a signed column and an
+    unsigned one, as which it sums and counts.
+    """
+    cast = v.cast(value, type)
+    if type is not Type.INT or isinstance(cast, v.Literal):
+        return cast
+    return v.call("toInt64", cast, type=Type.INT)
 
 
 def _column_of(value: Value) -> Value:
