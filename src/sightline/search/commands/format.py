@@ -84,7 +84,7 @@ class Return(Command):
     Example: index=web host=[search index=deploys | head 1 | return $host]
 
     One row unless a count is given. `field` becomes `field="value"`, `name=field` becomes `name="value"`, and `$field` the
-    value alone; several rows are joined by OR, equal ones once. Rows without any of the fields are left out. In `eval` and
+    value alone; several rows are joined by OR, equal ones once, as are several values of a field. Rows without any of the fields are left out. In `eval` and
     `where` the text is read as a part of the expression, and a word that is no field as text. No rows match nothing.
     """
 
@@ -127,7 +127,7 @@ class Return(Command):
             written = []
             for row in table.slice(0, self.count).to_pylist():
                 parts = [
-                    cell_text(value) if name == "$" else f"{print_name(name)}={quote_string(cell_text(value))}"
+                    cell_text(value) if name == "$" else _condition(name, value)
                     for name, field_name in self.parts
                     if (value := row.get(field_name)) is not None and value != []
                 ]
@@ -138,6 +138,12 @@ class Return(Command):
             return written[0] if bare and written else " OR ".join(f"({part})" for part in written)
 
         return _one_text(relation, context, str(self), text_of)
+
+
+def _condition(name: str, value: Any) -> str:
+    values = value if isinstance(value, list) else [value]
+    conditions = [f"{print_name(name)}={quote_string(cell_text(one))}" for one in values]
+    return conditions[0] if len(conditions) == 1 else "(" + " OR ".join(conditions) + ")"
 
 
 def _one_text(relation: Relation, context: Context, title: str, text_of: Callable[[pa.Table], str]) -> Relation:

@@ -183,17 +183,23 @@ class Transpose(Command):
         return [str(self.count), *print_options(self)]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
-        names = [n for n in relation.fields if (not n.startswith("_") or n == "_time") and n != self.header_field]
+        names = [
+            n
+            for n in relation.fields
+            if (not n.startswith("_") or n == "_time") and n != self.header_field and not is_second_name(n, relation.fields)
+        ]
+        # A field that events may have is a column where one of them has it.
+        only_filled = relation.kind == "events" or not self.include_empty
         header = [self.header_field] if relation.field(self.header_field).type is not Type.NULL else []
         table = context.table_of(relation.head(self.count) if self.count else relation, [*names, *header])
         if context.dry:
             return context.relation_of(pa.table({self.column_name: pa.array([], pa.string())}))
-        return context.relation_of(context.python_step("transpose", lambda: self._transpose(table, names)))
+        return context.relation_of(context.python_step("transpose", lambda: self._transpose(table, names, only_filled)))
 
-    def _transpose(self, table: pa.Table, names: list[str]) -> pa.Table:
+    def _transpose(self, table: pa.Table, names: list[str], only_filled: bool) -> pa.Table:
         names = [n for n in names if n in table.column_names]
-        if not self.include_empty:
-            names = [n for n in names if table[n].null_count < table.num_rows]
+        if only_filled:
+            names = [n for n in names if any(value not in (None, []) for value in table[n].to_pylist())]
         headers = [f"row {n}" for n in range(1, table.num_rows + 1)]
         if self.header_field in table.column_names:
             taken = {self.column_name}

@@ -60,7 +60,8 @@ class Search(Command):
     `earliest=` and `latest=` bound the time and override the job's range. Conditions stand side by side (AND), or with
     OR (which binds tighter than AND), NOT and parentheses. Values ignore case and may hold `*`; `f!=v` needs f to exist,
     `NOT f=v` does not. Words and phrases are looked for in the raw text. A subsearch in brackets becomes conditions.
-    Multivalues match when any value does.
+    Multivalues match when any value does. Numbers compare as numbers with every sign: `size=1.0` finds 1, for which Splunk
+    compares texts.
     """
 
     predicate: Predicate = field(default_factory=Everything)
