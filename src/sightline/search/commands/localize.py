@@ -56,6 +56,8 @@ class Localize(Command):
         begins = v.call("greater", pause, v.real(_seconds("maxpause", self.maxpause)), type=Type.BOOL)
         begin = v.call("toInt64", v.is_true(begins), type=Type.INT)
         running = "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
+        # Of events at the same time, the one that begins a stretch comes first.
+        order = (*order, (begin, True))
         relation, (stretch,) = relation.windowed(
             [("stretch", Over(Type.INT, v.call("sum", begin, type=Type.INT), (), order, running))]
         )

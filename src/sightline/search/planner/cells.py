@@ -200,7 +200,7 @@ def missing_begins(present: pa.Array, buckets: TimeBuckets | NumberBuckets, most
     at = np.clip(np.searchsorted(begins, every), 0, len(begins) - 1)
     near = np.minimum(np.abs(begins[at] - every), np.abs(begins[np.maximum(at - 1, 0)] - every))
     # A step that is no power of two adds up to a whisker beside what the engine computed.
-    return every[near > 1e-9 * np.maximum(1.0, np.abs(every))]
+    return every[near > 0.25 * np.diff(every).min()]
 
 
 def named_begins(begins: np.ndarray, buckets: NumberBuckets, context: Context) -> pa.Array:
