@@ -31,6 +31,7 @@ demo: $(VENV)/.installed-demo $(PAGE)
 
 # Two workers share the files of a whole run. TESTS narrows the run: make test TESTS='tests/examples -k shop'.
 test: $(VENV)/.installed-test $(PAGE) chromium clients
+	@$(VENV)/bin/python -m sightline.store.compiled
 	$(VENV)/bin/python -m pytest $(if $(TESTS),$(TESTS),--numprocesses 2 --dist loadfile)
 
 page: $(PAGE)
@@ -54,6 +55,7 @@ $(VENV)/.installed $(VENV)/.installed-demo $(VENV)/.installed-test: pyproject.to
 	@echo 'installing $(filter requirements%,$^)'
 	@$(PIP) install --quiet --require-hashes --only-binary :all: -r $(filter requirements%,$^)
 	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index --editable .
+	@$(VENV)/bin/python -m sightline.store.compiled
 	@touch $@
 
 $(PAGE): $(UI_SOURCES) requirements-page.txt | $(VENV)/bin/python

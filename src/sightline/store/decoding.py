@@ -333,9 +333,17 @@ def insert_statement(
             selected = f"SELECT * FROM ({selected}) WHERE sightline_is_event_text(_raw)"
     selected = _kept(selected, ruling)
     columns, select = divided(selected, decoder.columns.split(), decoder.table, promoted)
-    listed = ", ".join(map(identifier, columns))
-    later = _WORDS_LATER if decoder.table == "events" else {}
-    return f"INSERT INTO sightline.{decoder.table} ({listed}) {select}", settings(kind) | later
+    return insert_of(kind, columns, select), settings(kind) | insert_settings(kind)
+
+
+def insert_of(kind: str, columns: Sequence[str], select: str) -> str:
+    """The INSERT of the rows of a segment that a SELECT gives."""
+    return f"INSERT INTO sightline.{KINDS[kind].table} ({', '.join(map(identifier, columns))}) {select}"
+
+
+def insert_settings(kind: str) -> dict[str, Any]:
+    """Settings for it, beside those that its SELECT needs."""
+    return _WORDS_LATER if KINDS[kind].table == "events" else {}
 
 
 def sample_statement(kind: str, path: Path, ruling: Ruling | None = None) -> tuple[str, dict[str, Any]]:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sightline.clock import Clock, system_clock
 from sightline.config import Settings
@@ -25,7 +26,7 @@ from sightline.journal import LOADED, Cut, Segment, closed_segments, recover, se
 from sightline.quarantine import Quarantine, SetAside, is_retried
 from sightline.segments import Damage, Frame, check_frames
 from sightline.sourcetypes import FILE, FollowedRules
-from sightline.store import decoding, guard
+from sightline.store import compiled, decoding, guard
 from sightline.store.embedded import EmbeddedStore
 from sightline.store.engine_errors import EngineBusy, EngineError, MemoryLimitExceeded, QueryCancelled
 from sightline.store.guard import Fold, Guard, Sender
@@ -33,6 +34,9 @@ from sightline.store.ledger import Ledger, LedgerRow, counted_before, frame_inde
 from sightline.store.promotion import JSON_COLUMNS, PromotedField
 from sightline.store.rulebook import RouteProblem, RuleBook, read_checked
 from sightline.store.ruling import Ruling
+
+if TYPE_CHECKING:
+    from sightline.store.direct import DirectDecoder, Rows
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +97,8 @@ class Loader:
         self._thread: threading.Thread | None = None
         self.ledger = Ledger(store, self._journal, clock)
         self._guard = Guard(store, settings.ingest, clock)
+        self._direct: DirectDecoder | None = None
+        self._ingest = settings.ingest
         self._folds: dict[str, dict[Sender, Fold]] = {segment.name: {} for segment in closed_segments(self._journal)}
         """What is folded of segments that were tried. Of those of an earlier process nothing but what it wrote down."""
         for left in (*self._journal.glob(f"*/*{_PIECE}"), *self._journal.glob(f"*/*{guard.LOOKED_AT}")):
@@ -269,8 +275,15 @@ class Loader:
         ruling = self._rules.ruling(segment.kind, path, [frame.token for frame in frames])
         self._learn(segment.kind, path, ruling)
         applied = {} if fold is None else {"applied": fold.applied}
-        sql, settings = decoding.insert_statement(segment.kind, path, ruling, self._promoted(segment.kind), **applied)
-        stored = self._store.insert(sql, token=token, settings=settings)
+        promoted = self._promoted(segment.kind)
+        rows = self._read_directly(segment.kind, path, frames, promoted) if ruling is None and fold is None else None
+        if rows is not None:
+            sql = decoding.insert_of(segment.kind, rows.columns, rows.select)
+            settings = decoding.insert_settings(segment.kind)
+            stored = self._store.insert(sql, token=token, settings=settings, tables=rows.tables)
+        else:
+            sql, settings = decoding.insert_statement(segment.kind, path, ruling, promoted, **applied)
+            stored = self._store.insert(sql, token=token, settings=settings)
         rows = self._rows_of(segment.kind, path, frames, stored, ruling)
         if fold is not None:
             table = decoding.KINDS[segment.kind].table
@@ -280,6 +293,19 @@ class Loader:
             source, index = source_of(segment.kind), frame_index(segment.kind, frames[0].index)
             rows.append(LedgerRow(source, frames[0].token, index, cut=folded, reason=fold.reason))
         return rows
+
+    def _read_directly(
+        self, kind: str, path: Path, frames: Sequence[Frame], promoted: Sequence[PromotedField]
+    ) -> Rows | None:
+        """The rows of a segment that needs no statement to be read."""
+        if kind not in compiled.KINDS or not compiled.is_ready():
+            return None
+        if self._direct is None:
+            # The compiler takes 70 MB, which a server that gets nothing of these kinds can do without.
+            from sightline.store.direct import DirectDecoder
+
+            self._direct = DirectDecoder(self._ingest, self._store.query)
+        return self._direct.rows(kind, path, frames, promoted)
 
     def _rows_of(self, kind: str, path: Path, frames: list[Frame], stored: int, ruling: Ruling | None) -> list[LedgerRow]:
         """What became of the frames of a file of which so many rows were stored."""

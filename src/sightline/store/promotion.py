@@ -297,6 +297,14 @@ def divided(rows: str, columns: Sequence[str], table: str, promoted: Sequence[Pr
     return [*own, *names, json_column], f"SELECT {selected} FROM ({taken})"
 
 
+def places_of(
+    promoted: Sequence[PromotedField], indexes: Iterable[str]
+) -> list[tuple[PromotedField, Steps, frozenset[str]]]:
+    """Which column takes the value at which place in the records of which of these indexes."""
+    wanted = frozenset(indexes)
+    return [(one, steps, used & wanted) for _, one, steps, used in _Record(promoted, "").leaves if used & wanted]
+
+
 class _Record:
     """Texts that divide a record's object: values are read at their places, and columns take what may leave the object."""
 
@@ -307,15 +315,15 @@ class _Record:
         # What is an object in some records and a value in others is left where it is where it is a value.
         objects = {steps[:depth] for steps in places for depth in range(1, len(steps))}
         self._promoted = [one for one in promoted if any(steps not in objects for steps, _ in one.places)]
-        self._leaves = [
+        self.leaves = [
             (number, one, steps, indexes)
             for number, one in enumerate(self._promoted)
             for steps, indexes in one.places
             if steps not in objects
         ]
-        for _, _, steps, _ in self._leaves:
+        for _, _, steps, _ in self.leaves:
             _plant(self._tree, steps)
-        self._groups = list(dict.fromkeys(indexes for _, _, _, indexes in self._leaves))
+        self._groups = list(dict.fromkeys(indexes for _, _, _, indexes in self.leaves))
 
     @property
     def names(self) -> list[str]:
@@ -327,7 +335,7 @@ class _Record:
         found = []
         for number, indexes in enumerate(self._groups):
             tree: dict[str, dict] = {}
-            for _, _, steps, used_by in self._leaves:
+            for _, _, steps, used_by in self.leaves:
                 if used_by == indexes:
                     _plant(tree, steps)
             listed = ", ".join(quote(index) for index in sorted(indexes))
@@ -340,7 +348,7 @@ class _Record:
         """`<number>:<place>`: the value at each place where it is of the column's type, else NULL or an empty list."""
         return [
             f"{self._value(one, steps, indexes)} AS {identifier(_leaf(number, steps))}"
-            for number, one, steps, indexes in self._leaves
+            for number, one, steps, indexes in self.leaves
         ]
 
     def columns(self) -> list[str]:
@@ -349,7 +357,7 @@ class _Record:
         texts = [f"{self._whole(name)} AS {identifier(f'{name}:whole')}" for name in self._objects()]
         for number, one in enumerate(self._promoted):
             found = []
-            for steps in (steps for leaf, _, steps, _ in self._leaves if leaf == number):
+            for steps in (steps for leaf, _, steps, _ in self.leaves if leaf == number):
                 leaf = identifier(_leaf(number, steps))
                 empty = "[]" if one.kind == "Array" else "NULL"
                 found.append(f"if({identifier(f'{steps[0]}:whole')}, {leaf}, {empty})" if len(steps) > 1 else leaf)
@@ -394,7 +402,7 @@ class _Record:
         """Whether a value at a place is in a column."""
         asked = [
             f"{'notEmpty' if one.kind == 'Array' else 'isNotNull'}({identifier(_leaf(number, place))})"
-            for number, one, place, _ in self._leaves
+            for number, one, place, _ in self.leaves
             if place == steps
         ]
         return asked[0] if len(asked) == 1 else f"({' OR '.join(asked)})"

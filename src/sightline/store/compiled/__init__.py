@@ -1,0 +1,112 @@
+"""Functions that numba turns into machine code: they take the bytes of a journal segment apart into columns.
+
+The statements of `store/decode` say what every request means, and the engine can run them for all that comes. For the requests
+that are most of the traffic these functions do the same at a tenth of the cost (docs/adr/0040-compiled-decoders.md); what is
+unusual in any way they leave to the statements. Every access to an array is checked: hostile bytes cannot read past them.
+
+Enters and leaves: numpy arrays only. `store/direct.py` is the only caller.
+
+Compiling takes some 20 seconds of a processor, once for a version and a kind of processor: the machine code is kept in a folder
+that has both in its name. `python -m sightline.store.compiled` fills it, which `make install` does, and a server that finds it
+empty does it beside its other work, while the statements load what comes.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import os
+import subprocess
+import sys
+import threading
+from importlib.metadata import version
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_DONE = "complete"
+KINDS = frozenset({"traces"})
+"""The kinds of segments that are read by compiled functions."""
+
+
+@functools.cache
+def cache_folder() -> Path:
+    """Where the machine code is: beside the sources where they can be written, else in the user's cache."""
+    here = Path(__file__).parent
+    sources = b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))
+    name = f"{hashlib.sha256(sources).hexdigest()[:16]}-numba-{version('numba')}-{sys.implementation.cache_tag}"
+    beside = here / "__pycache__"
+    root = beside if os.access(beside if beside.exists() else here, os.W_OK) else _user_cache()
+    return root / name
+
+
+def _user_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sightline"
+
+
+@functools.cache
+def _numba():
+    import numba
+
+    numba.config.CACHE_DIR = str(cache_folder())
+    return numba
+
+
+def compiled(function):
+    """What decorates the functions that are called from outside: each is compiled on its own."""
+    return _numba().njit(cache=True, nogil=True, boundscheck=True, error_model="numpy", _nrt=False)(function)
+
+
+def inlined(function):
+    """What decorates those that become part of each function that uses them: a call passes every array, and costs more than they."""
+    return _numba().njit(cache=True, nogil=True, boundscheck=True, error_model="numpy", _nrt=False, forceinline=True)(
+        function
+    )
+
+
+@functools.cache
+def processor() -> str:
+    """The kind of processor that code is made for."""
+    import llvmlite.binding
+
+    return f"{llvmlite.binding.get_host_cpu_name()}-{hashlib.sha256(llvmlite.binding.get_host_cpu_features().flatten().encode()).hexdigest()[:8]}"
+
+
+def is_ready() -> bool:
+    """Whether the machine code for this processor is there; where it is not, it is on its way when this returns."""
+    if not _ready:
+        if not (cache_folder() / f"{processor()}.{_DONE}").exists():
+            _compile_beside()
+            return False
+        _ready.append(True)
+    return True
+
+
+def mark_complete() -> None:
+    """Say that everything was compiled for this processor."""
+    (cache_folder() / f"{processor()}.{_DONE}").touch()
+
+
+def _compile_beside() -> None:
+    """Compile everything in a process of its own, so that nothing waits; once for this process."""
+    with _starting:
+        if _started:
+            return
+        _started.append(threading.Thread(target=_run, name="compiling", daemon=True))
+        _started[0].start()
+
+
+_starting = threading.Lock()
+_started: list[threading.Thread] = []
+_ready: list[bool] = []
+
+
+def _run() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sightline.store.compiled"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: os.nice(10),
+    )  # fmt: skip
+    if done.returncode:
+        log.warning("decoders were not compiled, the engine's statements go on: %s", done.stderr.strip()[-500:])

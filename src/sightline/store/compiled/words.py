@@ -1,0 +1,92 @@
+"""Eight bytes at once: reading, comparing, hashing and copying runs of bytes, within the bounds of their arrays."""
+
+import llvmlite.ir
+import numpy as np
+from numba.core import types
+from numba.core.cgutils import create_struct_proxy
+from numba.extending import intrinsic
+
+from sightline.store.compiled import inlined
+
+_FIRST = 0x9E3779B97F4A7C15 - (1 << 64)
+_SECOND = 0xC2B2AE3D27D4EB4F - (1 << 64)
+
+
+@intrinsic
+def _load(typing_context, array, at):
+    """The eight bytes at a place as a number, lowest first. Nothing is checked."""
+
+    def write(context, builder, signature, arguments):
+        data = create_struct_proxy(signature.args[0])(context, builder, arguments[0]).data
+        word = llvmlite.ir.IntType(64)
+        place = builder.bitcast(builder.gep(data, [arguments[1]]), word.as_pointer())
+        return builder.load(place, align=1)
+
+    return types.int64(array, types.int64), write
+
+
+@intrinsic
+def _store(typing_context, array, at, value):
+    """Write a number as eight bytes, lowest first. Nothing is checked."""
+
+    def write(context, builder, signature, arguments):
+        data = create_struct_proxy(signature.args[0])(context, builder, arguments[0]).data
+        word = llvmlite.ir.IntType(64)
+        place = builder.bitcast(builder.gep(data, [arguments[1]]), word.as_pointer())
+        builder.store(arguments[2], place, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64), write
+
+
+@inlined
+def read_word(buf, at):
+    """Eight bytes as a number. Raises IndexError where they are not all in the array."""
+    if at < 0 or at > len(buf) - 8:
+        raise IndexError
+    return _load(buf, at)
+
+
+@inlined
+def is_same(buf, at, length, other, other_at):
+    """Whether two runs of bytes of one length are the same."""
+    if length >= 8:
+        k = np.int64(0)
+        while k < length - 8:
+            if read_word(buf, at + k) != read_word(other, other_at + k):
+                return False
+            k += 8
+        return read_word(buf, at + length - 8) == read_word(other, other_at + length - 8)
+    for k in range(length):
+        if buf[at + k] != other[other_at + k]:
+            return False
+    return True
+
+
+@inlined
+def name_hash(buf, at, length):
+    """A number for a name, of some of its bytes: names differ in their length, their beginning or their end."""
+    value = np.int64(length) * _FIRST
+    if length >= 8:
+        value ^= read_word(buf, at) * _SECOND
+        value ^= (read_word(buf, at + length - 8) + length) * _FIRST
+        value ^= read_word(buf, at + ((length - 8) >> 1)) << 5
+    else:
+        for k in range(length):
+            value = (value ^ np.int64(buf[at + k])) * _SECOND
+    value ^= value >> 29
+    return value & 0x7FFFFFFF
+
+
+@inlined
+def copy(buf, at, length, out, to):
+    """Copy a run of bytes. Up to seven bytes behind it may change, where the array has room for them."""
+    k = np.int64(0)
+    if at >= 0 and to >= 0:
+        whole = min(len(buf) - at, len(out) - to) - 8
+        while k < length and k <= whole:
+            _store(out, to + k, _load(buf, at + k))
+            k += 8
+    while k < length:
+        out[to + k] = buf[at + k]
+        k += 1
