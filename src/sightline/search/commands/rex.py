@@ -72,7 +72,8 @@ class Rex(Command):
     Example: index=web | rex "user=(?<user>\w+)"
 
     Reads `_raw` unless `field` says otherwise. A row that does not match keeps its fields. With `max_match` other than 1
-    (0 is all) the fields become multivalues. In the quotes two backslashes stand for one. `mode=sed` takes `s/regex/replacement/flags` (`g`, `i`, or a number) and
+    (0 is all) the fields become multivalues. Of a multivalue each value is read: the first that matches counts, or with
+    `max_match` all do. In the quotes two backslashes stand for one. `mode=sed` takes `s/regex/replacement/flags` (`g`, `i`, or a number) and
     `y/abc/xyz/`.
     """
 
@@ -110,21 +111,36 @@ class Rex(Command):
         source = relation.field(self.field)
         if source.type is Type.NULL:
             return relation
+        item = v.Column(Type.TEXT, "item")
         if self.mode == "sed":
-            return relation.with_field(self.field, self._rewritten(v.as_text(source)))
-        text = (
-            v.as_text(source)
-            if source.type is not Type.MULTI
-            else v.call("arrayStringConcat", source, v.text("\n"), type=Type.TEXT)
-        )
+            if source.type is not Type.MULTI:
+                return relation.with_field(self.field, self._rewritten(v.as_text(source)))
+            each = v.Lambda(Type.TEXT, ("item",), self._rewritten(item))
+            return relation.with_field(self.field, v.call("arrayMap", each, source, type=Type.MULTI))
+        text = v.as_text(source)
+        if source.type is Type.MULTI:
+            test = v.Lambda(Type.BOOL, ("item",), v.is_true(regexes.matches(item, self.pattern)))
+            text = v.call("arrayFirstOrNull", test, source, type=Type.TEXT)
         made: dict[str, Value] = {}
         for name in regexes.group_names(self.pattern):
-            found = regexes.extract(text, self.pattern, name, self.max_match)
+            if source.type is Type.MULTI and self.max_match != 1:
+                found = self._of_all(source, name)
+            else:
+                found = regexes.extract(text, self.pattern, name, self.max_match)
             old = relation.field(name)
             made[name] = found if old.type is Type.NULL else v.choose(v.is_present(found), found, old)
         if self.offset_field:
             made[self.offset_field] = regexes.offsets(text, self.pattern)
         return relation.with_all(made)
+
+    def _of_all(self, source: Value, name: str) -> Value:
+        """What a group matched in all of several texts."""
+        each = regexes.extract(v.Column(Type.TEXT, "item"), self.pattern, name, self.max_match)
+        lists = v.call("arrayMap", v.Lambda(Type.MULTI, ("item",), each), source, type=Type.MULTI)
+        found = v.call("arrayFlatten", lists, type=Type.MULTI)
+        if not self.max_match:
+            return found
+        return v.call("arraySlice", found, v.integer(1), v.integer(self.max_match), type=Type.MULTI)
 
     def _rewritten(self, text: Value) -> Value:
         for script in split_sed(self.pattern):
