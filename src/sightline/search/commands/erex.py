@@ -60,6 +60,8 @@ class ERex(Command):
         text = undictionaried(relation.field(self.fromfield))
         if text.type is Type.NULL or context.dry:
             return relation
+        if text.type is Type.MULTI:
+            text = v.call("arrayStringConcat", text, v.text("\n"), type=Type.TEXT)
         text = v.call("ifNull", v.as_text(text), v.text(""), type=Type.TEXT)
         examples, counterexamples = _listed(self.examples), _listed(self.counterexamples)
         holds = v.call("multiSearchAny", text, v.multi(examples), type=Type.BOOL)

@@ -55,7 +55,10 @@ def _written(value: Value, kind: str, *, fill_null: bool) -> Value:
     sure = Lambda(Type.TEXT, ("item",), v.call("ifNull", item, v.text("null"), type=Type.TEXT))
     kept = v.call("arrayMap", sure, kept, type=Type.MULTI)
     joined = v.call("arrayStringConcat", kept, v.text(","), type=Type.TEXT)
-    listed = v.call("concat", v.text("["), joined, v.text("]"), type=Type.TEXT)
+    # A field of one value is a text, also where other rows have several.
+    single = v.call("equals", v.call("length", value, type=Type.INT), v.integer(1), type=Type.BOOL)
+    array = v.call("concat", v.text("["), joined, v.text("]"), type=Type.TEXT)
+    listed = v.call("if", single, joined, array, type=Type.TEXT)
     nothing: Value = v.text("null") if fill_null else Literal(Type.TEXT, None)
     return v.call("if", v.call("notEmpty", kept, type=Type.BOOL), listed, nothing, type=Type.TEXT)
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from sightline.errors import SearchError
 from sightline.search.context import Context
+from sightline.search.planner import values as v
 from sightline.search.planner.pivot import one_array
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.values import Type
@@ -78,8 +79,11 @@ class MultiKv(Command):
         return [*print_options(self), *names, *texts]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
-        if relation.field("_raw").type is not Type.TEXT:
-            return relation
+        raw = relation.field("_raw")
+        if raw.type is Type.NULL:
+            return relation.filtered(v.FALSE) if self.rmorig else relation
+        if raw.type is not Type.TEXT:
+            relation = relation.with_field("_raw", v.as_text(raw))
         table = context.table_of(relation)
         if context.dry:
             return relation

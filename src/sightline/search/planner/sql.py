@@ -49,6 +49,23 @@ def quote_identifier(name: str) -> str:
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
+_JSON_READERS = frozenset(("isValidJSON", "JSONType", "JSONExtractRaw", "JSONExtractString", "JSONHas", "JSONLength"))
+"""Functions that refuse a text which may be absent and is kept as a dictionary of few values."""
+
+
+def _may_be_dictionary(value: Value, environment: Mapping[str, str]) -> bool:
+    if isinstance(value, Call):
+        return value.function not in ("CAST", "ifNull", "concat", "toString", "arrayElement")
+    if not isinstance(value, Column) or value.type is not Type.TEXT:
+        return False
+    # The items of an array are texts as they are.
+    while isinstance(environment, ChainMap):
+        if value.id in environment.maps[0]:
+            return False
+        environment = environment.maps[1]
+    return True
+
+
 @dataclass
 class _Select:
     """A SELECT under construction. `environment` gives the text of each column that its parts may use."""
@@ -255,6 +272,8 @@ class Writer:
             listed = "(" + ", ".join(self.parameter(x) for x in value.arguments[1].value) + ",)"
             return f"{value.function}({self.value(value.arguments[0], environment)}, {listed})"
         arguments = [self.value(a, environment) for a in value.arguments]
+        if value.function in _JSON_READERS and _may_be_dictionary(value.arguments[0], environment):
+            arguments[0] = f"CAST({arguments[0]}, 'Nullable(String)')"
         return f"{value.function}{parameters}({', '.join(arguments)})"
 
     def literal(self, value: Literal) -> str:
