@@ -7,14 +7,17 @@ where a number is wanted: only text pays for that check. Absent is NULL; an empt
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import cached_property
 from typing import Any
+
+FINGERPRINT_BYTES = 6
+"""Of a value: short, because it is written into statements as a name, and long enough that two of a million all but never share one."""
 
 
 class Type(Enum):
@@ -63,6 +66,21 @@ class Value:
     def volatile(self) -> bool:
         """Whether two evaluations may differ (`random()`)."""
         return any(child.volatile for child in self.children)
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """A short digest that equal values share, made of the digests below it: as a text of the whole value, asked for at
+        each of n nested operations, it would take n² time.
+        """
+        own = [getattr(self, f.name) for f in dataclasses.fields(self)]
+        found = hashlib.blake2b(type(self).__name__.encode(), digest_size=FINGERPRINT_BYTES)
+        for part in own:
+            nested = part if isinstance(part, tuple) else (part,)
+            found.update(b"(%d" % len(nested))
+            for item in nested:
+                found.update(item.fingerprint if isinstance(item, Value) else repr(item).encode("utf-8", "surrogatepass"))
+                found.update(b"\0")
+        return found.digest()
 
 
 @dataclass(frozen=True)
@@ -167,6 +185,10 @@ class Deferred(Value):
     def __repr__(self) -> str:
         return f"Deferred({id(self)})"
 
+    @cached_property
+    def fingerprint(self) -> bytes:
+        return repr(self).encode()
+
 
 NULL = Literal(Type.NULL, None)
 TRUE = Literal(Type.BOOL, True)
@@ -245,7 +267,7 @@ def shared(given: Sequence[Value], make: Callable[..., Value]) -> Value:
 
 def _name_of(value: Value) -> str:
     # The same value has the same name everywhere, so that equal expressions stay equal.
-    return f"once_{zlib.crc32(repr(value).encode()):08x}"
+    return f"once_{value.fingerprint.hex()}"
 
 
 def occurrences(value: Value, name: str) -> int:
