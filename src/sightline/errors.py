@@ -67,6 +67,14 @@ class SearchError(UserError):
             self.args = (self.message,)
         return self
 
+    def with_message(self, message: str) -> SearchError:
+        """An error of the same kind, at the same place, that says something else."""
+        # Not by the constructor, which kinds of errors have with other parameters.
+        found = type(self).__new__(type(self))
+        found.__dict__.update(self.__dict__)
+        found.message, found.args = message, (message,)
+        return found
+
     def render(self, text: str) -> str:
         """Message, line and column, the line itself, a caret below the range, and the hint."""
         if self.span is None:
@@ -79,6 +87,14 @@ class SearchError(UserError):
         if self.hint:
             rows.append(f"hint: {self.hint}")
         return "\n".join(rows)
+
+
+class LanguageError(SearchError):
+    """A search that breaks a rule of the language as its documentation states it, so that Splunk refuses it as well.
+
+    Only for what a reader of that documentation would expect to be refused: a fault of the search and not a part of the
+    language that is not there. Where the documentation is silent, SearchError stays.
+    """
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

@@ -119,8 +119,69 @@ def test_searches_that_do_not_run_say_why(checked):
     for name in ("refused", "refused with a macro missing"):
         state, (reason,) = found[name]
         assert state == "refused" and "nosuch" in reason
-    assert found["broken"][0] == "refused"
+    assert found["broken"] == ("refused", ['Splunk refuses this as well: a string is not closed: wanted "'])
     assert found["no macro can help"][0] == "refused"
+
+
+FAULTS = {
+    "index=shop | eval a=1 b=2": 'eval: wanted "," or the end, got "b"',
+    "index=shop | eval a=case(x=1, 2, 3)": "eval: case takes pairs of a condition and a value, got 3 arguments",
+    "index=shop | eval a=tolower(b)": 'eval: there is no function "tolower" (did you mean "lower"?)',
+    "index=shop | eval a=match(b)": "eval: match takes 2 arguments, got 1",
+    "index=shop | eval a=(b=1)": 'eval: a condition cannot be assigned to a field (use a=if(..., "true", "false"))',
+    "index=shop | where a=*b*": 'where: a value is expected, got "*"',
+    "index=shop | eval a=mvfilter(b!=c)": 'eval: mvfilter goes through the values of one field, got "b", "c"',
+    'index=shop | where match(a, "b)")': 'where: "b)" is not a regular expression: unmatched closing parenthesis',
+    'index=shop | rex "no group"': 'rex: the regular expression has no named group such as (?<name>...): "no group"',
+    "index=shop | stats nosuch(a)": 'stats: there is no aggregate function "nosuch"',
+    "index=shop | stats sum(a*) as b": 'stats: "a*" has 1 star and "b" has 0 stars: wanted equal numbers',
+    "index=shop | timechart count by a, b": (
+        'timechart: one field is wanted after BY, got also "b" (make one field of both before: eval both=a.":".b)'
+    ),
+    "index=shop | stats count | from datamodel:web": (
+        "from: from makes rows of its own and cannot follow other commands (put it in brackets: append [ | from ... ])"
+    ),
+    "| multisearch [search a=1 | stats count] [search b=1]": (
+        'multisearch: subsearch 1 holds "stats", which is transforming: only streaming commands are wanted '
+        "(use union or append)"
+    ),
+    "| multisearch [search a=1]": "multisearch: at least 2 subsearches are wanted, got 1",
+    "index=shop [search a=1": 'a bracket is not closed: wanted "]"',
+    "index=shop (a=1 OR )": "search: OR needs a condition on both sides",
+    "index=shop | append [search x | eval y=1 z=2]": 'eval: wanted "," or the end, got "z"',
+}
+"""Searches that break a documented rule of the language, and what is said of each."""
+
+
+def test_a_fault_of_the_search_is_told_from_what_is_not_there(tmp_path):
+    from appfiles import write_files
+
+    lines = [{"name": text, "search": text} for text in FAULTS]
+    lines += [{"name": "here", "search": "index=shop | script python tidy"}, {"name": "good", "search": "index=shop"}]
+    path = write_files(tmp_path / "list", {"searches.jsonl": "\n".join(map(json.dumps, lines))})
+    report, found = verdicts_of(path)
+    for text, told in FAULTS.items():
+        assert found[text] == ("refused", [f"Splunk refuses this as well: {told}"])
+    assert not found["here"][1][0].startswith("Splunk refuses")
+    assert report.faulty() == len(FAULTS)
+    assert report.counts() == {
+        "total": len(FAULTS) + 2,
+        "runs": 1,
+        "needs": 0,
+        "unknown_command": 0,
+        "refused": len(FAULTS) + 1,
+    }
+
+
+def test_a_saved_search_that_names_an_unknown_command_is_told_as_one(tmp_path):
+    from appfiles import write_files
+
+    texts = ("x | holtwinters y", "| savedsearch inner", "| savedsearch faulty")
+    stanzas = {"inner": texts[0], "outer": texts[1], "faulty": "x | eval a=1 b=2", "outer faulty": texts[2]}
+    conf = "\n".join(f"[{name}]\nsearch = {text}\n" for name, text in stanzas.items())
+    _, found = verdicts_of(write_files(tmp_path / "nested", {"default/savedsearches.conf": conf}))
+    assert found["outer"][0] == "unknown_command" and "holtwinters" in found["outer"][1][0]
+    assert found["outer faulty"][1][0].startswith("Splunk refuses this as well: savedsearch: saved search")
 
 
 def test_the_counts_agree_with_the_searches(checked):

@@ -54,6 +54,10 @@ class Report:
         found = Counter(verdict.state for verdict in self.verdicts)
         return {"total": len(self.verdicts)} | {state: found[state] for state in STATES}
 
+    def faulty(self) -> int:
+        """How many searches are refused for a fault of their own, which Splunk refuses as well."""
+        return sum(verdict.faulty for verdict in self.verdicts)
+
     def as_json(self) -> dict[str, Any]:
         """The report's fixed JSON shape."""
         searches = [{"name": v.name, "state": v.state, "reasons": v.reasons} for v in self.verdicts]

@@ -25,7 +25,7 @@ from sightline.apps.holes import Hole, fillings
 from sightline.catalog.conf import Stanzas, merge_conf
 from sightline.catalog.knowledge import MacroText, SavedText, macro_of_stanza
 from sightline.catalog.stanzas import check_shape
-from sightline.errors import SearchError, SightlineError, UserError
+from sightline.errors import LanguageError, SearchError, SightlineError, UserError
 from sightline.search import registry
 from sightline.search.engine import SearchEngine
 from sightline.search.planner.relation import Relation
@@ -36,6 +36,8 @@ from sightline.search.syntax.tree import Pipeline, Stage
 
 RUNS, NEEDS, UNKNOWN, REFUSED = "runs", "needs", "unknown_command", "refused"
 STATES = (RUNS, NEEDS, UNKNOWN, REFUSED)
+REFUSED_AS_WELL = "Splunk refuses this as well: "
+"""Begins the reason where a search breaks a documented rule of the language."""
 TRY_LIMIT_S = 20
 """Processor time for one search; the slowest of 13,000 published ones takes three seconds."""
 MAX_WORDS = 100
@@ -67,6 +69,8 @@ class Verdict:
     commands: list[str] = field(default_factory=list)
     indexes: list[str] = field(default_factory=list)
     """Indexes that it reads and that are not there."""
+    faulty: bool = False
+    """Whether it is refused for a fault of its own, which Splunk refuses as well."""
 
 
 @dataclass
@@ -249,6 +253,10 @@ class Trial:
                 self._judge(search, verdict)
         except _TooSlow:
             verdict.state, verdict.reasons = REFUSED, [f"planning it takes longer than {TRY_LIMIT_S} s"]
+        except registry.UnknownCommand as error:
+            verdict.state, verdict.reasons = UNKNOWN, [_with_hint(error)]
+        except LanguageError as error:
+            verdict.state, verdict.faulty, verdict.reasons = REFUSED, True, [REFUSED_AS_WELL + _with_hint(error)]
         except UserError as error:
             verdict.state, verdict.reasons = REFUSED, [_with_hint(error)]
         except Exception as error:  # A bug of the planner is told as one; the searches after it are still tried.
@@ -298,13 +306,13 @@ class Trial:
         yield from fillings(text, holes)
 
     def _try_all(self, trials: Sequence[Iterable[tuple[str, bool]]], verdict: Verdict) -> None:
-        """Plans the texts one after the other until one does; the first error is the one that is told.
+        """Plans the texts one after the other until one does; else the error that most of them have is told.
 
         An error that is the same whatever the holes hold has nothing to do with them, and leaving out their stages must not
-        hide it.
+        hide it. What one way to fill a hole makes of the search, another one does not.
         """
         needed = dict(self._knowledge.missing)
-        first: SightlineError | None = None
+        found: dict[str, tuple[int, SightlineError]] = {}
         for texts in trials:
             errors: set[str] = set()
             for text, left_out in texts:
@@ -314,7 +322,8 @@ class Trial:
                 try:
                     differences = self._plan(text, verdict)
                 except UserError as error:
-                    first = first or error
+                    count, first = found.get(str(error), (0, error))
+                    found[str(error)] = count + 1, first
                     errors.add(str(error))
                     further = self._after_base(text, error, verdict)
                     if further is None:
@@ -328,8 +337,8 @@ class Trial:
                     verdict.reasons.append("what stands around its dashboard tokens was not tried")
                 return
         self._knowledge.missing = {}
-        assert first is not None
-        raise first
+        _, told = max(found.values(), key=lambda counted: counted[0])
+        raise told
 
     def _plan(self, text: str, verdict: Verdict) -> list[str]:
         """Plans a text down to the engine's statement; gives the differences. Raises UserError."""

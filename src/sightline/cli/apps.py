@@ -142,6 +142,7 @@ def print_report(report: Report) -> None:
     out = Console(highlight=False, soft_wrap=True)
     for verdict in report.verdicts:
         word = "differs" if verdict.state == "runs" and verdict.reasons else STATE_WORDS[verdict.state]
+        word = "faulty" if verdict.faulty else word
         line = Text.assemble((f"{word:<9}", STATE_STYLES[verdict.state]), verdict.name.replace("\n", " "))
         if verdict.reasons:
             line.append(": " + "; ".join(verdict.reasons).replace("\n", " "), style="dim")
@@ -178,8 +179,16 @@ def print_report(report: Report) -> None:
         )
         if counts[state]
     ]
+    if faulty := report.faulty():
+        shares[-1] += f", {faulty:,} of them by Splunk as well"
     differing = sum(verdict.state == "runs" and bool(verdict.reasons) for verdict in report.verdicts)
     out.print(f"\n{counts['total']:,} searches: " + ", ".join(shares))
+    good, sound = counts["runs"] + counts["needs"], counts["total"] - report.faulty() - counts["unknown_command"]
+    if sound and sound < counts["total"]:
+        out.print(
+            f"{good / counts['total']:.1%} of all run, or need only something that they name; without those that Splunk refuses "
+            f"as well and those with unknown commands, {good / sound:.1%} of {sound:,}"
+        )
     if differing:
         out.print(f"{differing:,} of those that run may answer differently than in Splunk, as told beside each")
 

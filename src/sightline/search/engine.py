@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from sightline.clock import Clock, system_clock
 from sightline.config import Settings
-from sightline.errors import SearchError, Span, UserError
+from sightline.errors import LanguageError, SearchError, Span, UserError
 from sightline.search import registry
 from sightline.search.context import Context, Knowledge, Message, Step
 from sightline.search.planner.lower import lower_expression
@@ -261,7 +261,7 @@ def lower_pipeline(pipeline: Pipeline, context: Context, relation: Relation | No
                 hint="begin with a search, or with a command that makes rows such as makeresults, mstats or inputlookup",
             )
         if position > 0 and command.kind == "generating" and not (command.anywhere or getattr(command, "append", False)):
-            raise SearchError(
+            raise LanguageError(
                 f"{command.command_name} makes rows of its own and cannot follow other commands",
                 stage.name_span,
                 command=command.command_name,

@@ -38,7 +38,9 @@ def run_text(
         with other_range(context, earliest, latest):
             found = context.subsearch(read_text(text, context.macros))
     except SearchError as error:
-        raise SearchError(f"{title}: {error.message}", hint=error.hint) from None
+        told = error.with_message(f"{title}: {error.message}")
+        told.span, told.command = None, ""  # They are those of the other text.
+        raise told from None
     context.overridden_earliest, context.overridden_latest = context.subsearch_range
     return found
 

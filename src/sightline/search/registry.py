@@ -67,6 +67,10 @@ class Command:
         """
         return None
 
+    def streams(self) -> bool:
+        """Whether it treats rows as they come, so that it may stand in a branch of `multisearch`."""
+        return self.kind in ("streaming", "generating")
+
     def lower(self, relation: Relation, context: Context) -> Relation:
         """The relation that this command makes of another one."""
         raise AssertionError(f"{self.command_name} has no meaning")

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sightline.errors import SearchError
+from sightline.errors import LanguageError, SearchError
 from sightline.search.context import Context, arrow_type
 from sightline.search.planner import values as v
 from sightline.search.planner.aggregates import (
@@ -145,7 +145,15 @@ class _Charted(Command):
             elif not found["column"]:
                 found["column"] = name
             else:
-                raise SearchError(f'there is one field for rows and one for columns, got also "{name}"', token.span)
+                wanted = (
+                    "one field is wanted after BY"
+                    if cls.command_name == "timechart"
+                    else "one field makes rows and one columns"
+                )
+                joined = f'{found["column"]}.":".{name}'
+                raise LanguageError(
+                    f'{wanted}, got also "{name}"', token.span, hint=f"make one field of both before: eval both={joined}"
+                )
             names += 1
             arguments.skip_commas()
         if not names:

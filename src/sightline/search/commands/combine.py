@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sightline.errors import SearchError
+from sightline.errors import LanguageError, SearchError
 from sightline.search.commands.subsearch import Branch, branch_at, print_branch, run_branch
 from sightline.search.context import Context
 from sightline.search.planner import values as v
@@ -204,7 +204,7 @@ def read_branches(arguments: Arguments, at_least: int) -> list[Branch]:
         branches.append(branch)
         arguments.skip_commas()
     if len(branches) < at_least:
-        raise SearchError(f"at least {at_least} subsearches are wanted, got {len(branches)}", arguments.stage.arguments)
+        raise LanguageError(f"at least {at_least} subsearches are wanted, got {len(branches)}", arguments.stage.arguments)
     return branches
 
 
@@ -282,10 +282,10 @@ class MultiSearch(Command):
             if branch.pipeline is None:
                 raise SearchError(f'a subsearch in brackets is expected, got "{branch.dataset}"', branch.span)
             for stage in branch.pipeline.stages:
-                kind = read_command(stage).kind
-                if kind not in ("streaming", "generating"):
-                    raise SearchError(
-                        f'subsearch {position} holds "{stage.name}", which is {kind}: only streaming commands are wanted',
+                command = read_command(stage)
+                if not command.streams():
+                    raise LanguageError(
+                        f'subsearch {position} holds "{stage.name}", which is {command.kind}: only streaming commands are wanted',
                         stage.name_span if stage.name_span.end > stage.name_span.start else branch.span,
                         hint="use union or append",
                     )

@@ -6,7 +6,7 @@ import dataclasses
 import re
 from dataclasses import dataclass, field
 
-from sightline.errors import SearchError
+from sightline.errors import LanguageError
 from sightline.search.context import Context
 from sightline.search.planner import values as v
 from sightline.search.planner.lower import lower_condition, lower_expression
@@ -46,7 +46,7 @@ class Eval(Command):
         for target, expression in self.assignments:
             value = lower_expression(expression, relation, context)
             if value.type is Type.BOOL:
-                raise SearchError(
+                raise LanguageError(
                     "a condition cannot be assigned to a field",
                     span_of(expression),
                     hint=f'use {target}=if(..., "true", "false")',
@@ -65,7 +65,7 @@ def _read_assignments(stage: Stage) -> list[tuple[str, Expression]]:
         if token.kind == "end":
             break
         if not token.is_(","):
-            raise SearchError(f'wanted "," or the end, got {shown(token)}', token.span)
+            raise LanguageError(f'wanted "," or the end, got {shown(token)}', token.span)
         reader.next()
         if reader.done:
             break
@@ -106,7 +106,7 @@ class FieldFormat(Command):
             # What makes no sense is told where it stands, not at the end of the search.
             value = lower_expression(expression, relation, context)
             if value.type is Type.BOOL:
-                raise SearchError(
+                raise LanguageError(
                     "a condition cannot be shown",
                     span_of(expression),
                     hint=f'use {name}=if(..., "true", "false")',
@@ -157,12 +157,12 @@ def read_target(reader: ExpressionReader, stage: Stage) -> str:
         reader.expect("=")
         return first.text
     if first.kind not in ("name", "number") and not first.is_("{", "@", "$", "#", "&"):
-        raise SearchError(f"a field name is expected, got {shown(first)}", first.span)
+        raise LanguageError(f"a field name is expected, got {shown(first)}", first.span)
     last = first
     while not reader.peek().is_("=") and reader.peek().kind != "end":
         last = reader.next()
         if not last.glued or last.is_(",", "("):
-            raise SearchError(f'wanted "=" after the field name, got {shown(last)}', last.span)
+            raise LanguageError(f'wanted "=" after the field name, got {shown(last)}', last.span)
     reader.expect("=")
     return stage.text[first.span.start : last.span.end]
 
@@ -186,7 +186,7 @@ class Where(Command):
         reader = ExpressionReader.over(arguments)
         condition = reader.expression()
         if not reader.done:
-            raise SearchError(f"{shown(reader.peek())} is not expected here", reader.peek().span)
+            raise LanguageError(f"{shown(reader.peek())} is not expected here", reader.peek().span)
         return cls(condition)
 
     def print_arguments(self) -> list[str]:

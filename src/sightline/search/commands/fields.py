@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 
-from sightline.errors import SearchError
+from sightline.errors import LanguageError, SearchError
 from sightline.search.context import Context
 from sightline.search.planner.relation import Relation, fill_stars, is_second_name
 from sightline.search.planner.values import Literal, Type, Value
@@ -136,7 +136,7 @@ class Rename(Command):
             new = arguments.name("a new name")
             if old.count("*") != new.count("*") and (old.count("*") or new.count("*")):
                 message = f'"{old}" has {old.count("*")} stars and "{new}" has {new.count("*")}: wanted equal numbers'
-                raise SearchError(message, start)
+                raise LanguageError(message, start)
             pairs.append((old, new))
             arguments.skip_commas()
         if not pairs:

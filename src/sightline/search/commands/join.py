@@ -90,6 +90,10 @@ class Join(Command):
         fields = ["where", *where] if where else [print_name(name) for name in self.names]
         return [*print_options(self), *fields, print_branch(self.branch)]
 
+    def streams(self) -> bool:
+        # With fields to join on, each row is looked up by itself.
+        return bool(self.names)
+
     def lower(self, relation: Relation, context: Context) -> Relation:
         right = run_branch(self.branch, context)
         pairs = self.pairs or [(name, name) for name in self.names or self._common_fields(relation, right, context)]

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sightline.errors import SearchError, Span, nearest
+from sightline.errors import LanguageError, SearchError, Span, nearest
 from sightline.search import registry
 from sightline.search.commands.subsearch import cell_text, run_text
 from sightline.search.context import Context, TimeRange
@@ -261,7 +261,7 @@ def _assigned(
     for target, expression in assignments:
         value = lower_expression(expression, dataclasses.replace(relation, fields=fields), context)
         if value.type is Type.BOOL:
-            raise SearchError(
+            raise LanguageError(
                 "a condition cannot be assigned to a field",
                 span_of(expression),
                 hint=f'use {target}=if(..., "true", "false")',

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sightline.errors import SearchError
+from sightline.errors import LanguageError, SearchError
 from sightline.search.context import Context
 from sightline.search.planner import regexes
 from sightline.search.planner import values as v
@@ -95,7 +95,7 @@ class Rex(Command):
                 return
             regexes.check(pattern, place)
             if not regexes.group_names(pattern):
-                raise SearchError(f'the regular expression has no named group such as (?<name>...): "{pattern}"', place)
+                raise LanguageError(f'the regular expression has no named group such as (?<name>...): "{pattern}"', place)
 
         if _sed_follows(arguments):
             given["mode"] = "sed"

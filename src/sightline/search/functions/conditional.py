@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sightline.errors import SearchError, Span
+from sightline.errors import LanguageError, SearchError, Span
 from sightline.search.functions.arguments import any_text, condition
 from sightline.search.planner import lower as planner
 from sightline.search.planner import regexes
@@ -54,7 +54,7 @@ def validate(arguments: list[Value], context: Context) -> Value:
 
 def _first_of_pairs(name: str, arguments: list[Value], test_of: Callable[[Value], Value]) -> Value:
     if len(arguments) % 2:
-        raise SearchError(f"{name} takes pairs of a condition and a value, got {len(arguments)} arguments")
+        raise LanguageError(f"{name} takes pairs of a condition and a value, got {len(arguments)} arguments")
     tests = [test_of(test) for test in arguments[::2]]
     results = arguments[1::2]
     type = v.common_type([r.type for r in results])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sightline.errors import SearchError
+from sightline.errors import LanguageError, SearchError
 from sightline.search.functions.aggregates import present_items
 from sightline.search.functions.arguments import json_items, number
 from sightline.search.planner import regexes
@@ -295,7 +295,9 @@ def _iterated(node: tree.Expression, relation: Relation, call: tree.FunctionCall
     if len(several) == 1:
         return several[0]
     listed = ", ".join(f'"{name}"' for name in names)
-    raise SearchError(f"{call.name} goes through the values of one field, got {listed}", call.span)
+    # The documentation of mvfilter says so; that of mvmap leaves other fields their meaning.
+    kind = LanguageError if call.name == "mvfilter" else SearchError
+    raise kind(f"{call.name} goes through the values of one field, got {listed}", call.span)
 
 
 def _field_names(node: tree.Expression, relation: Relation) -> list[str]:

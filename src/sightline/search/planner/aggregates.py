@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sightline.errors import SearchError, Span
+from sightline.errors import LanguageError, SearchError, Span
 from sightline.search import registry
 from sightline.search.functions import AggregateInput
 from sightline.search.planner import values as v
@@ -63,7 +63,7 @@ def read_call(arguments: Arguments, *, arithmetic: bool = False) -> AggregateCal
     if entry.needs_field and call.field is None and call.expression is None:
         call = dataclasses.replace(call, field="*", name=call.name if call.explicit_name else f"{call.name}(*)")
     if call.field is not None and call.explicit_name and call.field.count("*") != call.name.count("*"):
-        raise SearchError(
+        raise LanguageError(
             f'"{call.field}" has {_stars(call.field)} and "{call.name}" has {_stars(call.name)}: wanted equal numbers',
             call.span,
         )
@@ -222,7 +222,7 @@ def _lower_call(
         extra, field = (inner.strip().lower(), *extra), rest.rpartition(")")[0].strip() or None
         function, parameter = split_parameter(extra[0], registry.AGGREGATES)
         if function is None:
-            raise SearchError(f'there is no aggregate function "{inner}"')
+            raise LanguageError(f'there is no aggregate function "{inner}"')
     argument = call_argument(call, field, relation, context)
     given = dataclasses.replace(rows, parameter=parameter, extra=extra)
     if finisher is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sightline.errors import SearchError, Span, nearest
+from sightline.errors import LanguageError, SearchError, Span, nearest
 from sightline.search import registry
 from sightline.search.planner import values as v
 from sightline.search.planner.relation import Relation
@@ -85,14 +85,14 @@ def concatenate(pieces: list[Value]) -> Value:
 def _function(node: tree.FunctionCall, relation: Relation, context: Context) -> Value:
     entry = registry.FUNCTIONS.get(node.name)
     if entry is None:
-        raise SearchError(
+        raise LanguageError(
             f'there is no function "{node.name}"',
             node.name_span or node.span,
             hint=nearest(node.name, registry.FUNCTIONS),
         )
     count = len(node.arguments)
     if count < entry.minimum or (entry.maximum is not None and count > entry.maximum):
-        raise SearchError(f"{node.name} takes {_argument_range(entry)}, got {count}", node.span)
+        raise LanguageError(f"{node.name} takes {_argument_range(entry)}, got {count}", node.span)
     try:
         if entry.raw:
             return entry.lower(node, relation, context)
@@ -100,7 +100,7 @@ def _function(node: tree.FunctionCall, relation: Relation, context: Context) -> 
         return v.shared(arguments, lambda *given: entry.lower(list(given), context))
     except SearchError as error:
         if error.span is None and node.name not in error.message:
-            error = SearchError(f"{node.name}: {error.message}", hint=error.hint)
+            error = error.with_message(f"{node.name}: {error.message}")
         raise error.at(node.span) from None
 
 

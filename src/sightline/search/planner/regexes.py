@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from sightline.errors import SearchError, Span
+from sightline.errors import LanguageError, SearchError, Span
 from sightline.search.planner import values as v
 from sightline.search.planner.patterns import Translation, translate
 from sightline.search.planner.values import Type, Value
@@ -21,10 +21,10 @@ from sightline.store import pcre
 def check(pattern: str, span: Span | None = None) -> None:
     """Refuse a pattern that is no regular expression."""
     if "\0" in pattern:
-        raise SearchError(f'"{pattern}" is not a regular expression: it holds the character 0, wanted \\0', span)
+        raise LanguageError(f'"{pattern}" is not a regular expression: it holds the character 0, wanted \\0', span)
     problem = pcre.problem_of(pattern)
     if problem:
-        raise SearchError(f'"{pattern}" is not a regular expression: {problem}', span)
+        raise LanguageError(f'"{pattern}" is not a regular expression: {problem}', span)
 
 
 def group_names(pattern: str) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sightline.errors import SearchError, Span, nearest
+from sightline.errors import LanguageError, SearchError, Span, nearest
 from sightline.search.syntax.expressions import ExpressionReader, print_expression, quote_string, shown
 from sightline.search.syntax.tokens import Token, read_string, word_tokens
 from sightline.search.syntax.tree import Expression, Pipeline, Stage
@@ -265,7 +265,7 @@ class Arguments:
         while depth:
             token = self.next()
             if token.kind == "end":
-                raise SearchError('a parenthesis is not closed: wanted ")"', opening.span)
+                raise LanguageError('a parenthesis is not closed: wanted ")"', opening.span)
             depth += 1 if token.is_("(") else -1 if token.is_(")") else 0
         return Span(opening.span.end, self.tokens[self.position - 1].span.start)
 
@@ -279,7 +279,7 @@ class Arguments:
         reader = ExpressionReader.over(self.stage, span)
         expression = reader.expression()
         if not reader.done:
-            raise SearchError(f"{shown(reader.peek())} is not expected here", reader.peek().span)
+            raise LanguageError(f"{shown(reader.peek())} is not expected here", reader.peek().span)
         return expression
 
     # -- aggregates
@@ -307,7 +307,9 @@ class Arguments:
             raise SearchError(f"an aggregate such as count or avg(field) is expected, got {shown(token)}", token.span)
         function, parameter = split_parameter(token.text.lower(), known)
         if function is None:
-            raise SearchError(f'there is no aggregate function "{token.text}"', token.span, hint=nearest(token.text, known))
+            raise LanguageError(
+                f'there is no aggregate function "{token.text}"', token.span, hint=nearest(token.text, known)
+            )
         field_name: str | None = None
         expression: Expression | None = None
         extra: tuple[str, ...] = ()

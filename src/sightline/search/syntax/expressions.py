@@ -7,7 +7,7 @@ concatenation of the two.
 
 from __future__ import annotations
 
-from sightline.errors import SearchError, Span
+from sightline.errors import LanguageError, SearchError, Span
 from sightline.search.syntax.tokens import Token, expression_tokens, has_template
 from sightline.search.syntax.tree import (
     Expression,
@@ -64,7 +64,7 @@ class ExpressionReader:
         """Consume one operator or punctuation."""
         token = self.next()
         if not token.is_(text):
-            raise SearchError(f'wanted "{text}", got {shown(token)}', token.span)
+            raise LanguageError(f'wanted "{text}", got {shown(token)}', token.span)
         return token
 
     # -- grammar
@@ -169,7 +169,7 @@ class ExpressionReader:
             inner = self.expression()
             closing = self.next()
             if not closing.is_(")"):
-                raise SearchError(f'wanted ")", got {shown(closing)}', closing.span)
+                raise LanguageError(f'wanted ")", got {shown(closing)}', closing.span)
             return inner
         if token.kind == "name":
             if self.peek().is_("(") and token.text.lower() not in ("and", "or", "xor"):
@@ -178,9 +178,9 @@ class ExpressionReader:
                 end = self.tokens[self.position - 1].span.end
                 return FunctionCall(token.text.lower(), tuple(arguments), Span(token.span.start, end), token.span)
             if token.text.lower() in _KEYWORDS:
-                raise SearchError(f'a value is expected, got "{token.text}"', token.span)
+                raise LanguageError(f'a value is expected, got "{token.text}"', token.span)
             return self._dotted(token)
-        raise SearchError(f"a value is expected, got {shown(token)}", token.span)
+        raise LanguageError(f"a value is expected, got {shown(token)}", token.span)
 
     def _dotted(self, first: Token) -> Expression:
         parts, last = [first.text], first
@@ -208,7 +208,7 @@ class ExpressionReader:
             if token.is_(")"):
                 return arguments
             if not token.is_(","):
-                raise SearchError(f'wanted "," or ")", got {shown(token)}', token.span)
+                raise LanguageError(f'wanted "," or ")", got {shown(token)}', token.span)
 
 
 def read_expression(text: str) -> Expression:
@@ -217,7 +217,7 @@ def read_expression(text: str) -> Expression:
     found = reader.expression()
     if not reader.done:
         token = reader.next()
-        raise SearchError(f"{shown(token)} is not expected here", token.span)
+        raise LanguageError(f"{shown(token)} is not expected here", token.span)
     return found
 
 

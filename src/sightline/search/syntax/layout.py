@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sightline.errors import SearchError, Span
+from sightline.errors import LanguageError, SearchError, Span
 from sightline.search.syntax.parser import SUBSEARCH_DEPTH_LIMIT, stage_end
 from sightline.search.syntax.tokens import closing_quote, read_string, template_end
 
@@ -74,7 +74,7 @@ def _pieces(text: str) -> Iterator[_Piece]:
                 raise SearchError(f"subsearches nest deeper than {SUBSEARCH_DEPTH_LIMIT}", Span(begin, begin + 1))
         elif kind == "close":
             if not opened:
-                raise SearchError('"]" closes no bracket', Span(begin, begin + 1))
+                raise LanguageError('"]" closes no bracket', Span(begin, begin + 1))
             opened.pop()
         if kind:
             if begin > start:
@@ -82,7 +82,7 @@ def _pieces(text: str) -> Iterator[_Piece]:
             yield _Piece(kind, text[begin:i])
             start = i
     if opened:
-        raise SearchError('a bracket is not closed: wanted "]"', Span(opened[-1], opened[-1] + 1))
+        raise LanguageError('a bracket is not closed: wanted "]"', Span(opened[-1], opened[-1] + 1))
     if len(text) > start:
         yield _Piece("text", text[start:])
 

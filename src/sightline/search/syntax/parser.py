@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sightline.errors import SearchError, Span
+from sightline.errors import LanguageError, SearchError, Span
 from sightline.search.syntax.source import Source
 from sightline.search.syntax.tokens import closing_quote, read_string, template_end
 from sightline.search.syntax.tree import Pipeline, Stage
@@ -24,7 +24,7 @@ def parse_pipeline(source: Source) -> Pipeline:
             raise SearchError(f"the search is longer than {TEXT_LIMIT:,} characters")
         pipeline, end = _pipeline(source.text, 0, 0)
         if end < len(source.text):
-            raise SearchError('"]" closes no bracket', Span(end, end + 1))
+            raise LanguageError('"]" closes no bracket', Span(end, end + 1))
         return pipeline
     except SearchError as error:
         if error.span is not None:
@@ -56,7 +56,7 @@ def _pipeline(text: str, start: int, depth: int) -> tuple[Pipeline, int]:
             elif c == "[":
                 inner, closing = _pipeline(text, i + 1, depth + 1)
                 if closing >= len(text):
-                    raise SearchError('a bracket is not closed: wanted "]"', Span(i, i + 1))
+                    raise LanguageError('a bracket is not closed: wanted "]"', Span(i, i + 1))
                 subsearches[i] = (inner, closing + 1)
                 i = closing + 1
             else:
@@ -103,5 +103,5 @@ def _stage(
     if not match or not followed:
         word = re.match(r"\S+", text[begin:end])
         shown = word.group() if word else text[begin:end]
-        raise SearchError(f'a command is expected after a pipe, got "{shown}"', Span(begin, begin + len(shown)))
+        raise LanguageError(f'a command is expected after a pipe, got "{shown}"', Span(begin, begin + len(shown)))
     return Stage(match.group().lower(), Span(begin, name_end), Span(name_end, end), subsearches, text)

@@ -6,7 +6,7 @@ terms.
 
 from __future__ import annotations
 
-from sightline.errors import SearchError, Span
+from sightline.errors import LanguageError, SearchError, Span
 from sightline.search.syntax.expressions import quote_string, shown
 from sightline.search.syntax.tokens import Token, word_tokens
 from sightline.search.syntax.tree import (
@@ -34,7 +34,7 @@ def read_predicate(stage: Stage) -> Predicate:
     predicate = reader.all_of()
     if not reader.done:
         token = reader.next()
-        raise SearchError(f"{shown(token)} is not expected here", token.span)
+        raise LanguageError(f"{shown(token)} is not expected here", token.span)
     return predicate
 
 
@@ -81,7 +81,7 @@ class PredicateReader:
                 token = self.next()
                 # One in front is what an empty macro leaves: search `only_these` AND NOT host=a.
                 if self._stops():
-                    raise SearchError("AND needs a condition after it", token.span)
+                    raise LanguageError("AND needs a condition after it", token.span)
                 continue
             if self.peek().is_(","):
                 self.next()
@@ -98,7 +98,7 @@ class PredicateReader:
         while self.peek().kind == "word" and self.peek().text == "OR":
             token = self.next()
             if self._stops():
-                raise SearchError("OR needs a condition on both sides", token.span)
+                raise LanguageError("OR needs a condition on both sides", token.span)
             operands.append(self._not())
         return operands[0] if len(operands) == 1 else Either(tuple(operands))
 
@@ -107,7 +107,7 @@ class PredicateReader:
         if token.kind == "word" and token.text == "NOT":
             self.next()
             if self._stops():
-                raise SearchError("NOT needs a condition after it", token.span)
+                raise LanguageError("NOT needs a condition after it", token.span)
             self._depth += 1
             if self._depth > DEPTH_LIMIT:
                 raise SearchError(f"conditions nest deeper than {DEPTH_LIMIT}", token.span)
@@ -115,7 +115,7 @@ class PredicateReader:
             self._depth -= 1
             return Negation(operand)
         if token.kind == "word" and token.text == "OR":
-            raise SearchError("OR needs a condition on both sides", token.span)
+            raise LanguageError("OR needs a condition on both sides", token.span)
         return self._condition()
 
     def _condition(self) -> Predicate:
@@ -141,12 +141,12 @@ class PredicateReader:
                 return Everything()
             text = f"'{token.text}'" if token.kind == "quoted" else token.text
             return Term(text, "word", token.span)
-        raise SearchError(f"a condition is expected, got {shown(token)}", token.span)
+        raise LanguageError(f"a condition is expected, got {shown(token)}", token.span)
 
     def _closed(self, inner: Predicate) -> Predicate:
         closing = self.next()
         if not closing.is_(")"):
-            raise SearchError(f'wanted ")", got {shown(closing)}', closing.span)
+            raise LanguageError(f'wanted ")", got {shown(closing)}', closing.span)
         return inner
 
     def _comparison(self, name: Token) -> Predicate:
@@ -160,7 +160,7 @@ class PredicateReader:
             self.next()
             return _distributed(name.text, text, self._closed(self.all_of()), value.span)
         if value.kind not in ("word", "string", "quoted"):
-            raise SearchError(f'a value is expected after "{name.text}{text}", got {shown(value)}', value.span)
+            raise LanguageError(f'a value is expected after "{name.text}{text}", got {shown(value)}', value.span)
         self.next()
         given, end = value.text, value.span.end
         if value.kind == "quoted":
@@ -187,7 +187,7 @@ class PredicateReader:
             if token.is_(","):
                 continue
             if token.kind not in ("word", "string", "quoted"):
-                raise SearchError(f'a value or ")" is expected, got {shown(token)}', token.span)
+                raise LanguageError(f'a value or ")" is expected, got {shown(token)}', token.span)
             values.append(token.text)
         if not values:
             raise SearchError(f'"{name.text} IN ()" lists no value', name.span)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sightline.errors import SearchError, Span
+from sightline.errors import LanguageError, Span
 
 if TYPE_CHECKING:
     from sightline.search.syntax.tree import Pipeline
@@ -63,7 +63,7 @@ def read_string(text: str, start: int) -> tuple[str, int]:
         else:
             out.append(c)
             i += 1
-    raise SearchError("a string is not closed: wanted " + quote, Span(start, start + 1))
+    raise LanguageError("a string is not closed: wanted " + quote, Span(start, start + 1))
 
 
 def read_raw_string(text: str, start: int) -> tuple[str, int]:
@@ -79,7 +79,7 @@ def read_raw_string(text: str, start: int) -> tuple[str, int]:
         else:
             out.append(c)
             i += 1
-    raise SearchError("a string is not closed: wanted " + quote, Span(start, start + 1))
+    raise LanguageError("a string is not closed: wanted " + quote, Span(start, start + 1))
 
 
 def word_tokens(text: str, span: Span, subsearches: dict[int, tuple[Pipeline, int]]) -> list[Token]:
@@ -110,7 +110,7 @@ def word_tokens(text: str, span: Span, subsearches: dict[int, tuple[Pipeline, in
             i += len(operator)
             out.append(Token("operator", operator, Span(start, i), glued))
         elif c in "[]|":
-            raise SearchError(f'"{c}" is not expected here', Span(i, i + 1))
+            raise LanguageError(f'"{c}" is not expected here', Span(i, i + 1))
         else:
             match = _WORD.match(text, i, end)
             i = match.end() if match else i + 1
@@ -191,6 +191,6 @@ def expression_tokens(text: str, span: Span, subsearches: dict[int, tuple[Pipeli
             i += len(operator)
             out.append(Token("operator", operator, Span(start, i), glued))
         else:
-            raise SearchError(f'"{c}" is not expected in an expression', Span(i, i + 1))
+            raise LanguageError(f'"{c}" is not expected in an expression', Span(i, i + 1))
         glued = True
     return out
