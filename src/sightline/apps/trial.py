@@ -46,6 +46,7 @@ MAX_READ_FIELDS = 20
 """Fields of a trial's answer that are only read; every one makes the engine's work longer."""
 
 _MARK = re.compile(r"sightlinehole(\d+)x")
+_CHOSEN_MACRO = re.compile(r"(?<!`)`(?!`)([^`(]*\$[A-Za-z_][\w.:-]*\$[^`(]*)(?:\([^`]*\))?`(?!`)")
 _WORD = re.compile(r"[A-Za-z_][\w.:{}@-]*")
 _LOOKUP = re.compile(r"\blookup\s[^|\]]*")
 """The stages that name a table's fields, also such as are words of the language elsewhere."""
@@ -159,6 +160,16 @@ class TrialKnowledge:
             return MacroText(f"sightlinehole{len(self.marks) - 1}x")
         return found
 
+    def without_chosen_macros(self, text: str) -> str:
+        """The text with a mark for each call of a macro whose name a dashboard token gives: which one is not known here."""
+
+        def marked(match: re.Match[str]) -> str:
+            self.missing[f"a macro that a dashboard token names, {match.group(1)}"] = None
+            self.marks.append(match.group(1))
+            return f"sightlinehole{len(self.marks) - 1}x"
+
+        return _CHOSEN_MACRO.sub(marked, text)
+
     def macro_argument_counts(self, name: str) -> list[int]:
         """The numbers of arguments for which this name is a macro."""
         counts = {count for app in self._order for known, count in app.macros if known == name}
@@ -174,12 +185,23 @@ class TrialKnowledge:
             columns = app.lookups.get(name, app.lookups.get(f"{name}.csv"))
             if columns is not None:
                 return _empty(columns)
-        found = self._base.lookup(name)
+        try:
+            found = self._base.lookup(name)
+        except UserError:
+            found = None  # A definition may have a name that no file can have.
         if found is None:
             self.missing[f"lookup {name}" + (" as a table, for its script is not run" if name in self._scripted else "")] = (
                 None
             )
             return _empty(list(dict.fromkeys([*self._words, *_LOOKED_UP.findall(" ".join(_LOOKUP.findall(self._text)))])))
+        return found.slice(0, 0)
+
+    def csv_file(self, name: str) -> pa.Table | None:
+        """A file that a search wrote, without rows."""
+        found = self._base.csv_file(name)
+        if found is None:
+            self.missing[f"file {name}"] = None
+            return _empty(self._words)
         return found.slice(0, 0)
 
     def lookups(self) -> list[str]:
@@ -218,7 +240,9 @@ class TrialKnowledge:
         found = self._indexes.get(name)
         if found is None and (match := re.search(r"\b(m?collect|meventcollect)\b", self._text)):
             self.missing[f"index {name}"] = None
-            return "event" if match.group(1) == "collect" else "metric"
+            # A search may write events and metrics, each to an index of its own.
+            metric = rf"\bm(event)?collect\b[^|]*\bindex\s*=\s*\"?{re.escape(name)}\b"
+            return "event" if match.group(1) == "collect" and not re.search(metric, self._text) else "metric"
         return found
 
 
@@ -267,7 +291,7 @@ class Trial:
         knowledge = self._knowledge
         given = tokens.fill_known(search.text, search.tokens) if search.kind == "dashboard" else search.text
         knowledge.begin(search.app, given)
-        text = read_source(given, self._engine.macros).text
+        text = read_source(knowledge.without_chosen_macros(given), self._engine.macros).text
         holes = [Hole(m.start(), m.end()) for m in _MARK.finditer(text)]
         stages = _stages_of(text)
         verdict.commands = [name for name in dict.fromkeys(s.name for s in stages) if not _MARK.fullmatch(name)]
@@ -299,7 +323,7 @@ class Trial:
         return bool(unknown or refused)
 
     def _all_tokens_open(self, search: Search) -> Iterator[tuple[str, bool]]:
-        text = read_source(search.text, self._engine.macros).text
+        text = read_source(self._knowledge.without_chosen_macros(search.text), self._engine.macros).text
         holes = sorted(
             [*_token_holes(text), *(Hole(m.start(), m.end()) for m in _MARK.finditer(text))], key=lambda hole: hole.start
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert
@@ -215,8 +216,8 @@ class Lookups:
     def read(self, name: str) -> pa.Table | None:
         """The table, or None when there is none of this name. Numbers and booleans become typed; empty cells null.
 
-        A column is text when any cell does not parse, and also when a number would not print back as it is written:
-        `007` and a 20-digit id stay text.
+        A column is text when any cell does not parse, and also when a value would not print back as it is written:
+        `007`, a 20-digit id and `True` stay text.
         """
         path = self._path(name)
         if not path.is_file():
@@ -458,10 +459,9 @@ def _typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
         if wanted == pa.float64() and not _plain_decimals(column):
             return column
         return typed
-    lowered = {value.lower() for value in column.drop_null().unique().to_pylist()}
-    if lowered and lowered <= {"true", "false"}:
-        return pa.chunked_array([[None if v is None else v.lower() == "true" for v in column.to_pylist()]])
-    return column
+    # As numbers do, truth values print back as they are written: `True` is text, which a search compares by case.
+    found = set(column.drop_null().unique().to_pylist())
+    return pc.equal(column, "true") if found and found <= {"true", "false"} else column
 
 
 def _plain_decimals(column: pa.ChunkedArray) -> bool:

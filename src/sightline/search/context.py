@@ -359,9 +359,15 @@ class Context:
         return self.relation_of(table, kind=relation.kind)
 
     def _rows_below(self, node: Node) -> set[str]:
-        found = {node.key} if isinstance(node, Rows) else set()
-        for input in node.inputs:
-            found |= self._rows_below(input)
+        # Nodes may be shared, and are met once.
+        met, pending, found = {id(node)}, [node], set()
+        while pending:
+            node = pending.pop()
+            if isinstance(node, Rows):
+                found.add(node.key)
+            below = [input for input in node.inputs if id(input) not in met]
+            met.update(map(id, below))
+            pending += below
         return found
 
     def _used_tables(self, statement: str) -> Mapping[str, pa.Table]:

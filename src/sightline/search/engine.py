@@ -23,7 +23,7 @@ from sightline.search import registry
 from sightline.search.context import Context, Knowledge, Message, Step
 from sightline.search.planner.lower import lower_expression
 from sightline.search.planner.presentation import NOTHING_SAID, split_shown, with_shown_texts, with_texts
-from sightline.search.planner.relation import Relation, is_second_name
+from sightline.search.planner.relation import Relation, distinct_nodes, is_second_name
 from sightline.search.planner.values import Type
 from sightline.search.surroundings import Surroundings
 from sightline.search.syntax.expressions import read_expression
@@ -279,13 +279,26 @@ def lower_pipeline(pipeline: Pipeline, context: Context, relation: Relation | No
         if relation.presentation is NOTHING_SAID:
             # How fields are shown outlives every command, also those that make new rows of theirs.
             relation = dataclasses.replace(relation, presentation=given.presentation)
-        if cut:
+        if cut or _repeats_itself(relation):
             held = context.relation_of(context.table_of(relation), kind=relation.kind)
             relation = dataclasses.replace(
                 held, unlisted=relation.unlisted, presentation=relation.presentation, made=relation.made
             )
     assert relation is not None
     return relation
+
+
+REPEATED_NODES = 500
+"""Nodes of a statement from which on it is worth a look whether it says the same thing many times over."""
+
+
+def _repeats_itself(relation: Relation) -> bool:
+    """Whether most of the statement would be repetition, so that its rows are better computed once and held.
+
+    A lookup by wildcard or of multivalues reads the rows twice, once for the distinct values; twelve of them in a row, as
+    published searches have, would read the store four thousand times.
+    """
+    return relation.node.written > REPEATED_NODES and relation.node.written > 4 * distinct_nodes(relation.node)
 
 
 def _place(stage: Stage) -> Span:

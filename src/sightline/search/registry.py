@@ -43,6 +43,8 @@ class Command:
     """Whether a generating command may also follow others (one with `append=t` always may)."""
     repeatable: ClassVar[bool] = False
     """For one of kind dataset: whether it only gives rows, so that it may run a second time for a preview."""
+    runs_brackets: ClassVar[bool] = False
+    """Whether its brackets are pipelines that it runs; what stands in those of other commands gives text for their place."""
     fills_brackets: ClassVar[bool] = False
     """Whether its brackets hold text with places to fill in, which is a search only then."""
 
@@ -244,6 +246,10 @@ def read_command(stage: Stage) -> Command:
     try:
         return entry.command.read(Arguments(stage) if _wants_words(entry.command) else stage)  # type: ignore[arg-type]
     except SearchError as error:
+        if stage.subsearches and not entry.command.runs_brackets:
+            from sightline.search.commands.filled import Filled
+
+            return Filled.of(entry, stage)
         place = stage.name_span if stage.name_span.end > stage.name_span.start else stage.arguments
         raise error.at(place, entry.name) from None
     except RecursionError:

@@ -66,6 +66,8 @@ class Append(SubsearchLimits):
     The subsearch runs by itself, over the job's time range. Fields that one side lacks are empty there.
     """
 
+    runs_brackets = True
+
     branch: Branch = field(default_factory=Branch)
 
     @classmethod
@@ -92,6 +94,8 @@ class AppendCols(SubsearchLimits):
     Fields of the subsearch that start with an underscore are left out. If the subsearch has more rows, those stand alone
     at the end.
     """
+
+    runs_brackets = True
 
     override: bool = option(False, help="the subsearch's values replace those of the same name")
     branch: Branch = field(default_factory=Branch)
@@ -134,6 +138,8 @@ class AppendPipe(Command):
     Example: index=web | stats count by host | appendpipe [stats sum(count) AS count | eval host="all"]
     """
 
+    runs_brackets = True
+
     run_in_preview: bool = option(True, help="accepted for compatibility; it always runs")
     pipeline: Pipeline | None = None
 
@@ -162,6 +168,8 @@ class MultiReport(Command):
 
     Every branch gets all rows. The result has the fields of all branches.
     """
+
+    runs_brackets = True
 
     branches: list[Pipeline] = field(default_factory=list)
 
@@ -233,6 +241,8 @@ class Union(SubsearchLimits):
     newest first; else the rows come one dataset after the other. Equal rows stay.
     """
 
+    runs_brackets = True
+
     anywhere = True
     branches: list[Branch] = field(default_factory=list)
 
@@ -272,6 +282,8 @@ class MultiSearch(Command):
     Subsearches may only hold commands that treat each event by itself, such as `eval`, `where`, `rex` and `lookup`; `union`
     and `append` take any.
     """
+
+    runs_brackets = True
 
     branches: list[Branch] = field(default_factory=list)
 
@@ -315,6 +327,8 @@ class SetOperation(Command):
     subsearch's before the second's. Rows are equal when all their fields are; internal fields do not count, but for whole
     events (with host, source and sourcetype) their time and text do.
     """
+
+    runs_brackets = True
 
     operation: str = "union"
     branches: list[Branch] = field(default_factory=list)

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from sightline.errors import LanguageError
+from sightline.search import registry
 from sightline.search.context import Context
 from sightline.search.planner import values as v
 from sightline.search.planner.lower import lower_condition, lower_expression
@@ -14,7 +15,7 @@ from sightline.search.planner.relation import Relation
 from sightline.search.planner.values import Type
 from sightline.search.registry import Command, command
 from sightline.search.syntax.expressions import ExpressionReader, print_expression, quote_string, shown, span_of
-from sightline.search.syntax.tree import Expression, Stage
+from sightline.search.syntax.tree import Expression, FunctionCall, Stage
 
 _BRACED = re.compile(r"\{([^{}]+)\}")
 
@@ -45,6 +46,9 @@ class Eval(Command):
     def lower(self, relation: Relation, context: Context) -> Relation:
         for target, expression in self.assignments:
             value = lower_expression(expression, relation, context)
+            if value.type is Type.BOOL and _may_be_null(expression):
+                # What `if(x, true(), null())` gives is known for each row alone, and then shown as tostring() shows it.
+                value = registry.FUNCTIONS["tostring"].lower([value], context)
             if value.type is Type.BOOL:
                 raise LanguageError(
                     "a condition cannot be assigned to a field",
@@ -53,6 +57,14 @@ class Eval(Command):
                 )
             relation = assign(relation, target, value, context)
         return relation
+
+
+def _may_be_null(expression: Expression) -> bool:
+    """Whether an expression chooses between a condition and null()."""
+    if not isinstance(expression, FunctionCall) or expression.name not in ("if", "case"):
+        return False
+    chosen = expression.arguments[1:] if expression.name == "if" else expression.arguments[1::2]
+    return any(isinstance(one, FunctionCall) and (one.name == "null" or _may_be_null(one)) for one in chosen)
 
 
 def _read_assignments(stage: Stage) -> list[tuple[str, Expression]]:
@@ -161,7 +173,8 @@ def read_target(reader: ExpressionReader, stage: Stage) -> str:
     last = first
     while not reader.peek().is_("=") and reader.peek().kind != "end":
         last = reader.next()
-        if not last.glued or last.is_(",", "("):
+        # Names are taken as they stand, with spaces and signs: `Last Seen=...`, `complete(%)=...`.
+        if last.is_(",", "==") or last.kind in ("string", "quoted", "subsearch"):
             raise LanguageError(f'wanted "=" after the field name, got {shown(last)}', last.span)
     reader.expect("=")
     return stage.text[first.span.start : last.span.end]

@@ -122,6 +122,9 @@ class Rename(Command):
         while not arguments.done:
             start = arguments.peek().span
             old = arguments.name()
+            if arguments.peek().is_("=") and arguments.peek().glued and arguments.peek(1).is_word("as"):
+                # What tstats calls the words behind a prefix: `by PREFIX(user=) | rename user= AS user`.
+                old += arguments.next().text
             if old.endswith("-") and arguments.peek().is_(">") and arguments.peek().glued:
                 # `old->new` without spaces.
                 old = old[:-1]

@@ -213,6 +213,7 @@ class DbInspect(Command):
     """Tells the parts that indexes are kept in, as buckets.
 
     Syntax: dbinspect [index=<index>]... [span=<span>] [timeformat=<format>] [corruptonly=<bool>] [cached=<bool>]
+        [state=hot|warm|cold|thawed]
     Example: | dbinspect index=web | stats sum(sizeOnDiskMB) AS mb BY index
 
     A row for each part: when its events begin and end, how many there are, of how many hosts, sources and sourcetypes, its
@@ -225,6 +226,7 @@ class DbInspect(Command):
     timeformat: str = option("%m/%d/%Y:%H:%M:%S", help="how modTime is written")
     corruptonly: bool = option(False, help="only damaged parts; the engine keeps none")
     cached: bool = option(False, help="accepted for compatibility; the numbers are always the newest")
+    state: str = option("", choices=("hot", "warm", "cold", "thawed"), help="only parts in this state")
     splunk_server: str = option("", help="accepted for compatibility; there is one server")
     splunk_server_group: str = option("", help="accepted for compatibility; there is one server")
     indexes: list[str] = field(default_factory=list)
@@ -248,6 +250,8 @@ class DbInspect(Command):
         earliest, latest = context.earliest or 0.0, context.latest if context.latest is not None else float("inf")
         parts = [] if self.corruptonly else context.store.parts(names)
         parts = [part for part in parts if part.latest >= earliest and part.earliest < latest]
+        if self.state:
+            parts = [part for part in parts if self.state == ("hot" if part.level == 0 else "warm")]
         states = ["hot" if part.level == 0 else "warm" for part in parts]
         if self.span:
             return self._over_time(parts, states, context)

@@ -40,6 +40,8 @@ class Join(Command):
     fields but internal ones are named `alias.field`. The whole subsearch is read; nothing is cut.
     """
 
+    runs_brackets = True
+
     type: str = option("inner", choices=("inner", "left", "outer"), help="drop or keep rows without a match")
     max: int = option(1, minimum=0, help="how many matches of a row to use, 0 is all")
     overwrite: bool = option(True, help="the subsearch's values replace those of the same name")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
@@ -16,7 +17,7 @@ from sightline.search.planner import values as v
 from sightline.search.planner.relation import Numbers, Relation
 from sightline.search.planner.values import Column, Type
 from sightline.search.registry import Command, command
-from sightline.search.syntax.arguments import option
+from sightline.search.syntax.arguments import Arguments, option
 
 
 @command("makeresults", kind="generating")
@@ -24,7 +25,7 @@ from sightline.search.syntax.arguments import option
 class MakeResults(Command):
     """Makes rows that have `_time` only, or the rows of a text in CSV or JSON.
 
-    Syntax: makeresults [count=<n>] [annotate=<bool>] [format=csv|json data="<text>"]
+    Syntax: makeresults [<n>|count=<n>] [annotate=<bool>] [format=csv|json data="<text>"]
     Example: | makeresults count=3 | eval x=random() % 10
 
     `annotate=true` adds the columns that events have. Nothing is known of such rows but the server that made them, so that
@@ -37,6 +38,17 @@ class MakeResults(Command):
     splunk_server_group: str = option("", help="accepted for compatibility; there is one server")
     format: str = option("", choices=("csv", "json"), help="how data is written")
     data: str = option("", help="rows as text")
+
+    @classmethod
+    def read(cls, arguments: Arguments) -> MakeResults:
+        found: dict[str, Any] = {}
+        if arguments.peek().kind == "word" and arguments.peek().text.isdigit():
+            found["count"] = arguments.number("count", minimum=0)
+        found.update(arguments.options(cls))
+        if error := arguments.unknown_option(cls):
+            raise error
+        arguments.finish()
+        return cls(**found)
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         if self.format:

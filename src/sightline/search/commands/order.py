@@ -104,6 +104,12 @@ class Sort(Command):
             arguments.next()
             arguments.next()
             count = arguments.number("limit", minimum=0)
+        elif token.is_word("-", "+") and arguments.peek(1).is_word("limit") and arguments.peek(2).is_("="):
+            # The sign belongs to the field behind the number: `sort - limit=0 count`.
+            arguments.position += 3
+            count = arguments.number("limit", minimum=0)
+            arguments.position -= 1
+            arguments.tokens[arguments.position] = token
         elif token.kind == "word" and token.text.isdigit():
             count = int(arguments.next().text)
         keys = read_sort_keys(arguments, ("limit",) if _limit_follows(arguments) else ())

@@ -135,7 +135,7 @@ class Pivot(Command):
     `is`, `isNot`, `contains`, `doesNotContain`, `startsWith`, `endsWith`, `in ("a","b")`, `isNull`, `isNotNull`, `regex`,
     or as numbers with `=`, `!=`, `<`, `<=`, `>`, `>=`; text ignores case. LIMIT keeps the best values of a split field, SORT
     so many rows (0 is all) in another order. ROWSUMMARY adds a column and COLSUMMARY a row ALL, aggregated over all. Beyond
-    NUMCOLS (100) columns the smallest are put together as `other`, or left out with SHOWOTHER false.
+    NUMCOLS (100, 0 is any number) columns the smallest are put together as `other`, or left out with SHOWOTHER false.
     """
 
     model: str = ""
@@ -196,7 +196,7 @@ class Pivot(Command):
                 arguments.skip_commas()
             self.sort = (count, tuple(keys))
         elif clause == "numcols":
-            self.columns_limit = arguments.number("NUMCOLS", minimum=1)
+            self.columns_limit = arguments.number("NUMCOLS", minimum=0)
         else:
             name = {"rowsummary": "row_summary", "colsummary": "column_summary", "showother": "show_other"}[clause]
             setattr(self, name, _read_truth(arguments, clause.upper()))
@@ -377,13 +377,14 @@ class Pivot(Command):
         keys = table[_COLUMN].to_pylist()
         lows = table[low].to_pylist() if low in table.column_names else [None] * len(keys)
         scores = _scores(one_array(table[calls[0].name]))
+        most = self.columns_limit or len(keys)
         order = sorted(range(len(keys)), key=lambda n: (-scores[n], natural_key(keys[n])))
         kept = sorted(
-            order[: self.columns_limit],
+            order[:most],
             key=lambda n: (keys[n] == NULL, lows[n] if lows[n] is not None else 0.0, natural_key(keys[n])),
         )
         columns = [(keys[n], keys[n]) for n in kept]
-        if len(keys) <= self.columns_limit:
+        if len(keys) <= most:
             return columns, parts
         names = v.multi([key for key, _ in columns])
         inside = v.call("in", parts.field(_COLUMN), names, type=Type.BOOL)

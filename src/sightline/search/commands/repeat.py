@@ -72,6 +72,8 @@ class ForEach(Command):
     placeholders.
     """
 
+    runs_brackets = True
+
     mode: str = option(
         "multifield",
         choices=("multifield", "multivalue", "json_array", "auto_collections"),
@@ -282,6 +284,8 @@ class Map(Command):
     `$$` is a dollar sign. The answers come one below another; the rows themselves do not. A row that lacks a value runs
     nothing, with a warning. Only the first `maxsearches` rows run, with a warning about the others.
     """
+
+    runs_brackets = True
 
     maxsearches: int = option(10, minimum=1, help="how many rows run a search")
     search: str = option("", help="the search")

@@ -48,6 +48,7 @@ def read_statistics(arguments: Arguments, command: type, found: dict[str, Any]) 
         token = arguments.peek()
         raise SearchError(f"an aggregate such as count or avg(field) is expected, got {shown(token)}", token.span)
     if arguments.accept_word("by", "groupby"):
+        arguments.skip_commas()
         while not arguments.done:
             if arguments.peek(1).is_("="):
                 more = arguments.options(command)

@@ -49,7 +49,7 @@ class Filter:
 class Transaction(Command):
     """Groups events into transactions, each shown as one event.
 
-    Syntax: transaction [<field>...] [maxspan=<time>] [maxpause=<time>] [maxevents=<n>] [startswith=<filter>]
+    Syntax: transaction [<field>...|fields=<fields>] [maxspan=<time>] [maxpause=<time>] [maxevents=<n>] [startswith=<filter>]
         [endswith=<filter>] [keepevicted=<bool>] [keeporphans=<bool>] [mvlist=<bool>|<fields>] [nullstr=<text>]
         [mvraw=<bool>] [delim=<text>] [connected=<bool>] [unifyends=<bool>]
     Example: index=web | transaction session maxpause=30m | stats avg(duration) AS seconds, avg(eventcount) AS pages
@@ -102,6 +102,10 @@ class Transaction(Command):
                     raise SearchError(f'"{name}" is given twice', token.span)
                 arguments.next()
                 found[name] = _read_list(arguments) if name == "mvlist" else _read_filter(arguments, name)
+            elif token.is_word("fields") and arguments.peek(1).is_("="):
+                # As a transaction type in a configuration file names them.
+                arguments.position += 2
+                names.extend(part.strip() for part in arguments.name().split(",") if part.strip())
             elif more := arguments.options(cls):
                 found.update(more)
             elif error := arguments.unknown_option(cls):

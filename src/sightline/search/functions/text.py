@@ -285,7 +285,7 @@ def tostring(arguments: list[Value], context: Context) -> Value:
         return Literal(Type.TEXT, None)
     if not isinstance(arguments[1], Literal):
         return v.shared([number(value), v.as_text(arguments[1])], _formatted_by_row)
-    form = constant_text(arguments[1], "the format of tostring")
+    form = constant_text(arguments[1], "the format of tostring").lower()
     if form not in _FORMATS:
         raise SearchError(f'tostring has no format "{form}", wanted one of: {", ".join(_FORMATS)}')
     return _FORMATS[form](number(value))

@@ -181,9 +181,7 @@ def match_kinds(text: str) -> dict[str, str]:
 def add_lookup(relation: Relation, use: Use, context: Context) -> Relation:
     """The rows with fields of a lookup added where its rows match."""
     joined, found = joined_lookup(relation, use, context)
-    for name, value in found.items():
-        joined = joined.with_field(name, value)
-    return joined
+    return joined.with_all(found)
 
 
 def joined_lookup(

@@ -125,7 +125,7 @@ def _argument_range(entry: registry.FunctionEntry) -> str:
 def _subsearch_value(node: tree.SubsearchValue, relation: Relation, context: Context) -> Value:
     """What a subsearch gave as a part of the expression: the text of `return` or `format`, else its first value."""
     table = context.subsearch_rows(node.pipeline)
-    text = _returned_text(table)
+    text = returned_text(table)
     if text is not None:
         return _lower_text(text, relation, context)
     names = [n for n in table.column_names if not n.startswith("_")] or table.column_names
@@ -137,7 +137,7 @@ def _subsearch_condition(node: tree.SubsearchValue, relation: Relation, context:
     table = context.subsearch_rows(node.pipeline)
     if context.dry:
         return v.TRUE
-    if _returned_text(table) is not None:
+    if returned_text(table) is not None:
         return _subsearch_value(node, relation, context)
     names = [n for n in table.column_names if n and not n.startswith("_")]
     alternatives = []
@@ -148,7 +148,7 @@ def _subsearch_condition(node: tree.SubsearchValue, relation: Relation, context:
     return v.either(alternatives)
 
 
-def _returned_text(table: pa.Table) -> str | None:
+def returned_text(table: pa.Table) -> str | None:
     """The text that `return` or `format` made, which they put into a field of its own; None for other rows."""
     name = next((n for n in ("search", "query") if n in table.column_names), None)
     if name is None or not table.num_rows:

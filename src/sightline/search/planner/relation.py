@@ -11,6 +11,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from sightline.search.planner import values as v
 from sightline.search.planner.conventions import met
@@ -48,6 +49,21 @@ class Node:
     def inputs(self) -> Sequence[Node]:
         """The nodes below."""
         return ()
+
+    @cached_property
+    def written(self) -> int:
+        """How many nodes its statement has, in which one that two others share stands twice."""
+        return 1 + sum(input.written for input in self.inputs)
+
+
+def distinct_nodes(node: Node) -> int:
+    """How many nodes there are, those that are shared counted once."""
+    met, pending = {id(node)}, [node]
+    while pending:
+        below = [input for input in pending.pop().inputs if id(input) not in met]
+        met.update(map(id, below))
+        pending += below
+    return len(met)
 
 
 @dataclass(frozen=True)

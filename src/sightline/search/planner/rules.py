@@ -198,14 +198,31 @@ RULES: tuple[Rule, ...] = (
 
 def rewrite(node: Node) -> Node:
     """The tree after all rules, bottom up."""
-    node = _with_inputs(node, [rewrite(input) for input in node.inputs])
+    return _rewritten(node, {})
+
+
+def _rewritten(node: Node, known: dict[int, tuple[Node, Node]]) -> Node:
+    """The tree after all rules. `known` has each node that was met, and each that came out, by identity, with what it became.
+
+    A rule that changes a node has the trees below it rewritten again. Were those not known to be finished, every change
+    would double the work of all below it, and a pipeline of forty stages took half a minute.
+    """
+    found = known.get(id(node))
+    if found is not None:
+        return found[1]
+    first = node
+    node = _with_inputs(node, [_rewritten(input, known) for input in node.inputs])
     for _ in range(20):
         changed = node
         for rule in RULES:
             changed = rule(changed)
         if changed is node or changed == node:
-            return changed
-        node = _with_inputs(changed, [rewrite(input) for input in changed.inputs])
+            node = changed
+            break
+        node = _with_inputs(changed, [_rewritten(input, known) for input in changed.inputs])
+    # Both are kept beside what they became, so that no other node can get their identity meanwhile.
+    known[id(first)] = (first, node)
+    known[id(node)] = (node, node)
     return node
 
 

@@ -10,6 +10,7 @@ from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from sightline.errors import SearchError
 from sightline.search.planner import values as v
 from sightline.search.planner.relation import (
     Aggregate,
@@ -104,11 +105,16 @@ class _Select:
         return "\n".join(parts)
 
 
+MAX_NODES = 5_000
+"""Nodes of one statement. The largest of 13,000 published searches has under 2,000; the engine takes a second for so many."""
+
+
 class Writer:
     """Renders trees. `table` gives the text that reads rows held in memory under a key."""
 
     def __init__(self, table: Mapping[str, str] | None = None) -> None:
         self._table = table or {}
+        self._nodes = 0
 
     def query(self, node: Node, columns: Iterable[tuple[str, Value]], order: Iterable[OrderKey] = ()) -> str:
         """A whole statement giving these columns, in this order."""
@@ -123,6 +129,12 @@ class Writer:
     # -- nodes
 
     def _node(self, node: Node, needed: set[str]) -> _Select:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise SearchError(
+                f"the search becomes a statement of more than {MAX_NODES:,} parts",
+                hint="keep what the first half finds in a lookup or an index, and go on from there",
+            )
         method = getattr(self, "_" + type(node).__name__.lower())
         return method(node, needed)
 

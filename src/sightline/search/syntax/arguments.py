@@ -324,6 +324,9 @@ class Arguments:
         default = f"{token.text}({field_name})" if field_name is not None and not extra else text
         if not inner_text:
             default = token.text
+        if self.peek().is_(",") and self.peek(1).is_word("as") and self.peek(2).kind in ("word", "string", "quoted"):
+            # No aggregate is called so, and commas are as good as spaces: `values(component), AS components`.
+            self.next()
         if self.accept_word("as"):
             return AggregateCall(
                 function,

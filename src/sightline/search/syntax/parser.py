@@ -94,7 +94,8 @@ def _stage(
         return None
     match = _COMMAND.match(text, begin, end)
     name_end = match.end() if match else begin
-    followed = name_end >= end or text[name_end].isspace() or text[name_end] in '["('
+    # A path may follow without a space, as in `| rest/services/server/info`.
+    followed = name_end >= end or text[name_end].isspace() or text[name_end] in '["(' or text.startswith("rest/", begin)
     # In brackets the first word is a command (`[stats count]`, `[eval <<FIELD>>=1]`) unless it is the left side of a
     # comparison.
     named = match and followed and (bracketed or match.group().lower() == "search")

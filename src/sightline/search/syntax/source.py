@@ -200,6 +200,8 @@ def _expand(source: Source, macros: Macros) -> Source:
                 expanded = _expand_text(text[i + 1 : end], macros, 1)
             except SearchError as error:
                 raise error.at(span) from None
+            if i < string_end:
+                expanded = _inside_string(expanded, text[i - 1] == '"' and end + 2 == string_end)
             writer.copy(expanded, span.start, span.end, False)
             if writer.length > EXPANDED_TEXT_LIMIT:
                 raise SearchError(f"macros expand to more than {EXPANDED_TEXT_LIMIT:,} characters", span)
@@ -218,6 +220,17 @@ def _is_call(text: str, start: int, end: int, macros: Macros) -> bool:
         return False
     arguments = split_arguments(match.group(2)[1:-1]) if match.group(2) else []
     return len(arguments) in macros.argument_counts(match.group(1))
+
+
+def _inside_string(expanded: str, alone: bool) -> str:
+    """What a macro stands for, fit to stand in a string: its quotes do not end the string.
+
+    Where it is all that the string holds (`alone`) and a string itself, the string is just that.
+    """
+    given = expanded.strip()
+    if alone and len(given) > 1 and given[0] == '"' and _string_end(given, 0) == len(given):
+        return given[1:-1]
+    return re.sub(r'\\(?=[\\"])|"', r"\\\g<0>", expanded)
 
 
 def _string_end(text: str, start: int) -> int:
@@ -288,7 +301,10 @@ def _expand_text(call: str, macros: Macros, depth: int) -> str:
             end = _macro_end(body, i) if i >= string_end else body.index("`", i + 1)
             if end < 0:
                 raise SearchError(f'macro "{name}" has a back-tick that is not closed')
-            out.append(_expand_text(body[i + 1 : end], macros, depth + 1))
+            expanded = _expand_text(body[i + 1 : end], macros, depth + 1)
+            if i < string_end:
+                expanded = _inside_string(expanded, body[i - 1] == '"' and end + 2 == string_end)
+            out.append(expanded)
             i = end + 1
         else:
             out.append(body[i])
