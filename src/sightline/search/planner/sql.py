@@ -241,7 +241,8 @@ class Writer:
             columns.update({f"key{position}_{k}": self.value(key, select.environment) for k, key in enumerate(keys)})
             select.columns = columns
             sides.append((select.render().replace("\n", "\n  "), passed))
-        on = " AND ".join(f"`key0_{k}` = `key1_{k}`" for k in range(len(node.on)))
+        # Qualified, because the engine would take a key of a further join around this one, which has the same name, for it.
+        on = " AND ".join(f"l.`key0_{k}` = r.`key1_{k}`" for k in range(len(node.on)))
         word = f"{node.kind.upper()} JOIN"
         source = f"(\n  {sides[0][0]}\n) AS l\n{word} (\n  {sides[1][0]}\n) AS r ON {on}"
         return _Select(source, {id: quote_identifier(id) for _, passed in sides for id in passed})
