@@ -1,6 +1,7 @@
 """The journal: durable before acknowledged, framed for the engine, recovered after a crash, bounded."""
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -18,11 +19,12 @@ from sightline.journal import (
     CALM_SEGMENTS,
     JournalFull,
     JournalWriter,
+    Piece,
     closed_segments,
     journal_bytes,
     recover,
 )
-from sightline.segments import check_frames, encode_frame
+from sightline.segments import check_frames, encode_frame, read_frames
 
 
 def bodies(path: Path) -> list[bytes]:
@@ -78,6 +80,30 @@ def test_many_requests_share_an_fsync(tmp_path, monkeypatch):
         future.result(5)
     writer.close()
     assert 1 <= len(calls) < 10
+
+
+def test_the_pieces_of_a_request_lie_in_one_segment_or_nowhere(tmp_path, monkeypatch):
+    writer = JournalWriter(tmp_path, IngestSettings(segment_max_age_s=60, segment_max_bytes=1000))
+    pieces = [Piece(bytes([n]) * 400, n) for n in range(10)]
+    writer.submit_pieces("logs", pieces, token="t", index="main").result(5)
+    writer.submit("logs", b"after").result(5)
+    real = os.writev
+
+    def full(descriptor, views):
+        # The disk is full in the middle of the request.
+        real(descriptor, views[:5])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "writev", full)
+        with pytest.raises(JournalFull):
+            writer.submit_pieces("logs", pieces).result(5)
+    assert writer.written()["logs"].records == sum(range(10))
+    writer.close()
+    first, second = closed_segments(tmp_path)
+    frames = list(read_frames(first.path))
+    assert [(frame.records, frame.token, frame.index) for frame in frames] == [(n, "t", "main") for n in range(10)]
+    assert [frame.end - frame.body_offset for frame in read_frames(second.path)] == [5]
 
 
 def test_segments_close_by_age_and_by_size(tmp_path):

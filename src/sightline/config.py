@@ -45,13 +45,20 @@ class IngestSettings:
     with 100 requests a second more than the minute after which clients give up. 0 recognises none."""
     max_body_bytes: int = 64 * 1024 * 1024
     """Largest request after decompression: the limit that OTLP 1.11 recommends."""
-    max_inflight_bytes: int = 384 * 1024 * 1024
-    """Memory for requests that are being taken in, all together: four bytes for each of theirs. With more, a request waits."""
+    record_max_bytes: int = 16 * 1024 * 1024
+    """Largest part of a request that cannot be cut: one record, with what holds for all of them. Decoded it takes fifteen times as
+    much; of a record's text `max_event_bytes` are kept."""
+    json_max_body_bytes: int = 16 * 1024 * 1024
+    """The same for JSON that has to be read as a whole: as objects it takes ten to twenty times its size. Batches of HEC and of
+    Elasticsearch, which are read in pieces, may be as large as any."""
+    max_inflight_bytes: int = 256 * 1024 * 1024
+    """Memory for requests that are being taken in, all together: four bytes for each of theirs, of JSON twelve. With more, a
+    request waits; one that alone needs more goes alone."""
     room_wait_s: float = 10.0
     """How long a request waits for room before it is answered "retry later": shorter than the patience of common clients."""
     grpc_max_body_bytes: int = 16 * 1024 * 1024
     """Largest request over gRPC, which does not say its size before it is read; clients' batches have 4 MiB at most."""
-    grpc_reading_bytes: int = 128 * 1024 * 1024
+    grpc_reading_bytes: int = 64 * 1024 * 1024
     """Memory for requests that are coming in over gRPC: so many of the largest at once; the rest wait with the sender."""
     header_timeout_s: float = 30.0
     """Time for the header of a request, from its first byte or from the connection."""

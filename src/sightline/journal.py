@@ -21,7 +21,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +62,14 @@ class Segment:
     @property
     def name(self) -> str:
         return f"{self.writer}/{self.path.stem}"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a request that becomes a frame of its own, and how many records it holds."""
+
+    body: bytes
+    records: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,27 +209,40 @@ class JournalWriter:
 
         Raises JournalFull at once when there is no room for it.
         """
+        return self.submit_pieces(kind, [Piece(body, records)], token=token, index=index)
+
+    def submit_pieces(self, kind: str, pieces: Sequence[Piece], *, token: str = "", index: str = "") -> Future[None]:
+        """The same for a large request in pieces, which become frames of one segment: all are written, or none."""
         refusal = self.refusal()
         if refusal:
             raise JournalFull(refusal)
-        head = encode_frame(body, token=token, index=index, received_ms=int(self._clock() * 1000), records=records)
-        item = _Item(kind, head, body, records, Future())
+        received_ms = int(self._clock() * 1000)
+        buffers = []
+        for piece in pieces:
+            head = encode_frame(piece.body, token=token, index=index, received_ms=received_ms, records=piece.records)
+            buffers += [head, piece.body]
+        size = sum(map(len, buffers))
+        item = _Item(kind, buffers, size, sum(piece.records for piece in pieces), Future())
         # A client that goes away cancels who waits for the future. What was handed over is written all the same, and
         # the thread that writes must not find a cancelled future: setting its result would end the thread.
         item.done.set_running_or_notify_cancel()
         with self._condition:
             if self._stopping:
                 raise JournalFull("the journal is closing", 1)
-            if self._queued_bytes and self._queued_bytes + len(body) > 4 * self._settings.max_body_bytes:
+            if self._queued_bytes and self._queued_bytes + size > 4 * self._settings.max_body_bytes:
                 raise JournalFull("too many requests wait to be written to disk", 1)
             self._queue.append(item)
-            self._queued_bytes += len(body)
+            self._queued_bytes += size
             self._condition.notify()
         return item.done
 
     async def append(self, kind: str, body: bytes, *, token: str = "", index: str = "", records: int = 0) -> None:
         """Append a request and return when it is durable. Raises JournalFull, or OSError when the disk failed."""
-        await asyncio.wrap_future(self.submit(kind, body, token=token, index=index, records=records))
+        await self.append_pieces(kind, [Piece(body, records)], token=token, index=index)
+
+    async def append_pieces(self, kind: str, pieces: Sequence[Piece], *, token: str = "", index: str = "") -> None:
+        """The same for a request in pieces."""
+        await asyncio.wrap_future(self.submit_pieces(kind, pieces, token=token, index=index))
 
     def rotate(self) -> None:
         """Close the open segments as soon as possible instead of at their age."""
@@ -276,7 +297,7 @@ class JournalWriter:
                 room = self._settings.segment_max_bytes - (segment.size if segment else 0)
                 end, size = start, 0
                 while end < len(items) and (end == start or size < room):
-                    size += len(items[end].head) + len(items[end].body)
+                    size += items[end].size
                     end += 1
                 self._commit_items(kind, items[start:end])
                 start = end
@@ -288,8 +309,7 @@ class JournalWriter:
         segment = None
         try:
             segment = self._open.get(kind) or self._open_segment(kind)
-            pieces = [piece for item in items for piece in (item.head, item.body)]
-            written = _write_all(segment.descriptor, pieces)
+            written = _write_all(segment.descriptor, [buffer for item in items for buffer in item.buffers])
             os.fdatasync(segment.descriptor)
             segment.size += written
             self._waiting_bytes += written
@@ -361,8 +381,8 @@ class JournalWriter:
 @dataclass(slots=True)
 class _Item:
     kind: str
-    head: bytes
-    body: bytes
+    buffers: list[bytes]
+    size: int
     records: int
     done: Future[None]
 
@@ -429,10 +449,10 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _write_all(descriptor: int, pieces: list[bytes]) -> int:
+def _write_all(descriptor: int, buffers: list[bytes]) -> int:
     total = 0
-    for start in range(0, len(pieces), 512):
-        views = [memoryview(piece) for piece in pieces[start : start + 512] if piece]
+    for start in range(0, len(buffers), 512):
+        views = [memoryview(buffer) for buffer in buffers[start : start + 512] if buffer]
         while views:
             written = os.writev(descriptor, views)
             total += written

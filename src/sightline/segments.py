@@ -13,7 +13,7 @@ from __future__ import annotations
 import mmap
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +77,18 @@ def read_frames(path: Path) -> Iterator[Frame]:
                 return
             yield frame
             offset = frame.end
+
+
+def runs_of(frames: Sequence[Frame], limit: int) -> list[tuple[int, int]]:
+    """The frames as ranges of at most so many bytes, or one frame that is larger."""
+    starts, size = [0], 0
+    for number, frame in enumerate(frames):
+        length = frame.end - frame.offset
+        if size and size + length > limit:
+            starts.append(number)
+            size = 0
+        size += length
+    return list(zip(starts, [*starts[1:], len(frames)], strict=True))
 
 
 def check_frames(path: Path) -> tuple[list[Frame], list[Damage]]:

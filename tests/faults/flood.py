@@ -74,8 +74,8 @@ def requests_of(server: Any) -> list[tuple[str, str, dict[str, str], bytes]]:
         ("hec 60 MiB", f"{collector}/event", hec, event * (60 * MIB // len(event))),
         ("raw 60 MiB", f"{collector}/raw", hec, b"a line of raw text that is like any other\n" * (60 * MIB // 42)),
         (
-            "loki 20 MiB", f"{server.url}/loki/api/v1/push", {"Content-Type": "application/json"},
-            b'{"streams":[' + b",".join([stream] * (20 * MIB // len(stream))) + b"]}",
+            "loki 15 MiB", f"{server.url}/loki/api/v1/push", {"Content-Type": "application/json"},
+            b'{"streams":[' + b",".join([stream] * (15 * MIB // len(stream))) + b"]}",
         ),
         ("small logs", f"{otlp}/v1/logs", protobuf, logs(2000)),
         ("small events", f"{collector}/event", hec, event),

@@ -37,6 +37,16 @@ def events_of(body, **defaults):
     return [columns(frame) for frame in found.frames]
 
 
+def joined(found):
+    """Events and records by where they go."""
+    events: dict = {}
+    for frame in found.frames:
+        into = events.setdefault((frame.kind, frame.index), [[], 0])
+        into[0] += columns(frame)["events"]
+        into[1] += frame.records
+    return events
+
+
 hard_text = st.text(st.sampled_from('}{"\\[]:, \n\r\t/u\x00dé😀a1'), max_size=12)
 values = st.recursive(
     st.one_of(
@@ -76,6 +86,12 @@ def test_every_form_of_a_batch_gives_the_same(batch, escaped):
         f" [ {' , '.join(texts)} ] ",
     ):
         assert take(body) == plain
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(envelopes, "PIECE_BYTES", 40)
+        for body in ("".join(texts), "\n".join(texts)):
+            # A brace that ends an object and one that begins one may stand in a text too: then it is read as a whole.
+            pieces = envelopes.sort_in_pieces(body.encode(), DEFAULTS, index_of)
+            assert pieces is None or joined(pieces) == joined(plain)
     careful = envelopes._one_by_one("".join(texts).encode(), DEFAULTS, index_of)
     assert [columns(frame) for frame in careful.frames] == [columns(frame) for frame in plain.frames]
     for body in ("".join(pretty), f"[{','.join(pretty)}]"):

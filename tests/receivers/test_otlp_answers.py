@@ -25,6 +25,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 
+from sightline.config import IngestSettings
 from sightline.journal import JournalFull
 from sightline.receivers.bodies import BodyMalformed, BodyTooLarge, inflate
 from sightline.receivers.otlp_repeats import Repeats
@@ -212,8 +213,21 @@ def test_a_header_names_the_index(front, load, store, transport):
         assert (reply.status_code, "holds metric data" in reply.json()["message"]) == (400, True)
 
 
-def test_the_look_at_all_records_agrees_with_the_look_at_each():
+def _spans_of(checked) -> list[bytes]:
+    found = []
+    for group in checked.groups.values():
+        for piece in group.pieces:
+            request = ExportTraceServiceRequest.FromString(piece.body)
+            inside = [s for r in request.resource_spans for each in r.scope_spans for s in each.spans]
+            assert len(inside) == piece.records
+            found += [each.SerializeToString() for each in inside]
+    return found
+
+
+def test_the_look_at_all_records_agrees_with_the_look_at_each(monkeypatch):
     """The table of an outline must never call a request right that a record by record look would cut."""
+    from sightline.receivers import otlp_requests
+
     ids = st.sampled_from([b"", b"\1" * 16, bytes(16), b"\2" * 8, bytes(8), b"\3" * 20])
     times = st.sampled_from([0, 1, NOW, NOW + 1, 2**63 - 1, 2**63, 2**64 - 1])
     one = st.tuples(ids, ids, times, times)
@@ -229,14 +243,21 @@ def test_the_look_at_all_records_agrees_with_the_look_at_each():
                 into.add(
                     trace_id=trace_id, span_id=span_id, start_time_unix_nano=start, end_time_unix_nano=end, name="x" * 200
                 )
-        checked = check_protobuf(ExportTraceServiceRequest, request.SerializeToString(), 1 << 20)
+        checked = check_protobuf(ExportTraceServiceRequest, request.SerializeToString(), IngestSettings())
         every = [record for records in scopes for record in records]
         bad = sum(len(t) != 16 or not any(t) or len(s) != 8 or not any(s) or max(a, b) >= 2**63 for t, s, a, b in every)
         assert checked.refused.total() == bad
         kept = sum(group.records for group in checked.groups.values())
         assert kept == len(every) - bad
         if not bad and kept:
-            assert checked.groups[""].body == request.SerializeToString()
+            assert [piece.body for piece in checked.groups[""].pieces] == [request.SerializeToString()]
+        # In pieces it is the same request.
+        with monkeypatch.context() as patch:
+            patch.setattr(otlp_requests, "PIECE_BYTES", 600)
+            cut = check_protobuf(ExportTraceServiceRequest, request.SerializeToString(), IngestSettings())
+        assert (cut.refused, cut.warned) == (checked.refused, checked.warned)
+        assert _spans_of(cut) == _spans_of(checked)
+        assert all(len(piece.body) < 900 for group in cut.groups.values() for piece in group.pieces)
 
     agree()
 
@@ -257,7 +278,7 @@ def test_an_ordinary_request_is_not_read_record_by_record(monkeypatch):
     monkeypatch.setitem(
         otlp_requests._SHAPES, ExportTraceServiceRequest, otlp_requests.Shape(shape.resources, shape.look, never)
     )
-    assert check_protobuf(ExportTraceServiceRequest, request.SerializeToString(), 1 << 20).groups[""].records == 499
+    assert check_protobuf(ExportTraceServiceRequest, request.SerializeToString(), IngestSettings()).groups[""].records == 499
 
 
 # Compression
@@ -384,7 +405,7 @@ def test_come_later_says_when_in_every_protocols_words(front, monkeypatch):
     async def full(*_, **__):
         raise JournalFull("the journal holds too much", 7)
 
-    monkeypatch.setattr(JournalWriter, "append", full)
+    monkeypatch.setattr(JournalWriter, "append_pieces", full)
     body = json_format.ParseDict({"resourceLogs": [{"scopeLogs": [{"logRecords": [{}]}]}]}, ExportLogsServiceRequest())
     for content_type, content in ((PROTOBUF, body.SerializeToString()), (JSON, json_format.MessageToJson(body).encode())):
         reply = httpx.post(
@@ -442,14 +463,14 @@ def test_what_is_sent_again_after_a_lost_answer_is_stored_once(front, load, stor
 def test_a_request_that_failed_is_stored_when_it_comes_again(front, load, store, monkeypatch):
     from sightline.journal import JournalWriter
 
-    append, failures = JournalWriter.append, iter([JournalFull("full", 1)])
+    append, failures = JournalWriter.append_pieces, iter([JournalFull("full", 1)])
 
     async def fails_once(self, *arguments, **named):
         for failure in failures:
             raise failure
         await append(self, *arguments, **named)
 
-    monkeypatch.setattr(JournalWriter, "append", fails_once)
+    monkeypatch.setattr(JournalWriter, "append_pieces", fails_once)
     body = as_protobuf(ExportTraceServiceRequest, {"resourceSpans": [spans(span(1))]})
     statuses = [
         httpx.post(f"{front.otlp}/v1/traces", content=body, headers={"Content-Type": PROTOBUF}).status_code for _ in range(3)

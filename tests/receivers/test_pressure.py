@@ -167,7 +167,7 @@ def test_a_thousand_slow_syslog_senders_make_place_for_a_new_one(start, load):
 def test_large_requests_take_turns_and_are_told_to_come_back(start):
     # Room for one large request; those that come meanwhile wait for a moment, and then hear "retry later" in their protocol.
     front = start(max_inflight_bytes=16 * 1024 * 1024, room_wait_s=0.2)
-    size = 2_000_000
+    size = 2_800_000
     held = connect(front.otlp, b"POST /v1/logs HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n")
     held.sendall(b"Content-Length: %d\r\n\r\n" % size + b"\n")
     time.sleep(0.3)
@@ -244,15 +244,15 @@ def test_who_waits_longest_makes_place():
     async def program(_):
         async def never():
             await asyncio.sleep(60)
-            yield b""
+            return b""
 
         async def at_once():
-            yield b"body"
+            return b"body"
 
         reading = Reading(2, 60)
-        slow = [asyncio.ensure_future(reading.first(never())) for _ in range(2)]
+        slow = [asyncio.ensure_future(reading.turn(never)) for _ in range(2)]
         await asyncio.sleep(0.05)
-        assert await reading.first(at_once()) == b"body"
+        assert await reading.turn(at_once) == b"body"
         with pytest.raises(JournalFull, match="too slow"):
             await slow[0]
         assert not slow[1].done()

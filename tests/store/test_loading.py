@@ -8,7 +8,8 @@ import pytest
 
 from sightline.config import IngestSettings, Settings
 from sightline.errors import UserError
-from sightline.journal import JournalWriter, closed_segments
+from sightline.journal import JournalWriter, Piece, closed_segments
+from sightline.store import loading
 from sightline.store.engine_errors import EngineBusy, EngineError, engine_error
 from sightline.store.ledger import LedgerRow
 from sightline.store.loading import Loader, is_empty
@@ -98,6 +99,32 @@ def test_an_interrupted_cut_does_not_double_what_it_had_stored(store, settings, 
     again.load_waiting()
     assert raws(store) == ["a", "b"]
     assert len(list((settings.data / "quarantine").glob("*.json"))) == 1
+
+
+def test_a_segment_of_a_large_request_is_loaded_piece_by_piece_and_once(store, settings, monkeypatch):
+    monkeypatch.setattr(loading, "_PIECE_BYTES", 300)
+    texts = [f"piece {n} {'x' * 40}" for n in range(20)]
+    writer = JournalWriter(settings.data / "journal", IngestSettings())
+    writer.submit_pieces("hec", [Piece(hec_lines(text), 1) for text in texts], token="t1", index="main").result(5)
+    writer.close()
+    loader = Loader(store, settings)
+    inserts = []
+    real = store.insert
+
+    def insert(sql, **options):
+        inserts.append(options["token"])
+        if len(inserts) == 4:
+            raise EngineBusy("stopped half way", 252)
+        return real(sql, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "insert", insert)
+        assert loader.load_waiting() == 0
+    assert 0 < len(raws(store)) < 20
+    again = Loader(store, settings)
+    assert again.load_waiting() == 1
+    assert raws(store) == sorted(texts)
+    assert again.ledger.totals() == [LedgerRow("hec:events", "t1", "main", received=20, stored=20)]
 
 
 def test_an_error_of_the_moment_leaves_the_segment_for_later(store, settings, monkeypatch):

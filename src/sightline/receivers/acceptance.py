@@ -9,15 +9,16 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from starlette.requests import Request
 
 from sightline.config import IngestSettings
-from sightline.journal import JournalFull, JournalWriter
+from sightline.journal import JournalFull, JournalWriter, Piece
 from sightline.receivers.access import TokenGrant, TokenSource
 from sightline.receivers.bodies import BodyMalformed, BodyTooLarge, BodyTooSlow, UnsupportedEncoding, read_body, read_sent
 from sightline.receivers.refusals import Refusals
+from sightline.receivers.room import COST, OBJECTS_COST
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +55,14 @@ class Acceptance:
         self._settings = settings
         self._refusals = refusals
 
-    async def body(self, request: Request, source: str, *, as_sent: bool = False) -> bytes:
-        """A request's body, decompressed unless it is wanted as it was sent. Raises Refused."""
+    async def body(self, request: Request, source: str, *, as_sent: bool = False, is_objects: bool = False) -> bytes:
+        """A request's body, decompressed unless it is wanted as it was sent; of one that becomes objects as a whole, less may
+        come. Raises Refused."""
         read = read_sent if as_sent else read_body
+        settings = self._settings
+        limit = min(settings.max_body_bytes, settings.json_max_body_bytes) if is_objects else settings.max_body_bytes
         try:
-            return await read(request, self._settings.max_body_bytes)
+            return await read(request, limit, OBJECTS_COST if is_objects else COST)
         except BodyTooLarge as error:
             refusal = Refused(413, str(error))
         except BodyTooSlow as error:
@@ -134,9 +138,22 @@ class Acceptance:
         self, kind: str, body: bytes, source: str, *, grant: TokenGrant | None = None, index: str = "", records: int = 0
     ) -> None:
         """Append and return when it is durable. Raises Refused."""
+        await self.store_pieces(kind, [Piece(body, records)], source, grant=grant, index=index)
+
+    async def store_pieces(
+        self, kind: str, pieces: Sequence[Piece], source: str, *, grant: TokenGrant | None = None, index: str = ""
+    ) -> None:
+        """The same for a large request that was cut: all of it is stored, or nothing."""
         token = grant.name if grant else ""
+        records = sum(piece.records for piece in pieces)
+        largest = self._settings.record_max_bytes
+        if any(len(piece.body) > largest for piece in pieces):
+            refusal = Refused(
+                413, f"a record is larger than {largest} bytes, with what the request says of all, wanted at most that"
+            )
+            raise self.refused(refusal, source, token=token, index=index, records=records)
         try:
-            await self._journal.append(kind, body, token=token, index=index, records=records)
+            await self._journal.append_pieces(kind, pieces, token=token, index=index)
         except JournalFull as full:
             refusal = Refused(503, str(full), full.retry_after_s)
         except OSError as error:

@@ -50,12 +50,12 @@ class UnsupportedEncoding(Exception):
         super().__init__(f'unsupported content encoding "{encoding}", wanted gzip, zstd, deflate or identity')
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body, decompressed. Raises BodyTooLarge, BodyMalformed, UnsupportedEncoding, ClientDisconnect."""
+async def read_body(request: Request, limit: int, cost: int = COST) -> bytes:
+    """The whole body, decompressed; checking it takes `cost` bytes of memory for each of its own. Raises BodyTooLarge, BodyMalformed, UnsupportedEncoding, ClientDisconnect."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower() or "identity"
     if encoding != "identity" and encoding not in ENCODINGS:
         raise UnsupportedEncoding(encoding)
-    body = await read_sent(request, limit)
+    body = await read_sent(request, limit, cost)
     if encoding == "identity":
         return body
     share = share_of(request)
@@ -68,11 +68,11 @@ async def read_body(request: Request, limit: int) -> bytes:
     else:
         inflated = inflate(body, encoding, limit)
     if share:
-        await share.hold(COST * len(inflated))
+        await share.hold(cost * len(inflated))
     return inflated
 
 
-async def read_sent(request: Request, limit: int) -> bytes:
+async def read_sent(request: Request, limit: int, cost: int = COST) -> bytes:
     """The whole body as it was sent. Raises BodyTooLarge, ClientDisconnect, and JournalFull where there is no room for it.
 
     Where the listener bounds what it takes in, nothing is read before there is room for it: the sender waits.
@@ -82,7 +82,7 @@ async def read_sent(request: Request, limit: int) -> bytes:
         raise BodyTooLarge(limit)
     share = share_of(request)
     if share and declared.isdigit():
-        await share.hold(COST * int(declared))
+        await share.hold(cost * int(declared))
     pieces, size = [], 0
     settings = getattr(request.app.state, "ingest", None)
     loop = asyncio.get_running_loop()
@@ -102,7 +102,7 @@ async def read_sent(request: Request, limit: int) -> bytes:
         if size > limit:
             raise BodyTooLarge(limit)
         if share and not declared.isdigit():
-            await share.hold(COST * size)
+            await share.hold(cost * size)
         pieces.append(piece)
     return b"".join(pieces)
 

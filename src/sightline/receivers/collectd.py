@@ -20,7 +20,7 @@ def _check(body: bytes) -> Checked:
         if len(sizes) != 1 or -1 in sizes:
             raise Refused(400, 'every value list wants "values", "dsnames" and "dstypes" of the same length')
         records += len(one["values"])
-    return Checked(body, records)
+    return Checked.whole(body, records)
 
 
 VALUES = Push(("/collectd",), "collectd", "collectd", "metric", _check, lambda records: Response(status_code=200))

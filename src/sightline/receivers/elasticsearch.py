@@ -12,7 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sightline.journal import Piece
 from sightline.receivers.acceptance import Acceptance, Refused
+from sightline.receivers.pieces import PIECE_BYTES
 from sightline.receivers.push import Checked, Push
 from sightline.receivers.push import routes as push_routes
 
@@ -34,6 +36,18 @@ def _check(body: bytes) -> Checked:
         text = text.replace(b"\n\n", b"\n")
     if not text:
         raise Refused(400, "the body has no action")
+    pieces, start = [], 0
+    while start < len(text):
+        end = text.find(b"\n", start + PIECE_BYTES) + 1 or len(text)
+        if end < len(text) and text.count(b"\n", start, end) % 2:
+            # Between an action and its document.
+            end = text.find(b"\n", end) + 1 or len(text)
+        pieces.append(_check_piece(text[start:end].rstrip(b"\n")))
+        start = end
+    return Checked(pieces)
+
+
+def _check_piece(text: bytes) -> Piece:
     try:
         parsed = orjson.loads(b"[" + text.replace(b"\n", b",") + b"]")
     except orjson.JSONDecodeError as error:
@@ -42,7 +56,7 @@ def _check(body: bytes) -> Checked:
         raise Refused(400, "the body wants lines of JSON objects, an action and then a document each")
     if not (actions := set().union(*parsed[0::2])) <= {"index", "create"}:
         raise Refused(400, f"only the actions index and create are known, got: {', '.join(sorted(actions))}")
-    return Checked(text, len(parsed) // 2)
+    return Piece(text, len(parsed) // 2)
 
 
 def _accepted(records: int) -> Response:
@@ -69,6 +83,7 @@ BULK = Push(
     _accepted,
     _refused,
     methods=("POST", "PUT"),
+    is_objects=False,
 )
 
 

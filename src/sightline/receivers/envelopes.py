@@ -5,7 +5,7 @@ kind of record, in which values of "event" and "fields" are the bytes that came;
 stands before it is taken, and nothing after it: that is what Splunk does, and what clients that resume count on.
 
 One call of a library reads all of an ordinary batch, and no statement here runs for each event. A batch with anything out of
-the ordinary is read again, event by event.
+the ordinary is read again, event by event. A large one is read in pieces, as long as all of them are ordinary.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from typing import Any
 
 import msgspec
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from sightline.receivers.pieces import PIECE_BYTES
 
 EVENT, METRIC = "event", "metric"
 FIRST_S, LAST_S = -2_208_988_800, 10_413_791_999
@@ -103,6 +105,31 @@ def sort_batch(body: bytes, defaults: Defaults, index_of: IndexOf) -> Sorted:
     return found or _one_by_one(body, defaults, index_of)
 
 
+_BETWEEN = re.compile(rb"\}\s*(?=\{)")
+"""Where one object ends and the next begins. In a text it may stand too: then what is before it is no JSON."""
+
+
+def sort_in_pieces(body: bytes, defaults: Defaults, index_of: IndexOf) -> Sorted | None:
+    """A large batch, read piece by piece; None where it is an array, or some piece is out of the ordinary."""
+    found = Sorted()
+    body = body.removeprefix(codecs.BOM_UTF8)
+    start = 0
+    while start < len(body):
+        between = _BETWEEN.search(body, start + PIECE_BYTES)
+        end = between.end() if between else len(body)
+        if end - start > 2 * PIECE_BYTES:
+            return None
+        part = body[start:end]
+        piece = _ordinary(part, defaults, index_of)
+        if piece is None and b"\\" in part:
+            piece = _ordinary(_without_lone_surrogates(part), defaults, index_of)
+        if piece is None:
+            return None
+        found.frames += piece.frames
+        start = end
+    return found
+
+
 # -- the ordinary batch
 
 _STREAM = msgspec.json.Decoder(Envelope)
@@ -152,14 +179,18 @@ def _ordinary(body: bytes, defaults: Defaults, index_of: IndexOf) -> Sorted | No
         for envelope in envelopes:
             groups.setdefault(indexes[envelope.index], []).append(envelope)
     frames = []
-    for index, group in groups.items():
-        fields = _objects(group)
-        times = _times(list(map(_time, group)))
-        records = len(group) if kind == EVENT else _count_measures(fields)
-        if times is None or not records or (kind == EVENT and not _are_flat(fields)):
-            return None
-        texts = events if group is envelopes else list(map(bytes, map(_event, group)))
-        frames.append(_frame(kind, str(index), group, texts, fields, times, records, defaults))
+    for index, of_index in groups.items():
+        # A large array becomes several frames of about this size.
+        step = max(1, len(envelopes) * PIECE_BYTES // len(body))
+        for start in range(0, len(of_index), step):
+            group = of_index if len(of_index) <= step else of_index[start : start + step]
+            fields = _objects(group)
+            times = _times(list(map(_time, group)))
+            records = len(group) if kind == EVENT else _count_measures(fields)
+            if times is None or not records or (kind == EVENT and not _are_flat(fields)):
+                return None
+            texts = events if group is envelopes else list(map(bytes, map(_event, group)))
+            frames.append(_frame(kind, str(index), group, texts, fields, times, records, defaults))
     return Sorted(frames)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import functools
 import json
 import logging
 import math
@@ -25,12 +26,14 @@ from starlette.routing import Route
 
 from sightline.clock import Clock
 from sightline.config import HecSettings, IngestSettings
-from sightline.journal import JournalFull, JournalWriter
+from sightline.journal import JournalFull, JournalWriter, Piece
 from sightline.receivers.access import TokenGrant, TokenSource
 from sightline.receivers.acks import AckChannels
 from sightline.receivers.bodies import BodyMalformed, BodyTooLarge, UnsupportedEncoding, read_body
-from sightline.receivers.envelopes import Defaults, Fault, Frame, IndexOf, Sorted, seconds_of, sort_batch
+from sightline.receivers.envelopes import Defaults, Fault, Frame, IndexOf, Sorted, seconds_of, sort_batch, sort_in_pieces
+from sightline.receivers.pieces import PIECE_BYTES, cut_text
 from sightline.receivers.refusals import Refusals
+from sightline.receivers.room import OBJECTS_COST, share_of
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +80,17 @@ class HecError(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(TEXTS[code][1])
         self.code = code
+
+
+class _TooLargeAsObjects(BodyTooLarge):
+    """A large batch that cannot be read in pieces: as objects, JSON takes up to twenty times its size."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.args = (
+            f"the batch is larger than {limit} bytes, and it is an array or has an event out of the ordinary; wanted at most that,"
+            " or objects one after the other, which may be as large as any request",
+        )
 
 
 class HecReceiver:
@@ -155,7 +169,7 @@ class HecReceiver:
             return _reply(error.code, headers={"Retry-After": str(_RETRY_AFTER_S)} if error.code == 9 else None)
         except (BodyTooLarge, UnsupportedEncoding) as error:
             self._refusals.add(source, str(error), token=token)
-            return PlainTextResponse(str(error), 413 if isinstance(error, BodyTooLarge) else 415)
+            return PlainTextResponse(str(error), 415 if isinstance(error, UnsupportedEncoding) else 413)
         except BodyMalformed as error:
             self._refusals.add(source, str(error), token=token)
             return _reply(6)
@@ -204,10 +218,21 @@ class HecReceiver:
         def index_of(named: str, datatype: str) -> str | None:
             return self._index(grant, named, datatype)
 
-        def sort() -> Sorted:
-            return _raw(body, defaults, index_of, query.get("time")) if raw else sort_batch(body, defaults, index_of)
-
-        return await asyncio.to_thread(sort) if len(body) > _THREAD_BYTES else sort()
+        if raw:
+            sort = functools.partial(_raw, body, defaults, index_of, query.get("time"))
+        else:
+            sort = functools.partial(sort_batch, body, defaults, index_of)
+        if len(body) <= _THREAD_BYTES:
+            return sort()
+        if not raw and len(body) > PIECE_BYTES:
+            found = await asyncio.to_thread(sort_in_pieces, body, defaults, index_of)
+            if found is not None:
+                return found
+            if len(body) > self._settings.json_max_body_bytes:
+                raise _TooLargeAsObjects(self._settings.json_max_body_bytes)
+            if share := share_of(request):
+                await share.hold(OBJECTS_COST * len(body))
+        return await asyncio.to_thread(sort)
 
     def _index(self, grant: TokenGrant, named: str, datatype: str) -> str | None:
         usual = "main" if datatype == "event" else "metrics"
@@ -222,19 +247,22 @@ class HecReceiver:
         return named if known == datatype or (known is None and named == usual) else None
 
     async def _store(self, found: Sorted, token: str) -> None:
+        if any(len(frame.body) > self._settings.record_max_bytes for frame in found.frames):
+            raise BodyTooLarge(self._settings.record_max_bytes)
+        pieces: dict[tuple[str, str], list[Piece]] = {}
+        for frame in found.frames:
+            pieces.setdefault((frame.kind, frame.index), []).append(Piece(frame.body, frame.records))
         # All are handed over before any is awaited, so that they share one commit.
         outcomes = await asyncio.gather(
-            *(
-                self._journal.append(frame.kind, frame.body, token=token, index=frame.index, records=frame.records)
-                for frame in found.frames
-            ),
+            *(self._journal.append_pieces(kind, each, token=token, index=index) for (kind, index), each in pieces.items()),
             return_exceptions=True,
         )
         failures = []
-        for frame, outcome in zip(found.frames, outcomes, strict=True):
+        for (kind, index), outcome in zip(pieces, outcomes, strict=True):
             if isinstance(outcome, BaseException):
                 failures.append(outcome)
-                self._refusals.add(_SOURCES[frame.kind], str(outcome), token=token, index=frame.index, records=frame.records)
+                records = sum(piece.records for piece in pieces[kind, index])
+                self._refusals.add(_SOURCES[kind], str(outcome), token=token, index=index, records=records)
         if failures:
             # What another frame of the batch holds is stored: its sender, told to come back, will send it twice.
             raise failures[0]
@@ -291,7 +319,7 @@ def _other_protocol(name: str) -> Any:
 
 
 def _raw(body: bytes, defaults: Defaults, index_of: IndexOf, time: str | None) -> Sorted:
-    """Text as it came, under a line that says what holds for all of it."""
+    """Text as it came, under a line that says what holds for all of it; a large one in pieces."""
     index = index_of(defaults.index, "event")
     if index is None:
         return Sorted(fault=Fault(7, 0))
@@ -303,8 +331,11 @@ def _raw(body: bytes, defaults: Defaults, index_of: IndexOf, time: str | None) -
     if not math.isnan(seconds):
         head["time"] = seconds
     # Where the events begin and end in it, the engine finds out by the rules of the sourcetype.
-    lines = len(list(filter(None, map(bytes.strip, body.splitlines()))))
-    return Sorted([Frame("raw", index, orjson.dumps(head) + b"\n" + body, lines)])
+    frames = []
+    for part in cut_text(body):
+        lines = len(list(filter(None, map(bytes.strip, part.splitlines()))))
+        frames.append(Frame("raw", index, orjson.dumps(head) + b"\n" + part, lines))
+    return Sorted(frames)
 
 
 def _reply(

@@ -14,7 +14,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from sightline.config import IngestSettings
+from sightline.journal import Piece
 from sightline.receivers.acceptance import Acceptance, Refused
+from sightline.receivers.pieces import cut_message, path
 from sightline.receivers.prometheus import unsnapped
 from sightline.receivers.push import Checked, Push, accept, lists_in, read_json
 
@@ -47,15 +49,17 @@ def _check_json(body: bytes) -> Checked:
         if not set(map(type, values)) <= {list} or not set(map(len, values)) <= {2, 3}:
             raise Refused(400, 'every entry of "values" wants a time, a line, and maybe an object')
         records += len(values)
-    return Checked(body, records)
+    return Checked.whole(body, records)
 
 
 def _check_protobuf(body: bytes) -> Checked:
+    pieces = []
     try:
-        message = _MESSAGE.FromString(body)
+        for part in cut_message(body, path(1, 2)):
+            pieces.append(Piece(part, sum(len(stream.entries) for stream in _MESSAGE.FromString(part).streams)))
     except DecodeError as error:
         raise Refused(400, f"the body is not a valid push request: {error}") from error
-    return Checked(body, sum(len(stream.entries) for stream in message.streams))
+    return Checked(pieces)
 
 
 def _accepted(records: int) -> Response:
@@ -80,7 +84,8 @@ def routes(acceptance: Acceptance, settings: IngestSettings, *, needs_token: boo
                     raise acceptance.refused(refusal, PROTOBUF.source) from None
                 await accept(acceptance, PROTOBUF, request, body, needs_token)
             elif content_type in ("application/json", ""):
-                await accept(acceptance, JSON, request, await acceptance.body(request, JSON.source), needs_token)
+                sent = await acceptance.body(request, JSON.source, is_objects=True)
+                await accept(acceptance, JSON, request, sent, needs_token)
             else:
                 wanted = "application/json or application/x-protobuf"
                 refusal = Refused(415, f'unsupported content type "{content_type}", wanted {wanted}')

@@ -19,7 +19,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from sightline.config import IngestSettings
+from sightline.journal import Piece
 from sightline.receivers.acceptance import Acceptance, Refused
+from sightline.receivers.pieces import Path, cut_message, path
 
 PATH = "/api/v1/write"
 """Where Prometheus itself receives remote writes, so that people need to change the host alone."""
@@ -34,6 +36,8 @@ class Version:
     kind: str
     source: str
     message: type[Message]
+    path: Path
+    """Where its records are: a series that alone is large stays whole."""
 
 
 def _messages() -> dict[str, type[Message]]:
@@ -53,8 +57,8 @@ def _messages() -> dict[str, type[Message]]:
 
 
 _MESSAGES = _messages()
-VERSION_1 = Version("prometheus", "prometheus:write", _MESSAGES["Write1"])
-VERSION_2 = Version("prometheus2", "prometheus:write2", _MESSAGES["Write2"])
+VERSION_1 = Version("prometheus", "prometheus:write", _MESSAGES["Write1"], path(1))
+VERSION_2 = Version("prometheus2", "prometheus:write2", _MESSAGES["Write2"], path(5))
 _BY_NAME = {"prometheus.WriteRequest": VERSION_1, "io.prometheus.write.v2.Request": VERSION_2}
 
 
@@ -90,13 +94,13 @@ async def _write(acceptance: Acceptance, settings: IngestSettings, request: Requ
     work: Callable[..., Any] = _checked
     try:
         if len(compressed) > _THREAD_BYTES:
-            body, samples, histograms = await asyncio.to_thread(work, version, compressed, settings.max_body_bytes)
+            pieces, samples, histograms = await asyncio.to_thread(work, version, compressed, settings.max_body_bytes)
         else:
-            body, samples, histograms = work(version, compressed, settings.max_body_bytes)
+            pieces, samples, histograms = work(version, compressed, settings.max_body_bytes)
     except Refused as refusal:
         raise acceptance.refused(refusal, source, token=grant.name if grant else "", index=index) from None
     if samples + histograms:
-        await acceptance.store(version.kind, body, source, grant=grant, index=index, records=samples + histograms)
+        await acceptance.store_pieces(version.kind, pieces, source, grant=grant, index=index)
     return samples, histograms
 
 
@@ -110,15 +114,19 @@ def _version(acceptance: Acceptance, request: Request) -> Version:
     return _BY_NAME[proto]
 
 
-def _checked(version: Version, compressed: bytes, limit: int) -> tuple[bytes, int, int]:
+def _checked(version: Version, compressed: bytes, limit: int) -> tuple[list[Piece], int, int]:
     """The decompressed body with its numbers of samples and histograms. Raises Refused."""
-    body = unsnapped(compressed, limit)
+    pieces, samples, histograms = [], 0, 0
     try:
-        message: Any = version.message.FromString(body)
+        for part in cut_message(unsnapped(compressed, limit), version.path):
+            message: Any = version.message.FromString(part)
+            these = sum(len(series.samples) for series in message.timeseries)
+            those = sum(len(series.histograms) for series in message.timeseries)
+            pieces.append(Piece(part, these + those))
+            samples, histograms = samples + these, histograms + those
     except DecodeError as error:
         raise Refused(400, f"the body is not a valid remote write request: {error}") from error
-    samples = sum(len(series.samples) for series in message.timeseries)
-    return body, samples, sum(len(series.histograms) for series in message.timeseries)
+    return pieces, samples, histograms
 
 
 def unsnapped(compressed: bytes, limit: int) -> bytes:

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sightline.journal import Piece
 from sightline.receivers.acceptance import Acceptance, Refused
 
 _THREAD_BYTES = 256 * 1024
@@ -23,10 +24,19 @@ _THREAD_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A body that can be stored: its bytes, and how many records it holds."""
+    """A body that can be stored, and how many records it holds."""
 
-    body: bytes
-    records: int
+    pieces: list[Piece]
+
+    @property
+    def records(self) -> int:
+        """How many there are."""
+        return sum(piece.records for piece in self.pieces)
+
+    @classmethod
+    def whole(cls, body: bytes, records: int) -> Checked:
+        """In one piece."""
+        return cls([Piece(body, records)])
 
 
 Check = Callable[[bytes], Checked]
@@ -50,6 +60,8 @@ class Push:
     refused: Callable[[Refused], Response] | None = None
     """The answer to a refusal, where the protocol has words of its own."""
     methods: tuple[str, ...] = ("POST",)
+    is_objects: bool = True
+    """Whether a body is read as a whole into objects, which take much more memory than its bytes."""
 
 
 def routes(acceptance: Acceptance, push: Push, *, needs_token: bool) -> list[Route]:
@@ -57,7 +69,8 @@ def routes(acceptance: Acceptance, push: Push, *, needs_token: bool) -> list[Rou
 
     async def receive(request: Request) -> Response:
         try:
-            checked = await accept(acceptance, push, request, await acceptance.body(request, push.source), needs_token)
+            body = await acceptance.body(request, push.source, is_objects=push.is_objects)
+            checked = await accept(acceptance, push, request, body, needs_token)
         except Refused as refusal:
             return push.refused(refusal) if push.refused else refusal_response(refusal)
         except ClientDisconnect:
@@ -77,7 +90,7 @@ async def accept(acceptance: Acceptance, push: Push, request: Request, body: byt
     except Refused as refusal:
         raise acceptance.refused(refusal, push.source, token=grant.name if grant else "", index=index) from None
     if checked.records:
-        await acceptance.store(push.kind, checked.body, push.source, grant=grant, index=index, records=checked.records)
+        await acceptance.store_pieces(push.kind, checked.pieces, push.source, grant=grant, index=index)
     return checked
 
 

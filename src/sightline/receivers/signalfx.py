@@ -16,7 +16,7 @@ def _check_datapoints(body: bytes) -> Checked:
         raise Refused(400, 'every datapoint wants a text "metric"')
     if not {type(point.get("value")) for point in points} <= {int, float}:
         raise Refused(400, 'every datapoint wants a number "value"')
-    return Checked(body, len(points))
+    return Checked.whole(body, len(points))
 
 
 def _check_events(body: bytes) -> Checked:
@@ -24,7 +24,7 @@ def _check_events(body: bytes) -> Checked:
     only_objects(events, "the body")
     if not all(isinstance(event.get("eventType"), str) and event["eventType"] for event in events):
         raise Refused(400, 'every event wants a text "eventType"')
-    return Checked(body, len(events))
+    return Checked.whole(body, len(events))
 
 
 def _accepted(records: int) -> Response:

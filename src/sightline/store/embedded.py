@@ -48,7 +48,7 @@ from sightline.store.migrations import migrate
 from sightline.store.paths import JsonPaths
 from sightline.store.promotion import JSON_COLUMNS, MIN_SAMPLE_ROWS, SAMPLE_ROWS, PromotedFields, divided, merged_types
 from sightline.store.sourcetypes import Sourcetypes
-from sightline.store.sql_text import INSERT_SETTINGS, JSON_SETTINGS, identifier, quote, settings_clause
+from sightline.store.sql_text import INSERT_SETTINGS, JSON_SETTINGS, READ_SETTINGS, identifier, quote, settings_clause
 
 TABLES = {"event": "events", "metric": "metrics", "trace": "spans"}
 """The table that holds an index of each datatype."""
@@ -559,6 +559,7 @@ class EmbeddedStore:
             # A constant is a constant, also to group or to sort by, and no number of a column.
             "enable_positional_arguments": 0,
             **JSON_SETTINGS,
+            **READ_SETTINGS,
             "log_comment": sid,
             **(settings or {}),
         }

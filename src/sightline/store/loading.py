@@ -24,7 +24,7 @@ from sightline.config import Settings
 from sightline.errors import EnvironmentTrouble
 from sightline.journal import LOADED, Cut, Segment, closed_segments, recover, segment_files
 from sightline.quarantine import Quarantine, SetAside, is_retried
-from sightline.segments import Damage, Frame, check_frames
+from sightline.segments import Damage, Frame, check_frames, runs_of
 from sightline.sourcetypes import FILE, FollowedRules
 from sightline.store import compiled, decoding, guard
 from sightline.store.embedded import EmbeddedStore
@@ -56,6 +56,9 @@ CUT_REASONS = {
     "fields": "the fields of a record were longer than ingest.max_fields_bytes",
 }
 """What the ledger says of each kind of mark that `store/decode/careful_fields.py` leaves on a record."""
+_PIECE_BYTES = 20 * 1024 * 1024
+"""A segment that a large request made larger than others is loaded in ranges of frames of this size, which bounds the engine's
+memory. No setting: one that was loaded half way must be cut at the same places after a restart."""
 _ROUND = 64
 """Segments in a round at most, so that a long backlog does not keep recovery and the ledger waiting."""
 
@@ -90,7 +93,6 @@ class Loader:
         self._pausing = threading.Event()
         self._moving = threading.Lock()
         self._large = threading.Lock()
-        self._large_bytes = 2 * settings.ingest.segment_max_bytes
         self._retry_at: dict[str, float] = {}
         self._memory_failures: dict[str, int] = {}
         self._learn_at: dict[str, float] = {}
@@ -170,9 +172,9 @@ class Loader:
             return sum(pool.map(self._load, segments))
 
     def _load(self, segment: Segment) -> bool:
-        # A segment of one very large request takes the engine fifteen times its size: one such at a time.
+        # A request with a record that is very large takes the engine fifteen times its size: one such at a time.
         try:
-            is_large = segment.path.stat().st_size > self._large_bytes
+            is_large = segment.path.stat().st_size > _PIECE_BYTES
         except FileNotFoundError:
             return False
         with self._large if is_large else contextlib.nullcontext():
@@ -194,7 +196,7 @@ class Loader:
                 rows += [self._set_aside_damage(segment, damage) for damage in damages]
             folds = self._folds_of(segment, frames)
             started = time.monotonic()
-            if cut_marker.exists() or folds:
+            if cut_marker.exists() or folds or len(runs_of(frames, _PIECE_BYTES)) > 1:
                 rows += self._load_pieces(segment, frames, folds)
             else:
                 try:
@@ -345,7 +347,10 @@ class Loader:
 
     def _load_pieces(self, segment: Segment, frames: list[Frame], folds: dict[Sender, Fold]) -> list[LedgerRow]:
         rows: list[LedgerRow] = []
-        ranges = guard.runs(segment.kind, frames)[::-1] if folds else [(0, len(frames))]
+        senders = guard.runs(segment.kind, frames) if folds else [(0, len(frames))]
+        ranges = [
+            (first + low, first + high) for first, last in senders for low, high in runs_of(frames[first:last], _PIECE_BYTES)
+        ][::-1]
         while ranges:
             low, high = ranges.pop()
             if low >= high:

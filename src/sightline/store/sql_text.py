@@ -22,8 +22,14 @@ JSON_SETTINGS: dict[str, Any] = {
 """How text becomes a JSON column: a string stays a string even when it looks like a date, the first of two equal
 keys wins (the engine's default is to refuse the row), integers are not quoted."""
 
+DECODED_BLOCK_BYTES = 4 * 1024 * 1024
+READ_SETTINGS: dict[str, Any] = {"input_format_max_block_size_bytes": DECODED_BLOCK_BYTES}
+"""How much of a file is decoded at once. By rows alone a segment would be one block, nested as it came, beside all that is made
+of it: 16 MB of spans took 270 MB so, and 110 MB in blocks of this size. Smaller ones cost time (a quarter with 1 MB)."""
+
 INSERT_SETTINGS: dict[str, Any] = {
     **JSON_SETTINGS,
+    **READ_SETTINGS,
     "max_partitions_per_insert_block": 0,
     "min_insert_block_size_rows": 10_000_000,
     "min_insert_block_size_bytes": 1 << 30,
