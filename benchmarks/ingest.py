@@ -81,6 +81,7 @@ class Sightline(System):
     """The receivers' process and the engine's, as `sightline serve` runs them."""
 
     name = "Sightline"
+    _asking = threading.Lock()
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -114,9 +115,14 @@ class Sightline(System):
     def stored_bytes(self) -> int:
         return self._ask("bytes")
 
+    def holds(self, table: str, name: str) -> int:
+        """How many records of a table have this name, or are this text."""
+        return self._ask(f"{table} {name}")
+
     def _ask(self, what: str) -> int:
-        self._engine_pipe.send(what)
-        return self._engine_pipe.recv()
+        with self._asking:
+            self._engine_pipe.send(what)
+            return self._engine_pipe.recv()
 
 
 class Victoria(System):
@@ -189,7 +195,11 @@ def _engine_process(data: Path, commands: Any) -> None:
                 " AND table IN ('events', 'spans', 'metrics') AND NOT startsWith(partition, '(\\'_')"
             )
         else:
-            sql = f"SELECT toInt64(count()) AS n FROM sightline.{asked} WHERE NOT startsWith(index, '_')"
+            table, _, name = asked.partition(" ")
+            column = {"spans": "name", "events": "_raw", "metrics": "metric_name"}[table]
+            # Only what is new: a search for the newest looks nowhere else.
+            named = f" AND {column} = '{name}' AND _time > now64() - 60" if name else ""
+            sql = f"SELECT toInt64(count()) AS n FROM sightline.{table} WHERE NOT startsWith(index, '_'){named}"
         commands.send(store.query(sql)["n"][0].as_py() or 0)
     loader.stop()
     store.close()
