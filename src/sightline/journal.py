@@ -51,6 +51,10 @@ class JournalFull(EnvironmentTrouble):
         self.retry_after_s = retry_after_s
 
 
+class JournalClosing(JournalFull):
+    """Nothing was accepted: the process is about to end, and starts again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A closed segment. `name` is unique for ever and names the segment's inserts."""
@@ -204,6 +208,11 @@ class JournalWriter:
             self._refusal = self._room()
         return self._refusal
 
+    def fullness(self) -> float:
+        """How much of what may wait does, or of the disk that may be used is; from 1 on an append is refused."""
+        waiting = self._waiting_bytes / self._settings.journal_max_bytes
+        return max(waiting, self._settings.disk_reserve_bytes / max(1, self._free_bytes))
+
     def submit(self, kind: str, body: bytes, *, token: str = "", index: str = "", records: int = 0) -> Future[None]:
         """Hand a request over; the future is done when it is on disk, or holds JournalFull or OSError.
 
@@ -228,7 +237,7 @@ class JournalWriter:
         item.done.set_running_or_notify_cancel()
         with self._condition:
             if self._stopping:
-                raise JournalFull("the journal is closing", 1)
+                raise JournalClosing("the journal is closing", 1)
             if self._queued_bytes and self._queued_bytes + size > 4 * self._settings.max_body_bytes:
                 raise JournalFull("too many requests wait to be written to disk", 1)
             self._queue.append(item)
@@ -366,13 +375,13 @@ class JournalWriter:
         self._waiting_bytes, self._waiting_segments = _waiting(self.root)
         ended = time.monotonic()
         self._usage_due_at = ended + max(_USAGE_INTERVAL_S, (ended - started) / _USAGE_SHARE)
+        disk = os.statvfs(self.root)
+        free = self._free_bytes = disk.f_bavail * disk.f_frsize
         if self._waiting_bytes >= self._settings.journal_max_bytes:
             return (
                 f"the journal holds {self._waiting_bytes} bytes that wait to be loaded,"
                 f" wanted less than {self._settings.journal_max_bytes}"
             )
-        disk = os.statvfs(self.root)
-        free = disk.f_bavail * disk.f_frsize
         if free < self._settings.disk_reserve_bytes:
             return f"the disk has {free} bytes free, wanted at least {self._settings.disk_reserve_bytes}"
         return ""

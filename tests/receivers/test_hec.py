@@ -360,21 +360,40 @@ def test_a_full_queue_is_busy_and_unhealthy(tmp_path, tokens, store, load):
     assert len(events(store)) == taken
 
 
+def test_a_success_says_that_the_queue_is_nearly_full(tmp_path, tokens, store, load):
+    nearly = Front(tmp_path, tokens, journal_max_bytes=1000)
+    try:
+        codes = []
+        deadline = time.monotonic() + 20
+        while not codes or codes[-1] != 9:
+            codes.append(post(nearly, json.dumps({"event": "x" * 20})).json()["code"])
+            assert time.monotonic() < deadline
+    finally:
+        nearly.close()
+    kinds = [0, 24, 9]
+    assert sorted(codes, key=kinds.index) == codes and set(codes) == set(kinds)
+    load()
+    assert len(events(store)) == len(codes) - 1, "24 is a success"
+
+
 def test_without_room_for_acknowledgements_a_sender_comes_back(tmp_path, tokens):
     front = Front(tmp_path, tokens, hec=HecSettings(max_pending_acks=1))
     try:
         channel = {"X-Splunk-Request-Channel": CHANNEL}
         health = front.hec + "/services/collector/health"
         assert code(httpx.get(health + "?ack=true"))[:2] == (200, 17)
-        assert post(front, GOOD, "hec-ack", **channel).json()["ackId"] == 0
+        assert post(front, GOOD, "hec-ack", **channel).json() == {
+            "text": "HEC ACK is approaching its capacity limit", "code": 25, "ackId": 0,
+        }  # fmt: skip
         reply = post(front, GOOD, "hec-ack", **channel)
-        assert code(reply) == (503, 9, None)
+        assert code(reply) == (429, 27, None)
         assert reply.headers["retry-after"] == "10"
         assert code(post(front, GOOD)) == (200, 0, None), "other tokens are not concerned"
         assert code(httpx.get(health + "?ack=true"))[:2] == (503, 19)
         assert code(httpx.get(health))[:2] == (200, 17)
         post(front, {"acks": [0]}, "hec-ack", "/services/collector/ack", **channel)
         assert post(front, GOOD, "hec-ack", **channel).json()["ackId"] == 1
+        assert code(post(front, GOOD)) == (200, 0, None)
     finally:
         front.close()
 

@@ -24,6 +24,11 @@ class AckChannels:
         known = channel in self._channels or len(self._channels) < self._settings.max_channels
         return known and self._pending < self._settings.max_pending_acks
 
+    def fullness(self) -> float:
+        """How much is used of the bounds on channels and on ids; from 1 on there may be no room."""
+        channels = len(self._channels) / self._settings.max_channels
+        return max(channels, self._pending / self._settings.max_pending_acks)
+
     def new(self, channel: str) -> int:
         """The id of a request that is durable."""
         state = self._used(channel, self._channels.get(channel) or _Channel())

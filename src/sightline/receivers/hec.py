@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from sightline.clock import Clock
 from sightline.config import HecSettings, IngestSettings
-from sightline.journal import JournalFull, JournalWriter, Piece
+from sightline.journal import JournalClosing, JournalFull, JournalWriter, Piece
 from sightline.receivers.access import TokenGrant, TokenSource
 from sightline.receivers.acks import AckChannels
 from sightline.receivers.bodies import BodyMalformed, BodyTooLarge, UnsupportedEncoding, read_body
@@ -61,7 +61,15 @@ TEXTS = {
     20: (503, "HEC is unhealthy, queues are full, ack service unavailable"),
     21: (400, "Invalid token"),
     22: (400, "Token disabled"),
+    23: (503, "Server is shutting down"),
+    24: (200, "HEC queue is approaching its capacity limit"),
+    25: (200, "HEC ACK is approaching its capacity limit"),
+    27: (429, "HEC ACK channel is at capacity and cannot process any more requests"),
 }
+"""26 (429, the queue is at capacity) is never sent but 9: clients that are older than it take 429 for a fault of theirs, and drop
+what they sent."""
+_NEAR = 0.9
+"""Part of a bound from which on a success says that it is near."""
 NOT_FOUND = {"text": "The requested URL was not found on this server.", "code": 404}
 _GUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _TRUE = ("1", "t", "true", "y", "yes")
@@ -156,7 +164,7 @@ class HecReceiver:
             token = grant.name
             channel = _channel(request) if grant.use_ack else ""
             if channel and not self._acks.has_room(channel):
-                raise HecError(9)
+                raise HecError(27)
             body = await read_body(request, self._settings.max_body_bytes)
             if not body or body.isspace():
                 raise HecError(5)
@@ -166,7 +174,7 @@ class HecReceiver:
             await self._store(found, token)
         except HecError as error:
             self._refusals.add(source, TEXTS[error.code][1], token=token)
-            return _reply(error.code, headers={"Retry-After": str(_RETRY_AFTER_S)} if error.code == 9 else None)
+            return _reply(error.code, headers={"Retry-After": str(_RETRY_AFTER_S)} if error.code == 27 else None)
         except (BodyTooLarge, UnsupportedEncoding) as error:
             self._refusals.add(source, str(error), token=token)
             return PlainTextResponse(str(error), 415 if isinstance(error, UnsupportedEncoding) else 413)
@@ -176,15 +184,16 @@ class HecReceiver:
         except (JournalFull, OSError) as error:
             log.warning("a batch is refused for now: %s", error)
             retry_after_s = error.retry_after_s if isinstance(error, JournalFull) else _RETRY_AFTER_S
-            return _reply(9, headers={"Retry-After": str(retry_after_s)})
+            return _reply(23 if isinstance(error, JournalClosing) else 9, headers={"Retry-After": str(retry_after_s)})
         except ClientDisconnect:
             return Response(status_code=400)
         if found.fault is not None:
             self._refusals.add(source, TEXTS[found.fault.code][1], token=token, records=found.fault.records)
             return _reply(found.fault.code, None if raw else found.fault.event)
-        if channel:
-            return _reply(0, more={"ackId": self._acks.new(channel)})
-        return _reply(0)
+        more = {"ackId": self._acks.new(channel)} if channel else None
+        if self._journal.fullness() >= _NEAR:
+            return _reply(24, more=more)
+        return _reply(25 if channel and self._acks.fullness() >= _NEAR else 0, more=more)
 
     def _authorise(self, request: Request) -> TokenGrant:
         in_query = request.query_params.get("token")
