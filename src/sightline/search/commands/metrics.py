@@ -484,7 +484,8 @@ class MPreview(Command):
     Syntax: mpreview [index=<index>] [filter="<conditions>"] [earliest=<time>] [latest=<time>] [target_per_timeseries=<n>]
     Example: | mpreview index=my_model_metrics filter="metric_name=mlops.*"
 
-    The newest points come first, at most `target_per_timeseries` of each series (0 is all).
+    The newest points come first, at most `target_per_timeseries` of each series (0 is all). A point has its `metric_name` and
+    `_value`, where Splunk's has a field `metric_name:<name>`; `_raw` holds that.
     """
 
     index: str = option("*", help="metric index, `*` allowed")

@@ -337,7 +337,7 @@ class Pivot(Command):
         for call in calls:
             values = one_array(cells[call.name])
             for key, label in columns:
-                title = series_name(call.name, label, ": ", "") if len(calls) > 1 else label
+                title = series_name(call.name, label, ": ", "") if len(calls) > 1 else label or "VALUE"
                 title = f"{title} " if title in made else title
                 made[title] = _counted(sheet.column(sheet.columns.index(key), values).take(at), call)
                 if column_sums is not None:
