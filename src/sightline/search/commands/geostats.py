@@ -39,7 +39,7 @@ class GeoStats(Command):
     and then come the aggregates. Level 0 has cells of `binspanlat` by `binspanlong` degrees (22.5 by 45), and each further
     one up to `maxzoomlevel` (9) halves both. With BY there is a column for each value of the field; beyond the 10 values
     with the largest sums, or as many as the smaller of `globallimit` and `locallimit` says (0 is all), the rows count as
-    `OTHER`. With `translatetoxy=false` each value has a row of its own in each cell. Rows without a place on earth are left
+    `OTHER`; several values are one as a whole. With `translatetoxy=false` each value has a row of its own in each cell. Rows without a place on earth are left
     out. Positions are read from `lat` and `lon`, which `iplocation` makes, unless named.
     """
 
@@ -92,7 +92,7 @@ class GeoStats(Command):
         if self.by and split.type is Type.NULL:
             relation = relation.filtered(v.FALSE)
         elif self.by:
-            relation = relation.filtered(v.is_present(split))
+            relation = self._on_earth(relation.filtered(v.is_present(split)))
             relation = self._with_split(relation, split, context)
         relation = self._in_cells(relation)
         relation, named = lower_calls(self.calls, relation, context, by=[], finishing=True)
@@ -137,10 +137,14 @@ class GeoStats(Command):
         kept = v.call("in", relation.field(_SPLIT), v.multi([name for name, _ in largest]), type=Type.BOOL)
         return relation.with_field(_SPLIT, v.call("if", kept, relation.field(_SPLIT), v.text(OTHER), type=Type.TEXT))
 
+    def _on_earth(self, relation: Relation) -> Relation:
+        latitude, longitude = (_degrees(relation.field(name)) for name in (self.latfield, self.longfield))
+        return relation.filtered(v.both([_within(latitude, 90), _within(longitude, 180)]))
+
     def _in_cells(self, relation: Relation) -> Relation:
         """The rows that have a place on earth, once for each level, with the cell they lie in."""
+        relation = self._on_earth(relation)
         latitude, longitude = (_degrees(relation.field(name)) for name in (self.latfield, self.longfield))
-        relation = relation.filtered(v.both([_within(latitude, 90), _within(longitude, 180)]))
         relation = relation.with_fields({**relation.fields, _LATITUDE: latitude, _LONGITUDE: longitude}).settled()
         levels = v.call("range", v.integer(self.maxzoomlevel + 1), type=Type.MULTI)
         relation, zoom = relation.unnested(levels, "zoom", Type.INT)

@@ -238,7 +238,7 @@ class Writer:
             passed = sorted(id for id in needed if id in available)
             select = self._open(self._node(input, set(passed) | {c.id for key in keys for c in key.columns}))
             columns = {id: select.environment[id] for id in passed}
-            columns.update({f"key{position}_{k}": self.value(key, select.environment) for k, key in enumerate(keys)})
+            columns.update({f"key{position}_{k}": self._join_key(key, select.environment) for k, key in enumerate(keys)})
             select.columns = columns
             sides.append((select.render().replace("\n", "\n  "), passed))
         # Qualified, because the engine would take a key of a further join around this one, which has the same name, for it.
@@ -248,6 +248,11 @@ class Writer:
         return _Select(source, {id: quote_identifier(id) for _, passed in sides for id in passed})
 
     # -- values
+
+    def _join_key(self, key: Value, environment: Mapping[str, str]) -> str:
+        # The engine folds a constant into the condition, also one that is materialized, finds no equality there and gives up.
+        text = self.value(key, environment)
+        return text if key.columns else f"arrayJoin([{text}])"
 
     def _order_key(self, key: OrderKey, environment: Mapping[str, str]) -> str:
         value, descending = key
