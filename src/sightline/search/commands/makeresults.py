@@ -6,12 +6,13 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
-import pyarrow.json as arrow_json
 
 from sightline.errors import SearchError
 from sightline.search.commands.inventory import SERVER
+from sightline.search.commands.subsearch import cell_text
 from sightline.search.context import Context
 from sightline.search.planner import values as v
 from sightline.search.planner.relation import Numbers, Relation
@@ -29,7 +30,8 @@ class MakeResults(Command):
     Example: | makeresults count=3 | eval x=random() % 10
 
     `annotate=true` adds the columns that events have. Nothing is known of such rows but the server that made them, so that
-    only `splunk_server` has a value.
+    only `splunk_server` has a value. JSON is an array of objects, or one object on each line: a name that an object lacks is
+    absent there, an array is a multivalue, an object within stays JSON.
     """
 
     count: int = option(1, minimum=0, help="how many rows")
@@ -69,11 +71,40 @@ class MakeResults(Command):
                     io.BytesIO(text.encode()),
                     convert_options=arrow_csv.ConvertOptions(strings_can_be_null=True, null_values=[""]),
                 )
-            rows = pa.array([text]) if not text.startswith("[") else None
-            if rows is not None:
-                return arrow_json.read_json(io.BytesIO(text.encode()))
-            import orjson
-
-            return pa.Table.from_pylist(orjson.loads(text))
+            return _table_of(_objects(text))
         except (pa.ArrowInvalid, ValueError, AttributeError, TypeError) as error:
             raise SearchError(f"data is not valid {self.format.upper()}: {error}") from None
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    """The objects of an array, of one object, or of one on each line."""
+    try:
+        found = orjson.loads(text)
+    except ValueError:
+        found = [orjson.loads(line) for line in text.splitlines() if line.strip()]
+    rows = found if isinstance(found, list) else [found]
+    wrong = next((row for row in rows if not isinstance(row, dict)), None)
+    if wrong is not None:
+        raise ValueError(f"objects are wanted, got {orjson.dumps(wrong).decode()}")
+    return rows
+
+
+def _table_of(rows: list[dict[str, Any]]) -> pa.Table:
+    """A column for each name that any of the objects has, in the order in which they appear."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return pa.table({name: _column([row.get(name) for row in rows]) for name in names})
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """Numbers or truth values where all are; else texts, with objects as JSON; lists where any value is one."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds and (kinds <= {int, float} or kinds == {bool}):
+        return pa.array(values, pa.bool_() if kinds == {bool} else pa.float64() if float in kinds else pa.int64())
+    if list in kinds:
+        lists = [value if isinstance(value, list) else [] if value is None else [value] for value in values]
+        return pa.array([[_text(item) for item in items if item is not None] for items in lists], pa.list_(pa.string()))
+    return pa.array([None if value is None else _text(value) for value in values], pa.string())
+
+
+def _text(value: Any) -> str:
+    return orjson.dumps(value).decode() if isinstance(value, dict | list) else cell_text(value)
