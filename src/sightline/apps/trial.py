@@ -54,7 +54,10 @@ _LOOKED_UP = re.compile(r"(?!(?i:as|output|outputnew)\b)[A-Za-z_][\w.:{}@-]*")
 _STORED = frozenset(("index", "_time", "_indextime", "_raw", "host", "source", "sourcetype", "_value", "metric_name"))
 _NO_FIELDS = frozenset(("AND", "OR", "NOT", "BY", "by", "AS", "as", "IN", "in", "LIKE", "OUTPUT", "OUTPUTNEW", "WHERE"))
 _AFTER_MODEL = frozenset(("where", "by", "groupby", "search", "flat", "acceleration_search", "strict_fields", "in", "as"))
-_MODEL = re.compile(r'model "([^"]+)" (?:does not exist|is not there)|there is no model "([^"]+)"')
+_ABSENT = re.compile(
+    r'(?P<kind>model) "(?P<name>[^"]+)" (?:does not exist|is not there)|there is no (?P<other>model|transforms stanza|namespace) "(?P<its>[^"]+)"'
+)
+"""How the errors of commands read that name something which has no stand-in."""
 
 
 @dataclass
@@ -193,7 +196,8 @@ class TrialKnowledge:
             self.missing[f"lookup {name}" + (" as a table, for its script is not run" if name in self._scripted else "")] = (
                 None
             )
-            return _empty(list(dict.fromkeys([*self._words, *_LOOKED_UP.findall(" ".join(_LOOKUP.findall(self._text)))])))
+            named = _LOOKED_UP.findall(" ".join(_LOOKUP.findall(self._text)))
+            return _empty(list(dict.fromkeys([*self._words, *named, *self._fields_of_definitions(name)])))
         return found.slice(0, 0)
 
     def csv_file(self, name: str) -> pa.Table | None:
@@ -203,6 +207,14 @@ class TrialKnowledge:
             self.missing[f"file {name}"] = None
             return _empty(self._words)
         return found.slice(0, 0)
+
+    def _fields_of_definitions(self, table: str) -> list[str]:
+        """The fields that lookup definitions over a table name."""
+        found: list[str] = []
+        for settings in self.stanzas("transforms").values():
+            if settings.get("filename", "").removesuffix(".csv") == table.removesuffix(".csv"):
+                found += [settings.get("time_field", ""), *settings.get("fields_list", "").replace(",", " ").split()]
+        return found
 
     def lookups(self) -> list[str]:
         """Names of all lookups."""
@@ -220,6 +232,8 @@ class TrialKnowledge:
         """A saved search, or one of all events."""
         for app in self._order:
             if name in app.searches:
+                # Its words may be fields as well, and its lookups have them.
+                self.use(f"{self._text}\n{app.searches[name]}")
                 return SavedText(app.searches[name], "", "")
         found = self._base.saved_search(name)
         if found is None:
@@ -351,7 +365,7 @@ class Trial:
                     errors.add(str(error))
                     further = self._after_base(text, error, verdict)
                     if further is None:
-                        further = self._without_model(text, error, verdict)
+                        further = self._without_absent(text, error, verdict)
                     if further is None:
                         continue
                     differences = further
@@ -379,7 +393,10 @@ class Trial:
             raise SearchError(f"the engine refuses its statement: {_first_line(error)}") from error
         found: dict[str, None] = {}
         for stage in _stages_within(prepared.pipeline):
-            command = registry.read_command(stage)
+            try:
+                command = registry.read_command(stage)
+            except SearchError:
+                continue  # It stands in brackets with places to fill in, and is read when they are.
             written = stage.text[stage.arguments.start : stage.arguments.end]
             for difference in differences_of(command, written, has_subsearch=bool(stage.subsearches)):
                 found[difference] = None
@@ -400,17 +417,17 @@ class Trial:
         self._knowledge.missing["the search that it goes on from"] = None
         return differences
 
-    def _without_model(self, text: str, error: SightlineError, verdict: Verdict) -> list[str] | None:
-        """A model that is not there is left out of the trial together with its stage."""
+    def _without_absent(self, text: str, error: SightlineError, verdict: Verdict) -> list[str] | None:
+        """A model, or a named extraction, that is not there is left out of the trial together with its stage."""
         for _ in range(5):
-            match = _MODEL.search(str(error))
+            match = _ABSENT.search(str(error))
             if match is None:
                 return None
-            name = match.group(1) or match.group(2)
+            kind, name = match["kind"] or match["other"], match["name"] or match["its"]
             stage = next((s for s in _stages_of(text) if name in text[s.arguments.start : s.arguments.end]), None)
             if stage is None:
                 return None
-            self._knowledge.missing[f"model {name}"] = None
+            self._knowledge.missing[f"{kind} {name}"] = None
             text = f"{text[: stage.name_span.start]} search * {text[stage.arguments.end :]}"
             try:
                 return self._plan(text, verdict)

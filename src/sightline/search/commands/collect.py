@@ -57,6 +57,7 @@ class Collect(Command):
     spool: bool = option(True, help="accepted for compatibility; events go to the store without a file in between")
     output_format: str = option("raw", choices=("raw", "hec"), help="how _raw is made")
     addinfo: bool = option(False, help="store the search's time range with each event")
+    timeformat: str = option("", help="accepted for compatibility; the time is kept as it is")
     uselb: bool = option(True, help="accepted for compatibility; there is one server")
 
     def lower(self, relation: Relation, context: Context) -> Relation:

@@ -112,7 +112,10 @@ class Metadata(Command):
 
     @classmethod
     def read(cls, arguments: Arguments) -> Metadata:
+        named = arguments.next().text.lower() if arguments.peek().is_word(*_KINDS) and not arguments.peek(1).is_("=") else ""
         indexes, given = read_indexes(arguments, cls)
+        if named:
+            given.setdefault("type", named)
         if not given.get("type"):
             raise SearchError(f"type is wanted, one of {', '.join(_KINDS)}", arguments.stage.name_span)
         return cls(indexes=indexes, **given)

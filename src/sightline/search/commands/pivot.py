@@ -31,6 +31,7 @@ from sightline.search.syntax.tree import Comparison, Either, Negation, Predicate
 
 _CLAUSES = (
     "splitrow", "splitcol", "filter", "limit", "sort", "rowsummary", "colsummary", "showother", "numcols",
+    "top", "bottom",
 )  # fmt: skip
 _PERIODS = {
     "auto": "", "year": "1y", "month": "1mon", "day": "1d", "hour": "1h", "minute": "1m", "second": "1s",
@@ -125,7 +126,7 @@ class Pivot(Command):
     Syntax: pivot <data model> <dataset> <function>(<field>) [AS <label>]... [FILTER <field> <comparison> <value>]...
         [SPLITROW <field> [AS <label>] [RANGE start=<n> end=<n> max=<n> size=<n>] [PERIOD <period>]
         [TRUELABEL <text>] [FALSELABEL <text>]]... [SPLITCOL <field> ...]
-        [LIMIT <field> BY (TOP|BOTTOM) <n> <function>(<field>)]... [SORT <n> [+|-]<field>...]
+        [[LIMIT <field> BY] (TOP|BOTTOM) <n> <function>(<field>)]... [SORT <n> [+|-]<field>...]
         [ROWSUMMARY <bool>] [COLSUMMARY <bool>] [NUMCOLS <n>] [SHOWOTHER <bool>]
     Example: | pivot Web Proxy count(Proxy) AS "Requests" SPLITROW status SPLITCOL host FILTER method is GET
 
@@ -168,6 +169,11 @@ class Pivot(Command):
             raise SearchError(
                 f"a cell such as count({found.dataset}) or avg(field) is expected, got none", arguments.peek().span
             )
+        # TOP without a field to limit, as older programs write it, limits the first split.
+        split = found.rows[0].name if found.rows else found.column.name if found.column is not None else ""
+        found.limits = [
+            dataclasses.replace(limit, name=limit.name or split) for limit in found.limits if limit.name or split
+        ]
         titles = [call.name for call in found.cells] + [split.title for split in found.rows]
         twice = next((title for title in titles if titles.count(title) > 1), None)
         if twice is not None:
@@ -185,6 +191,9 @@ class Pivot(Command):
             self.filters.append(_read_filter(arguments))
         elif clause == "limit":
             self.limits.append(_read_limit(arguments))
+        elif clause in ("top", "bottom"):
+            count = arguments.number("the number of values", minimum=1)
+            self.limits.append(Limit("", clause == "bottom", count, _read_cell(arguments)))
         elif clause == "sort":
             count = arguments.number("the number of rows", minimum=0)
             keys = []

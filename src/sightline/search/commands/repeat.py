@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sightline.errors import LanguageError, SearchError, Span, nearest
 from sightline.search import registry
@@ -305,10 +307,28 @@ class Map(Command):
                 raise error
             saved = arguments.name("a search")
         found.update(arguments.options(cls))
+        if "search" in found and not arguments.done:
+            found = cls._with_quotes_inside(arguments, found)
         arguments.finish()
         if sum(map(bool, (saved, template, found.get("search")))) != 1:
             raise SearchError('search="...", a search in brackets or the name of a saved one is wanted', place)
         return cls(saved=saved, template=template, place=place, **found)
+
+    @classmethod
+    def _with_quotes_inside(cls, arguments: Arguments, found: dict[str, Any]) -> dict[str, Any]:
+        """The options where the search goes on to the last quote: `search="... value="false" ..."`.
+
+        It is the only thing that the quotes in between can mean, and published searches are written so.
+        """
+        written = arguments.stage.text[arguments.stage.arguments.start : arguments.stage.arguments.end]
+        match = re.search(r'\bsearch\s*=\s*"(.*)"([^"]*)\Z', written, re.S)
+        rest = Arguments(parse_pipeline(read_source(f"| map {match.group(2)}")).stages[0]) if match else arguments
+        options = rest.options(cls)
+        if match is None or not rest.done:
+            return found
+        arguments.position = len(arguments.tokens)
+        text = re.sub(r'\\([\\"])', r"\1", match.group(1))
+        return {name: value for name, value in found.items() if name != "search"} | options | {"search": text}
 
     def print_arguments(self) -> list[str]:
         if self.template:

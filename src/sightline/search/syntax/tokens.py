@@ -40,8 +40,8 @@ _WORD_OPERATORS = ("==", "!=", "<=", ">=", "=", "<", ">")
 _TEMPLATE = r"<<\w+>>|\$[A-Za-z_][\w.:]*(?:\|\w)?\$"
 """`<<FIELD>>` of foreach and `$token$` of dashboards: names whose text somebody else puts in."""
 _A_TEMPLATE = re.compile(_TEMPLATE)
-_WORD = re.compile(rf"""(?:{_TEMPLATE}|\\[\\"]|(?!!=)[^\s"(),=<>\[\]|])+""")
-_WORD_ESCAPE = re.compile(r"""\\([\\"])""")
+_WORD = re.compile(rf"""(?:{_TEMPLATE}|\\[\\"\[\]|]|(?!!=)[^\s"(),=<>\[\]|])+""")
+_WORD_ESCAPE = re.compile(r"""\\([\\"\[\]|])""")
 _EXPRESSION_OPERATORS = ("==", "!=", "<=", ">=", "=>", "=", "<", ">", "+", "-", "*", "/", "%", ".")
 _NUMBER = re.compile(r"(?:\d+\.\d+|\.\d+|\d+\.(?![\w.\"'(])|\d+)(?:[eE][+-]?\d+)?(?![A-Za-z_])")
 _LETTER = r"[\w\u0080-\U0010ffff]"
