@@ -255,3 +255,60 @@ def judge_or_die(searches):
 def test_a_path_without_searches_starts_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(checking, "_pool", None)
     assert check(read_contents(tmp_path)).counts()["total"] == 0
+
+
+APP_OF_ODD_ENDS = {
+    "default/macros.conf": """
+        [one(1)]
+        args = x
+        definition = search x=$x$
+
+        [both]
+        definition = a b
+
+        [quoted]
+        definition = index=shop source="till"
+        """,
+    "default/transforms.conf": """
+        [timed]
+        filename = shifts.csv
+        time_field = began
+        """,
+    "default/savedsearches.conf": """
+        [of "quotes"]
+        search = index=shop | lookup clerks.csv clerk OUTPUT name
+        """,
+    "default/data/ui/views/v.xml": """
+        <dashboard>
+          <row><panel>
+            <table><title>chosen</title><search><query>index=shop | `$which$(1)` | stats count by a</query></search></table>
+            <table><title>between calls</title><search><query>index=shop $t$ | stats count by `both`
+              | join `both` [search index=shop x="$t$" | fields `both`]</query></search></table>
+            <table><title>in quotes</title><search><query>index=shop | eval label="`quoted`"</query></search></table>
+            <table><title>shift</title><search><query>index=shop | lookup timed clerk OUTPUT shift</query></search></table>
+            <table><title>file</title><search><query>| inputcsv found.csv | stats count by clerk</query></search></table>
+            <table><title>extraction</title><search><query>index=shop | extract till-lines | stats count</query></search></table>
+            <table><title>events and metrics</title><search><query>index=shop | collect index=found
+              | mcollect index=measured</query></search></table>
+            <table><title>foreach</title><search><query>index=shop
+              | foreach a* fieldstr="#f#" [eval #f#=#f#+1]</query></search></table>
+          </panel></row>
+          <row><panel><table><title>saved</title><search ref="of &quot;quotes&quot;"/></table></panel></row>
+        </dashboard>
+        """,
+}
+
+
+def test_what_is_chosen_elsewhere_or_not_there_is_needed_and_no_fault(tmp_path):
+    from appfiles import write_files
+
+    _, found = verdicts_of(write_files(tmp_path / "odd", APP_OF_ODD_ENDS))
+    assert found["v: chosen"] == ("needs", ["needs a macro that a dashboard token names, $which$"])
+    assert found["v: between calls"][0] == "runs"
+    assert found["v: in quotes"] == ("runs", [])
+    assert found["v: shift"] == ("needs", ["needs lookup shifts.csv"])
+    assert found["v: file"] == ("needs", ["needs file found.csv"])
+    assert found["v: extraction"] == ("needs", ["needs transforms stanza till-lines"])
+    assert found["v: events and metrics"] == ("needs", ["needs index found", "needs index measured"])
+    assert found["v: foreach"] == ("runs", [])
+    assert found["v: saved"] == ("needs", ["needs lookup clerks.csv"])

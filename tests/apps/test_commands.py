@@ -70,6 +70,21 @@ def test_check_prints_a_report_or_json(run, app, tmp_path):
     assert run("check", tmp_path / "absent")[0] == 2
 
 
+def test_check_gives_the_share_without_faulty_searches(run, app):
+    conf = (
+        "[good]\nsearch = index=shop\n[faulty]\nsearch = index=shop | eval a=1 b=2\n[here]\nsearch = x | script python y\n"
+    )
+    status, out, _ = run("check", app({"default/savedsearches.conf": conf}))
+    lines = out.split("\n")
+    assert status == 0
+    assert 'faulty   faulty: Splunk refuses this as well: eval: wanted "," or the end, got "b"' in lines
+    assert "3 searches: 1 run (33.3%), 2 are refused (66.7%), 1 of them by Splunk as well" in lines
+    assert lines[-2] == (
+        "33.3% of all run, or need only something that they name; without those that Splunk refuses as well and those with "
+        "unknown commands, 50.0% of 2"
+    )
+
+
 def test_import_and_export_on_a_data_directory(run, app, tmp_path):
     path, data = app(APP), tmp_path / "data"
     status, out, _ = run("import", path, "--data", data, "--dry-run", "--app", "corner")

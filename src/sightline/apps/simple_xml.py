@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from sightline.errors import UserError
+from sightline.search.syntax.expressions import quote_string
 
 VISUALS = frozenset(("chart", "table", "single", "event", "list", "map", "viz", "html"))
 MAX_BASES = 20
@@ -100,7 +101,9 @@ class View:
         texts, current = [], search
         known = {s.id: s for s in self._all_searches() if s.id}
         for _ in range(MAX_BASES):
-            texts.append(f'| savedsearch "{current.ref}"' if current.ref and not current.query.strip() else current.query)
+            texts.append(
+                f"| savedsearch {quote_string(current.ref)}" if current.ref and not current.query.strip() else current.query
+            )
             if not current.base:
                 break
             if current.base not in known:
@@ -284,7 +287,7 @@ class _Reader:
             return None
         query = own or ("" if name else self.template)
         if after:
-            before = query or (f'| savedsearch "{name}"' if name else "")
+            before = query or (f"| savedsearch {quote_string(name)}" if name else "")
             query, name = f"{before.strip()} | {after.strip().removeprefix('|').strip()}".removeprefix(" | "), ""
         return ViewSearch(
             query,

@@ -8,6 +8,7 @@ import orjson
 
 from sightline.apps.simple_xml import MAX_BASES, Input, Panel, View, ViewSearch, Visual, parse_xml
 from sightline.errors import UserError
+from sightline.search.syntax.expressions import quote_string
 
 _KINDS = {
     "table": "table", "singlevalue": "single", "singlevalueicon": "single", "singlevalueradial": "single",
@@ -77,7 +78,7 @@ def _search(id: str, sources: dict[str, dict[str, Any]], common: dict[str, Any])
         times = _object(options.get("queryParameters"))
         earliest, latest = earliest or str(times.get("earliest") or ""), latest or str(times.get("latest") or "")
         if source.get("type") == "ds.savedSearch" and options.get("ref"):
-            texts.append(f'| savedsearch "{options["ref"]}"')
+            texts.append(f"| savedsearch {quote_string(options['ref'])}")
         else:
             texts.append(str(options.get("query") or ""))
         if not isinstance(options.get("extend"), str):

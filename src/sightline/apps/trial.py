@@ -46,7 +46,9 @@ MAX_READ_FIELDS = 20
 """Fields of a trial's answer that are only read; every one makes the engine's work longer."""
 
 _MARK = re.compile(r"sightlinehole(\d+)x")
-_CHOSEN_MACRO = re.compile(r"(?<!`)`(?!`)([^`(]*\$[A-Za-z_][\w.:-]*\$[^`(]*)(?:\([^`]*\))?`(?!`)")
+_CALL = re.compile(r"```.*?```|`([^`]*)`", re.S)
+_CHOSEN_MACRO = re.compile(r"([^(]*\$[A-Za-z_][\w.:-]*\$[^(]*)(\(.*\))?", re.S)
+"""What stands between back-ticks where a dashboard token gives the macro's name, or a part of it."""
 _WORD = re.compile(r"[A-Za-z_][\w.:{}@-]*")
 _LOOKUP = re.compile(r"\blookup\s[^|\]]*")
 """The stages that name a table's fields, also such as are words of the language elsewhere."""
@@ -166,12 +168,15 @@ class TrialKnowledge:
     def without_chosen_macros(self, text: str) -> str:
         """The text with a mark for each call of a macro whose name a dashboard token gives: which one is not known here."""
 
-        def marked(match: re.Match[str]) -> str:
+        def marked(call: re.Match[str]) -> str:
+            match = _CHOSEN_MACRO.fullmatch(call.group(1) or "")
+            if match is None:
+                return call.group()
             self.missing[f"a macro that a dashboard token names, {match.group(1)}"] = None
             self.marks.append(match.group(1))
             return f"sightlinehole{len(self.marks) - 1}x"
 
-        return _CHOSEN_MACRO.sub(marked, text)
+        return _CALL.sub(marked, text)
 
     def macro_argument_counts(self, name: str) -> list[int]:
         """The numbers of arguments for which this name is a macro."""
@@ -350,7 +355,7 @@ class Trial:
         hide it. What one way to fill a hole makes of the search, another one does not.
         """
         needed = dict(self._knowledge.missing)
-        found: dict[str, tuple[int, SightlineError]] = {}
+        found: dict[str, tuple[int, UserError]] = {}
         for texts in trials:
             errors: set[str] = set()
             for text, left_out in texts:
