@@ -30,7 +30,6 @@ class SubsearchLimits(Command):
     timeout: int = option(0, minimum=0, help="wait so many seconds for the subsearch, then as for maxtime; 0 is for ever")
     maxout: int = option(0, minimum=0, help="at most so many rows of the subsearch; 0 is all")
     extendtimerange: bool = option(False, help="what follows takes the range of the whole and the subsearch for its own")
-    run_in_preview: bool = option(True, help="accepted for compatibility; previews have the subsearch's rows, too")
 
     def rows_of(self, branch: Branch, context: Context) -> Relation:
         """The subsearch's rows within the limits."""
@@ -68,6 +67,7 @@ class Append(SubsearchLimits):
     """
 
     runs_brackets = True
+    run_in_preview: bool = option(True, help="accepted for compatibility; previews have the subsearch's rows, too")
 
     branch: Branch = field(default_factory=Branch)
 
@@ -97,6 +97,7 @@ class AppendCols(SubsearchLimits):
     """
 
     runs_brackets = True
+    run_in_preview: bool = option(True, help="accepted for compatibility; previews have the subsearch's rows, too")
 
     override: bool = option(False, help="the subsearch's values replace those of the same name")
     branch: Branch = field(default_factory=Branch)
