@@ -9,7 +9,7 @@ ROOT = Path(sightline.__file__).parent
 LAYERS = (
     ("errors", "clock"),
     ("config", "segments"),
-    ("journal", "datadir", "supervisor", "sourcetypes"),
+    ("journal", "datadir", "supervisor", "sourcetypes", "counts"),
     ("quarantine", "backups"),
     ("ml", "store"),
     ("catalog",),

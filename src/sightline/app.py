@@ -173,6 +173,7 @@ def open_parts(directory: DataDirectory, settings: Settings) -> Iterator[Any]:
     from sightline.store import EmbeddedStore
     from sightline.store.loading import Loader
     from sightline.watch.internal_log import InternalLog
+    from sightline.watch.retention import Retention
     from sightline.watch.scheduler import Scheduler
     from sightline.web.parts import Parts
     from sightline.web.surroundings import Program
@@ -210,6 +211,7 @@ def open_parts(directory: DataDirectory, settings: Settings) -> Iterator[Any]:
             scheduler=scheduler,
             log=log,
             loader=loader,
+            retention=Retention(catalog, store, settings.retention, clock, log.record),
             started=clock(),
         )
         engine.surroundings = Program(parts)
@@ -220,7 +222,6 @@ def run_engine(data: Path, overrides: dict[str, dict[str, Any]], lock: int | Non
     """The process that owns the store. `lock` is the inherited descriptor of the directory's lock."""
     import uvicorn
 
-    from sightline.watch.retention import Retention
     from sightline.watch.upkeep import Upkeep
     from sightline.web.app import create_app
 
@@ -235,8 +236,7 @@ def run_engine(data: Path, overrides: dict[str, dict[str, Any]], lock: int | Non
         parts.loader.start()
         closing.callback(parts.loader.stop)
         parts.scheduler.start()
-        retention = Retention(parts.catalog, parts.store, settings.retention, parts.clock, parts.log.record)
-        upkeep = Upkeep(parts.catalog, parts.store, parts.jobs, retention, settings.retention.interval_s)
+        upkeep = Upkeep(parts.catalog, parts.store, parts.jobs, parts.retention, settings.retention.interval_s)
         upkeep.start()
         closing.callback(upkeep.close)
         config = uvicorn.Config(

@@ -217,6 +217,7 @@ def test_our_own_metrics_are_exposed(front, load):
     }
     assert samples["sightline_journal_records_total", "hecevent"] == 2
     assert samples["sightline_journal_requests_total", "hecevent"] == 1
-    assert samples["sightline_refused_records_total", "hec:events"] == 1
+    assert samples["sightline_refused_records_total", "", "Token is required", "hec:events"] == 1
+    assert samples["sightline_quarantine_requests",] == 0
     assert samples["sightline_accepting",] == 1 and samples["process_resident_memory_bytes",] > 1e6
     assert httpx.get(front.main + "/metrics", headers={"Authorization": "Bearer nonsense"}).status_code == 401

@@ -117,7 +117,7 @@ async def serve_front(
             # A client keeps cookies by default: one person's session would then go along with everybody's requests.
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
         )
-        own = exposition.Exposition(acceptance, journal, refusals)
+        own = exposition.Exposition(acceptance, journal, refusals, settings.data)
         apps = {
             "http": lambda: main_app(receiver, collector, acceptance, settings, engine, own),
             "otlp_http": lambda: otlp_app(receiver, settings),

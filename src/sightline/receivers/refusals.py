@@ -10,6 +10,7 @@ import logging
 import orjson
 
 from sightline.clock import Clock
+from sightline.counts import Counts, Key
 from sightline.errors import EnvironmentTrouble
 from sightline.journal import JournalWriter
 
@@ -23,18 +24,18 @@ class Refusals:
         self._journal = journal
         self._clock = clock
         self._counts: dict[tuple[str, str, str, str], int] = {}
-        self._totals: dict[str, int] = {}
+        self._totals = Counts()
 
     def add(self, source: str, reason: str, *, token: str = "", index: str = "", records: int = 1) -> None:
         """Note a refusal. `source` is the ledger's name, such as `otlp:traces`."""
-        self._totals[source] = self._totals.get(source, 0) + records
+        self._totals.add("refused", source, index, reason, records)
         key = (source, token, index, reason[:200])
         if len(self._counts) < 1000 or key in self._counts:
             self._counts[key] = self._counts.get(key, 0) + records
 
-    def totals(self) -> dict[str, int]:
-        """Records refused since the start, by source."""
-        return dict(self._totals)
+    def totals(self) -> dict[Key, int]:
+        """Records refused since the start."""
+        return self._totals.all()
 
     async def flush(self) -> None:
         """Write what was noted as events of the ledger. When the journal is full they stay for the next time."""

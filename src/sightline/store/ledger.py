@@ -23,6 +23,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from sightline.clock import Clock
+from sightline.counts import Counts
 from sightline.journal import CLOSED, LOADED, segment_files
 from sightline.quarantine import is_retried
 from sightline.segments import Frame, read_frames
@@ -97,11 +98,13 @@ class Ledger:
         self._log_path = journal / "loaded.log"
         self._lock = threading.Lock()
         self._closed_counts: dict[str, list[LedgerRow]] = {}
+        self._since_start = Counts()
         self._forget_noted()
         self.flush()
 
     def add(self, segment: str, rows: Iterable[LedgerRow]) -> None:
         """Note what became of a segment. Must be called before the segment's file goes."""
+        rows = list(rows)
         line = json.dumps({"segment": segment, "rows": [asdict(row) for row in rows]}) + "\n"
         with self._lock, self._log_path.open("ab") as file:
             whole = file.tell()
@@ -113,6 +116,10 @@ class Ledger:
                 # Half a line would take the next one along.
                 file.truncate(whole)
                 raise
+            for row in rows:
+                self._since_start.add("stored", row.source, row.index, "", row.stored)
+                self._since_start.add("refused", row.source, row.index, row.reason, row.refused)
+                self._since_start.add("cut", row.source, row.index, row.reason, row.cut)
 
     def _forget_noted(self) -> None:
         """Remove the segments that are noted and were still there when a crash came: they would be counted twice. A line that
@@ -157,7 +164,18 @@ class Ledger:
             token = "ledger-" + hashlib.sha256(text.encode()).hexdigest()
             self._store.append_events(INDEX, table, token=token)
             self._log_path.unlink()
+            self._since_start.write(self._journal.parent / "run")
             return len(rows)
+
+    def reasons(self, most: int) -> list[LedgerRow]:
+        """What was refused or cut since the beginning, by reason; the most first."""
+        written = self._store.query(
+            "SELECT source, ifNull(fields.target_index.:String, '') AS index, ifNull(fields.reason.:String, '') AS reason,"
+            " sum(ifNull(fields.refused.:Int64, 0)) AS refused, sum(ifNull(fields.cut.:Int64, 0)) AS cut"
+            f" FROM sightline.events WHERE events.index = '{INDEX}' AND sourcetype = '{SOURCETYPE}'"
+            f" GROUP BY source, index, reason HAVING refused > 0 OR cut > 0 ORDER BY refused + cut DESC, source, index LIMIT {most}"
+        ).to_pylist()
+        return [LedgerRow(token="", **row) for row in written]
 
     def totals(self) -> list[LedgerRow]:
         """Everything since the beginning: what is written as events, what is noted, and what waits in the journal."""

@@ -45,6 +45,8 @@ class Retention:
         self._seen = (clock(), counter())
         self._held_until = counter()
         self._sizes: dict[str, int] = {}
+        self.ran_at: float | None = None
+        """When every index was looked at last."""
 
     def limits(self, index: IndexDefinition) -> Limits:
         """An index's own limits, and the usual ones where it has none."""
@@ -62,6 +64,7 @@ class Retention:
                     self._enforce(index, by_age)
             except Exception as error:
                 self._record(SOURCETYPE, action="failed", target_index=index.name, error=str(error))
+        self.ran_at = self._clock()
         for status in self._store.indexes():
             if self._sizes.get(status.name) != status.rows:
                 self._sizes[status.name] = status.rows

@@ -18,6 +18,7 @@ from sightline.search.names import KnownNames
 from sightline.store.embedded import EmbeddedStore
 from sightline.store.loading import Loader
 from sightline.watch.internal_log import InternalLog
+from sightline.watch.retention import Retention
 from sightline.watch.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Parts:
     scheduler: Scheduler
     log: InternalLog
     loader: Loader
+    retention: Retention
     started: float
 
 
