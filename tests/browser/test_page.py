@@ -314,6 +314,30 @@ def test_the_status_page_balances_the_ledger(open_page, shop):
     assert "missing" not in body and "too many" not in body
 
 
+@pytest.mark.parametrize("width", [1440, 400])
+def test_the_status_page_shows_what_was_refused_and_what_is_kept(open_page, shop, server, width):
+    answer = httpx.post(f"http://127.0.0.1:{server.hec_port}/services/collector", content='{"event":"x"}')
+    assert answer.status_code == 401
+    server.wait_for(
+        'index=_internal sourcetype=sightline:ledger reason="Token is required" | stats count',
+        lambda rows: rows[0]["count"] > 0,
+    )
+    page = open_page("/status", width=width)
+
+    def section(heading):
+        found = page.locator("section", has=page.get_by_role("heading", name=heading, exact=True))
+        found.wait_for()
+        return found.inner_text()
+
+    assert "Token is required" in section("Refused, cut and folded")
+    assert "Nothing is set aside" in section("Quarantine") or "request" in section("Quarantine")
+    assert "that come with the program" in section("Rules for sourcetypes")
+    indexes = section("Indexes")
+    assert re.search(r"30\sd", indexes) and "for ever" in indexes and "Limits" in indexes
+    assert "sightline backup" in section("Last backup") or "made" in section("Last backup")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_the_palette_and_the_keyboard_lead_everywhere(open_page, shop):
     page = open_page("/status")
     page.get_by_role("heading", name="Status").wait_for()

@@ -1,4 +1,4 @@
-/** How the server is: received against stored, what each index holds, processes, memory, disk. */
+/** How the server is: received against stored, what was refused or cut, what each index holds and keeps, backups, processes. */
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { request } from "../api/client";
@@ -19,7 +19,39 @@ interface Status {
   processes: { name: string; pid: number; running: boolean; memory_bytes: number | null }[];
   journal: { waiting_bytes: number };
   ledger: LedgerRow[];
+  reasons: { source: string; index: string; reason: string; refused: number; cut: number }[];
+  quarantine: { requests: number; bytes: number; newest: SetAside[] };
+  sourcetypes: { state: "none" | "loaded" | "refused"; problem: string; own: number; builtin: number };
   indexes: IndexStatus[];
+  retention: { ran_at: number | null; interval_s: number; indexes: Kept[] };
+  backup: Backup | null;
+}
+
+interface SetAside {
+  name: string;
+  reason: string;
+  kind: string;
+  index: string;
+  records: number;
+  received_ms: number;
+  size_bytes: number;
+  damaged: boolean;
+}
+
+interface Kept {
+  name: string;
+  max_age_s: number;
+  max_bytes: number;
+  removed: { time: number; rows: number | null; reason: string | null } | null;
+}
+
+interface Backup {
+  time: number;
+  target: string;
+  snapshot?: string;
+  size_bytes?: number;
+  copied_bytes?: number;
+  error?: string;
 }
 
 interface LedgerRow {
@@ -97,6 +129,36 @@ export function StatusPage() {
       </section>
 
       <section className="section">
+        <h2>Refused, cut and folded</h2>
+        <p className="section-note">by reason, since the ledger began</p>
+        <Reasons rows={status.reasons} />
+      </section>
+
+      <section className="section">
+        <h2>Quarantine</h2>
+        <p className="section-note">requests that were acknowledged and cannot be stored</p>
+        <Quarantine held={status.quarantine} now={now} />
+      </section>
+
+      <section className="section">
+        <h2>Rules for sourcetypes</h2>
+        <p>
+          {status.sourcetypes.state === "refused" ? (
+            <Badge tone="error">refused</Badge>
+          ) : status.sourcetypes.state === "loaded" ? (
+            <Badge tone="ok">loaded</Badge>
+          ) : (
+            <span className="dim">none of your own;</span>
+          )}{" "}
+          {status.sourcetypes.own > 0 && `${formatNumber(status.sourcetypes.own)} of sourcetypes.yml, `}
+          {formatNumber(status.sourcetypes.builtin)} that come with the program
+        </p>
+        {status.sourcetypes.problem && (
+          <p className="tone-error">{status.sourcetypes.problem}. The rules of before stay in force.</p>
+        )}
+      </section>
+
+      <section className="section">
         <h2>Indexes</h2>
         <div className="table-wrap">
           <table className="plain">
@@ -109,6 +171,8 @@ export function StatusPage() {
                 <th className="num">A row</th>
                 <th>Oldest</th>
                 <th>Newest</th>
+                <th>Keeps</th>
+                <th>Removed last</th>
               </tr>
             </thead>
             <tbody>
@@ -129,11 +193,35 @@ export function StatusPage() {
                   <td className="nowrap">
                     {i.latest === null || i.rows === 0 ? <span className="dim">empty</span> : formatAgo(i.latest, now)}
                   </td>
+                  <Retained kept={status.retention.indexes.find((k) => k.name === i.name)} now={now} />
                 </tr>
               ))}
             </tbody>
           </table>
         </div>
+        <p className="dim small">
+          {status.retention.ran_at === null
+            ? `Limits are applied every ${formatSeconds(status.retention.interval_s)}; not yet since the start`
+            : `Limits were applied ${formatAgo(status.retention.ran_at, now)}`}
+        </p>
+      </section>
+
+      <section className="section">
+        <h2>Last backup</h2>
+        {status.backup === null ? (
+          <>
+            <p className="dim">None was made. Everything goes on while one is:</p>
+            <Command text="sightline backup /path/of/a/folder" />
+          </>
+        ) : (
+          <p>
+            {status.backup.error ? <Badge tone="error">failed</Badge> : <Badge tone="ok">made</Badge>}{" "}
+            {formatAgo(status.backup.time, now)} to <code>{status.backup.target}</code>
+            {status.backup.error
+              ? `: ${status.backup.error}`
+              : `, ${formatBytes(status.backup.size_bytes ?? 0)}, of which ${formatBytes(status.backup.copied_bytes ?? 0)} were new`}
+          </p>
+        )}
       </section>
 
       <section className="section">
@@ -168,7 +256,95 @@ export function StatusPage() {
   );
 }
 
-const COUNTS = ["received", "stored", "refused", "waiting"] as const;
+function Reasons({ rows }: { rows: Status["reasons"] }) {
+  if (rows.length === 0) return <p className="dim">Nothing was refused or cut.</p>;
+  return (
+    <div className="table-wrap">
+      <table className="plain">
+        <thead>
+          <tr>
+            <th>Source</th>
+            <th>Index</th>
+            <th className="num">Refused</th>
+            <th className="num">Cut or folded</th>
+            <th>Reason</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((r) => (
+            <tr key={`${r.source} ${r.index} ${r.reason}`}>
+              <td>{r.source}</td>
+              <td>{r.index}</td>
+              <td className={r.refused > 0 ? "num tone-warn" : "num dim"}>{formatNumber(r.refused)}</td>
+              <td className={r.cut > 0 ? "num tone-warn" : "num dim"}>{formatNumber(r.cut)}</td>
+              <td className="prose">{r.reason}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Quarantine({ held, now }: { held: Status["quarantine"]; now: number }) {
+  if (held.requests === 0) return <p className="dim">Nothing is set aside.</p>;
+  return (
+    <>
+      <p>
+        {formatNumber(held.requests)} {held.requests === 1 ? "request" : "requests"}, {formatBytes(held.bytes)}
+      </p>
+      <div className="table-wrap">
+        <table className="plain">
+          <thead>
+            <tr>
+              <th>Received</th>
+              <th>Kind</th>
+              <th>Index</th>
+              <th className="num">Records</th>
+              <th className="num">Size</th>
+              <th>Reason</th>
+            </tr>
+          </thead>
+          <tbody>
+            {held.newest.map((one) => (
+              <tr key={one.name} title={one.name}>
+                <td className="nowrap">{one.received_ms === 0 ? "" : formatAgo(one.received_ms / 1000, now)}</td>
+                <td>{one.kind}</td>
+                <td>{one.index}</td>
+                <td className="num">{one.records === 0 ? "" : formatNumber(one.records)}</td>
+                <td className="num">{formatBytes(one.size_bytes)}</td>
+                <td className="prose">
+                  {one.damaged && <Badge tone="error">damaged</Badge>} {one.reason}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <Command text="sightline quarantine list" />
+    </>
+  );
+}
+
+function Retained({ kept, now }: { kept: Kept | undefined; now: number }) {
+  const limits = [
+    kept && kept.max_age_s > 0 ? formatSeconds(kept.max_age_s) : "",
+    kept && kept.max_bytes > 0 ? formatBytes(kept.max_bytes) : "",
+  ].filter(Boolean);
+  const removed = kept?.removed;
+  return (
+    <>
+      <td className="nowrap">{limits.length > 0 ? limits.join(", ") : <span className="dim">for ever</span>}</td>
+      <td className="nowrap dim">
+        {removed
+          ? `${formatNumber(removed.rows ?? 0)} rows for ${removed.reason ?? "a limit"}, ${formatAgo(removed.time, now)}`
+          : ""}
+      </td>
+    </>
+  );
+}
+
+const COUNTS = ["received", "stored", "cut", "refused", "waiting"] as const;
 
 function Ledger({ rows }: { rows: LedgerRow[] }) {
   if (rows.length === 0) {
