@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import subprocess
 import time
@@ -116,6 +117,52 @@ def test_version_2_has_its_labels_in_a_table_of_symbols(front, store, load):
     load()
     (row,) = rows(store, "SELECT metric_name, value, type, unit, toString(dims) AS dims FROM sightline.metrics")
     assert row == {"metric_name": "jobs_done", "value": 3.0, "type": "sum", "unit": "s", "dims": '{"queue":"fast"}'}
+
+
+def test_exemplars_are_kept_as_those_of_opentelemetry_are(front, store, load):
+    def labels(**named):
+        return b"".join(part(1, part(1, name) + part(2, value)) for name, value in named.items())
+
+    first = labels(trace_id="5B8EFFF798038103D269B633813FC60C", span_id="eee19b7ec3c1b174", why='a "b"') + double(2, 0.25)
+    second = labels(traceID="ab") + double(2, float("inf"))
+    both = part(3, first + integer(3, NOW_MS)) + part(3, second + integer(3, NOW_MS + 5))
+    named = labels(__name__="latency_bucket", le="0.5", job="api", instance="web-1:80")
+    # Prometheus sends exemplars by themselves; other senders have them beside samples.
+    body = part(1, named + both) + part(1, labels(__name__="hits_total") + part(2, sample(3, NOW_MS)) + part(3, first))
+    answer = write(front, body)
+    assert answer.status_code == 204 and answer.headers["X-Prometheus-Remote-Write-Exemplars-Written"] == "3"
+    assert answer.headers["X-Prometheus-Remote-Write-Samples-Written"] == "1"
+
+    symbols = ["", "__name__", "jobs_done", "trace_id", "aa", "queue", "fast"]
+    second_version = b"".join(part(4, s) for s in symbols)
+    exemplar = part(1, b"".join(map(varint, (3, 4, 5, 6)))) + double(2, 7.0) + integer(3, NOW_MS)
+    second_version += part(5, part(1, b"".join(map(varint, (1, 2)))) + part(4, exemplar))
+    answer = write(front, second_version, **{"Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"})
+    assert answer.status_code == 204 and answer.headers["X-Prometheus-Remote-Write-Exemplars-Written"] == "1"
+
+    ledger = load().ledger.totals()
+    assert {row.source: (row.received, row.stored) for row in ledger} == {
+        "prometheus:write": (3, 3),
+        "prometheus:write2": (1, 1),
+    }
+    found = rows(
+        store,
+        "SELECT metric_name, toUnixTimestamp64Milli(_time) AS t, value, type, host, exemplars, toString(dims) AS dims"
+        " FROM sightline.metrics ORDER BY metric_name, value NULLS LAST",
+    )
+    hits, hits_exemplars, jobs, latency = found
+    assert (hits["value"], hits["exemplars"], hits_exemplars["value"]) == (3.0, "", None)
+    assert json.loads(jobs["exemplars"]) == [
+        {"time_unix_nano": f"{NOW_MS}000000", "value": 7.0, "trace_id": "aa", "span_id": "", "attributes": {"queue": "fast"}}
+    ]
+    assert (latency["t"] - NOW_MS, latency["value"], latency["type"], latency["host"]) == (5, None, "sum", "web-1")
+    assert json.loads(latency["dims"]) == {"le": "0.5", "job": "api", "instance": "web-1:80"}
+    one, two = json.loads(latency["exemplars"])
+    assert one == {
+        "time_unix_nano": f"{NOW_MS}000000", "value": 0.25, "trace_id": "5b8efff798038103d269b633813fc60c",
+        "span_id": "eee19b7ec3c1b174", "attributes": {"why": 'a "b"'},
+    }  # fmt: skip
+    assert (two["trace_id"], two["span_id"], two["attributes"]) == ("ab", "", {})
 
 
 @pytest.mark.parametrize(

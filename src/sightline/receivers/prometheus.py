@@ -1,4 +1,4 @@
-"""Prometheus remote write 1.0 and 2.0: samples and native histograms, acknowledged when they are on disk.
+"""Prometheus remote write 1.0 and 2.0: samples, native histograms and exemplars, acknowledged when they are on disk.
 
 Enters: snappy-compressed protobuf. Leaves: the protobuf bytes in the journal, unchanged; the engine decodes them. A
 request is checked as a whole: one that cannot be read is refused with 400, which Prometheus does not send again, and
@@ -8,6 +8,7 @@ request is checked as a whole: one that cannot be read is refused with 400, whic
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,8 @@ PATH = "/api/v1/write"
 """Where Prometheus itself receives remote writes, so that people need to change the host alone."""
 _THREAD_BYTES = 256 * 1024
 _PROTOBUF = "application/x-protobuf"
+_WRITTEN = ("Samples", "Histograms", "Exemplars")
+"""What the answer of remote write 2.0 counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +44,13 @@ class Version:
 
 
 def _messages() -> dict[str, type[Message]]:
-    """Only what counting needs: the lists of series, samples and histograms. What else is there stays unread."""
+    """Only what counting needs: the lists of series, samples, histograms and exemplars. What else is there stays unread."""
     file = descriptor_pb2.FileDescriptorProto(name="sightline/remote_write.proto", package="sightline", syntax="proto3")
     repeated, message, nothing = 3, 11, file.message_type.add(name="Nothing")
     assert nothing.name
-    for name, series, samples, histograms in (("Write1", 1, 2, 4), ("Write2", 5, 2, 3)):
+    for name, series, samples, histograms, exemplars in (("Write1", 1, 2, 4, 3), ("Write2", 5, 2, 3, 4)):
         one = file.message_type.add(name=f"{name}Series")
-        for field, number in (("samples", samples), ("histograms", histograms)):
+        for field, number in (("samples", samples), ("histograms", histograms), ("exemplars", exemplars)):
             one.field.add(name=field, number=number, label=repeated, type=message, type_name=".sightline.Nothing")
         whole = file.message_type.add(name=name)
         whole.field.add(name="timeseries", number=series, label=repeated, type=message, type_name=f".sightline.{name}Series")
@@ -67,22 +70,18 @@ def routes(acceptance: Acceptance, settings: IngestSettings, *, needs_token: boo
 
     async def write(request: Request) -> Response:
         try:
-            samples, histograms = await _write(acceptance, settings, request, needs_token)
+            written = await _write(acceptance, settings, request, needs_token)
         except Refused as refusal:
             return PlainTextResponse(refusal.message, refusal.status, refusal.headers)
         except ClientDisconnect:
             return Response(status_code=400)
-        written = {
-            "X-Prometheus-Remote-Write-Samples-Written": str(samples),
-            "X-Prometheus-Remote-Write-Histograms-Written": str(histograms),
-            "X-Prometheus-Remote-Write-Exemplars-Written": "0",
-        }
-        return Response(status_code=204, headers=written)
+        headers = {f"X-Prometheus-Remote-Write-{name}-Written": str(written[name]) for name in _WRITTEN}
+        return Response(status_code=204, headers=headers)
 
     return [Route(PATH, write, methods=["POST"])]
 
 
-async def _write(acceptance: Acceptance, settings: IngestSettings, request: Request, needs_token: bool) -> tuple[int, int]:
+async def _write(acceptance: Acceptance, settings: IngestSettings, request: Request, needs_token: bool) -> Counter[str]:
     version = _version(acceptance, request)
     source = version.source
     grant = acceptance.grant(request.headers, source, needs_token=needs_token)
@@ -94,14 +93,14 @@ async def _write(acceptance: Acceptance, settings: IngestSettings, request: Requ
     work: Callable[..., Any] = _checked
     try:
         if len(compressed) > _THREAD_BYTES:
-            pieces, samples, histograms = await asyncio.to_thread(work, version, compressed, settings.max_body_bytes)
+            pieces, written = await asyncio.to_thread(work, version, compressed, settings.max_body_bytes)
         else:
-            pieces, samples, histograms = work(version, compressed, settings.max_body_bytes)
+            pieces, written = work(version, compressed, settings.max_body_bytes)
     except Refused as refusal:
         raise acceptance.refused(refusal, source, token=grant.name if grant else "", index=index) from None
-    if samples + histograms:
+    if written.total():
         await acceptance.store_pieces(version.kind, pieces, source, grant=grant, index=index)
-    return samples, histograms
+    return written
 
 
 def _version(acceptance: Acceptance, request: Request) -> Version:
@@ -114,19 +113,21 @@ def _version(acceptance: Acceptance, request: Request) -> Version:
     return _BY_NAME[proto]
 
 
-def _checked(version: Version, compressed: bytes, limit: int) -> tuple[list[Piece], int, int]:
-    """The decompressed body with its numbers of samples and histograms. Raises Refused."""
-    pieces, samples, histograms = [], 0, 0
+def _checked(version: Version, compressed: bytes, limit: int) -> tuple[list[Piece], Counter[str]]:
+    """The decompressed body with its numbers of samples, histograms and exemplars. Raises Refused."""
+    pieces, written = [], Counter[str]()
     try:
         for part in cut_message(unsnapped(compressed, limit), version.path):
             message: Any = version.message.FromString(part)
-            these = sum(len(series.samples) for series in message.timeseries)
-            those = sum(len(series.histograms) for series in message.timeseries)
-            pieces.append(Piece(part, these + those))
-            samples, histograms = samples + these, histograms + those
+            samples = sum(len(series.samples) for series in message.timeseries)
+            histograms = sum(len(series.histograms) for series in message.timeseries)
+            exemplars = [len(series.exemplars) for series in message.timeseries]
+            # All exemplars of a series are one record.
+            pieces.append(Piece(part, samples + histograms + sum(map(bool, exemplars))))
+            written.update(Samples=samples, Histograms=histograms, Exemplars=sum(exemplars))
     except DecodeError as error:
         raise Refused(400, f"the body is not a valid remote write request: {error}") from error
-    return pieces, samples, histograms
+    return pieces, written
 
 
 def unsnapped(compressed: bytes, limit: int) -> bytes:

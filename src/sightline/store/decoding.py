@@ -247,14 +247,16 @@ KINDS = {
     ),
     "prometheus": Kind(
         "prometheus:write", "metrics", "metrics", "WriteFrame",
-        f"Tuple(timeseries Array(Tuple({_LABELS}, {_SAMPLES}, {_NATIVE_HISTOGRAMS})))",
-        f"{_METRIC_COLUMNS} {_HISTOGRAM_COLUMNS}", schema="prometheus.proto",
+        f"Tuple(timeseries Array(Tuple({_LABELS}, {_SAMPLES}, {_NATIVE_HISTOGRAMS}, exemplars Array(Tuple({_LABELS},"
+        " value Float64, timestamp Int64)))))",
+        f"{_METRIC_COLUMNS} {_HISTOGRAM_COLUMNS} exemplars", schema="prometheus.proto",
     ),
     "prometheus2": Kind(
         "prometheus:write2", "metrics", "metrics", "Write2Frame",
         "Tuple(symbols Array(String), timeseries Array(Tuple(labels_refs Array(UInt32),"
-        f" {_SAMPLES}, {_NATIVE_HISTOGRAMS}, metadata Tuple(type Int32, help_ref UInt32, unit_ref UInt32))))",
-        f"{_METRIC_COLUMNS} {_HISTOGRAM_COLUMNS}", schema="prometheus.proto",
+        f" {_SAMPLES}, {_NATIVE_HISTOGRAMS}, exemplars Array(Tuple(labels_refs Array(UInt32), value Float64, timestamp Int64)),"
+        " metadata Tuple(type Int32, help_ref UInt32, unit_ref UInt32))))",
+        f"{_METRIC_COLUMNS} {_HISTOGRAM_COLUMNS} exemplars", schema="prometheus.proto",
     ),
 }  # fmt: skip
 """Every kind of segment by the name that its files carry."""

@@ -117,6 +117,21 @@ CREATE OR REPLACE FUNCTION sightline_exemplars AS (e) ->
             sightline_attributes(a), '}}'),
         e.time_unix_nano, e.as_double, e.as_int, e.span_id, e.trace_id, e.filtered_attributes), ','), ']'));
 
+-- Exemplars of Prometheus in the same form: of each the labels, the value and the time in milliseconds. The trace and the span are
+-- labels there, by names that its clients agree on.
+CREATE OR REPLACE FUNCTION sightline_exemplar_label AS (l, names) ->
+    arrayFirst(p -> has(names, p.1), l).2;
+
+CREATE OR REPLACE FUNCTION sightline_prometheus_exemplars AS (labels, numbers, times) ->
+    if(empty(times), '', concat('[', arrayStringConcat(arrayMap(
+        (l, v, t) -> concat('{"time_unix_nano":"', toString(t), '000000","value":', coalesce(sightline_json_double(v), 'null'),
+            ',"trace_id":', toJSONString(lower(sightline_exemplar_label(l, ['trace_id', 'traceID', 'TraceID']))),
+            ',"span_id":', toJSONString(lower(sightline_exemplar_label(l, ['span_id', 'spanID', 'SpanID']))),
+            ',"attributes":{', arrayStringConcat(arrayMap(p -> concat(toJSONString(p.1), ':', toJSONString(p.2)),
+                arrayFilter(p -> p.1 != '' AND p.1 NOT IN ('trace_id', 'traceID', 'TraceID', 'span_id', 'spanID', 'SpanID'), l)), ','),
+            '}}'),
+        labels, numbers, times), ','), ']'));
+
 -- A point of a gauge or a sum in the shape all metric points are given in metrics.sql.
 CREATE OR REPLACE FUNCTION sightline_number_point AS (kind, temporality, monotonic, p) ->
     (kind, temporality, monotonic, p.flags, p.start_time_unix_nano, p.time_unix_nano,

@@ -1,4 +1,5 @@
--- A journal segment of Prometheus remote write 1.0 into metrics: a row for each sample, and one for each native histogram.
+-- A journal segment of Prometheus remote write 1.0 into metrics: a row for each sample, and one for each native histogram. Exemplars
+-- come for a series, mostly without a sample beside them: they are a row without a value, at the time of the last.
 -- A series' name is its label __name__; `job` and `instance` stay dimensions, and the instance without its port is the host.
 -- A sample that is not a number (Prometheus' mark of a series that has ended among them) is a row without a value.
 WITH
@@ -9,13 +10,16 @@ WITH
     ),
     series AS
     (
-        SELECT index, t.labels AS labels, t.samples AS samples, t.histograms AS histograms, '' AS kind, '' AS unit
+        SELECT index, t.labels AS labels, t.samples AS samples, t.histograms AS histograms, '' AS kind, '' AS unit,
+            CAST(if(empty(t.exemplars), [], [(arrayMax(t.exemplars.timestamp),
+                sightline_prometheus_exemplars(t.exemplars.labels, t.exemplars.value, t.exemplars.timestamp))]),
+                'Array(Tuple(Int64, String))') AS exemplars
         FROM frames ARRAY JOIN timeseries AS t
     ),
     named AS
     (
         SELECT
-            index, labels, samples, histograms, kind, unit,
+            index, labels, samples, histograms, exemplars, kind, unit,
             labels.value[indexOf(labels.name, '__name__')] AS metric_name,
             labels.value[indexOf(labels.name, 'instance')] AS instance,
             labels.value[indexOf(labels.name, 'job')] AS job
@@ -26,12 +30,18 @@ WITH
         SELECT
             index, labels, metric_name, instance, job, kind, unit,
             arrayJoin(arrayConcat(
-                arrayMap(s -> (s.timestamp, CAST(if(isFinite(s.value), s.value, NULL), 'Nullable(Float64)'), false,
+                arrayMap(s -> ((s.timestamp, CAST(if(isFinite(s.value), s.value, NULL), 'Nullable(Float64)'), false,
                     CAST(NULL, 'Nullable(UInt64)'), CAST(NULL, 'Nullable(Float64)'), CAST([], 'Array(Float64)'),
                     CAST([], 'Array(UInt64)'), CAST(NULL, 'Nullable(Int32)'), CAST(NULL, 'Nullable(UInt64)'),
                     CAST(NULL, 'Nullable(Float64)'), CAST(NULL, 'Nullable(Int32)'), CAST([], 'Array(UInt64)'),
-                    CAST(NULL, 'Nullable(Int32)'), CAST([], 'Array(UInt64)')), samples),
-                arrayMap(h -> sightline_native_histogram(h), histograms))) AS p
+                    CAST(NULL, 'Nullable(Int32)'), CAST([], 'Array(UInt64)')), ''), samples),
+                arrayMap(h -> (sightline_native_histogram(h), ''), histograms),
+                arrayMap(e -> ((e.1, CAST(NULL, 'Nullable(Float64)'), false,
+                    CAST(NULL, 'Nullable(UInt64)'), CAST(NULL, 'Nullable(Float64)'), CAST([], 'Array(Float64)'),
+                    CAST([], 'Array(UInt64)'), CAST(NULL, 'Nullable(Int32)'), CAST(NULL, 'Nullable(UInt64)'),
+                    CAST(NULL, 'Nullable(Float64)'), CAST(NULL, 'Nullable(Int32)'), CAST([], 'Array(UInt64)'),
+                    CAST(NULL, 'Nullable(Int32)'), CAST([], 'Array(UInt64)')), e.2), exemplars))) AS point,
+            point.1 AS p
         FROM named
     )
 SELECT
@@ -62,5 +72,6 @@ SELECT
     p.11 AS positive_offset,
     p.12 AS positive_counts,
     p.13 AS negative_offset,
-    p.14 AS negative_counts
+    p.14 AS negative_counts,
+    point.2 AS exemplars
 FROM points

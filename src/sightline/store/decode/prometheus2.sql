@@ -1,4 +1,5 @@
--- A journal segment of Prometheus remote write 2.0 into metrics: a row for each sample, and one for each native histogram.
+-- A journal segment of Prometheus remote write 2.0 into metrics: a row for each sample, and one for each native histogram. Exemplars
+-- come for a series, mostly without a sample beside them: they are a row without a value, at the time of the last.
 -- A series' name is its label __name__; `job` and `instance` stay dimensions, and the instance without its port is the host.
 -- A sample that is not a number (Prometheus' mark of a series that has ended among them) is a row without a value.
 WITH
@@ -17,13 +18,17 @@ WITH
             t.histograms AS histograms,
             -- Types of remote write 2.0: counter, gauge, histogram, gauge histogram, summary, info, state set.
             ['', 'sum', 'gauge', 'sum', 'gauge', 'gauge', 'gauge', 'gauge'][t.metadata.type + 1] AS kind,
-            symbols[t.metadata.unit_ref + 1] AS unit
+            symbols[t.metadata.unit_ref + 1] AS unit,
+            CAST(if(empty(t.exemplars), [], [(arrayMax(t.exemplars.timestamp), sightline_prometheus_exemplars(
+                arrayMap(refs -> CAST(arrayMap(i -> (symbols[refs[2 * i - 1] + 1], symbols[refs[2 * i] + 1]),
+                range(1, toUInt32(intDiv(length(refs), 2)) + 1)), 'Array(Tuple(name String, value String))'), t.exemplars.labels_refs),
+                t.exemplars.value, t.exemplars.timestamp))]), 'Array(Tuple(Int64, String))') AS exemplars
         FROM frames ARRAY JOIN timeseries AS t
     ),
     named AS
     (
         SELECT
-            index, labels, samples, histograms, kind, unit,
+            index, labels, samples, histograms, exemplars, kind, unit,
             labels.value[indexOf(labels.name, '__name__')] AS metric_name,
             labels.value[indexOf(labels.name, 'instance')] AS instance,
             labels.value[indexOf(labels.name, 'job')] AS job
@@ -34,12 +39,18 @@ WITH
         SELECT
             index, labels, metric_name, instance, job, kind, unit,
             arrayJoin(arrayConcat(
-                arrayMap(s -> (s.timestamp, CAST(if(isFinite(s.value), s.value, NULL), 'Nullable(Float64)'), false,
+                arrayMap(s -> ((s.timestamp, CAST(if(isFinite(s.value), s.value, NULL), 'Nullable(Float64)'), false,
                     CAST(NULL, 'Nullable(UInt64)'), CAST(NULL, 'Nullable(Float64)'), CAST([], 'Array(Float64)'),
                     CAST([], 'Array(UInt64)'), CAST(NULL, 'Nullable(Int32)'), CAST(NULL, 'Nullable(UInt64)'),
                     CAST(NULL, 'Nullable(Float64)'), CAST(NULL, 'Nullable(Int32)'), CAST([], 'Array(UInt64)'),
-                    CAST(NULL, 'Nullable(Int32)'), CAST([], 'Array(UInt64)')), samples),
-                arrayMap(h -> sightline_native_histogram(h), histograms))) AS p
+                    CAST(NULL, 'Nullable(Int32)'), CAST([], 'Array(UInt64)')), ''), samples),
+                arrayMap(h -> (sightline_native_histogram(h), ''), histograms),
+                arrayMap(e -> ((e.1, CAST(NULL, 'Nullable(Float64)'), false,
+                    CAST(NULL, 'Nullable(UInt64)'), CAST(NULL, 'Nullable(Float64)'), CAST([], 'Array(Float64)'),
+                    CAST([], 'Array(UInt64)'), CAST(NULL, 'Nullable(Int32)'), CAST(NULL, 'Nullable(UInt64)'),
+                    CAST(NULL, 'Nullable(Float64)'), CAST(NULL, 'Nullable(Int32)'), CAST([], 'Array(UInt64)'),
+                    CAST(NULL, 'Nullable(Int32)'), CAST([], 'Array(UInt64)')), e.2), exemplars))) AS point,
+            point.1 AS p
         FROM named
     )
 SELECT
@@ -70,5 +81,6 @@ SELECT
     p.11 AS positive_offset,
     p.12 AS positive_counts,
     p.13 AS negative_offset,
-    p.14 AS negative_counts
+    p.14 AS negative_counts,
+    point.2 AS exemplars
 FROM points
