@@ -78,7 +78,7 @@ class Delta(Command):
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         value = v.as_number(relation.field(self.name))
-        if not value.type.is_number or isinstance(value, v.Literal):
+        if not value.type.is_number or v.is_null(value):
             return relation
         relation, position = relation.numbered()
         relation, before = value_before(relation, value, position, self.p)

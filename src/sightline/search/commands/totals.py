@@ -25,7 +25,7 @@ def with_column_totals(relation: Relation, names: Sequence[str], label_field: st
     sums: list[tuple[str, Value]] = []
     for name in names:
         number = v.as_number(relation.field(name))
-        if number.type.is_number and not isinstance(number, v.Literal):
+        if number.type.is_number and not v.is_null(number):
             sums.append((name, v.agg("sumOrNull", number, type=number.type)))
     totals = relation.aggregated([], [*sums, ("\0rows", v.agg("count", type=Type.INT))])
     totals = totals.filtered(v.call("greater", totals.field("\0rows"), v.integer(0), type=Type.BOOL))

@@ -74,7 +74,7 @@ class X11(Command):
         if context.dry:
             return relation.with_fields({**relation.fields, target: v.Literal(Type.FLOAT, None)})
         number = v.as_float(relation.field(self.name))
-        if isinstance(number, v.Literal):
+        if v.is_null(number):
             raise SearchError(f'no row has a number in "{self.name}"')
         table = context.table_of(relation.with_field("\0number", number))
         return context.relation_of(context.python_step("x11", lambda: self._adjusted(table, target)))

@@ -27,7 +27,7 @@ class XmlUnescape(Command):
     maxinputs: int = option(0, minimum=0, help="accepted for compatibility; every row is read")
 
     def lower(self, relation: Relation, context: Context) -> Relation:
-        changed = {name: _unescaped(value) for name, value in relation.fields.items() if not isinstance(value, v.Literal)}
+        changed = {name: _unescaped(value) for name, value in relation.fields.items() if not v.is_null(value)}
         return relation.with_fields(relation.fields | changed)
 
 

@@ -114,7 +114,7 @@ def chosen_buckets(
     found = number_buckets(binning.span) if binning.span else None
     if found is not None or not (always or binning or value.type.is_number):
         return found
-    if isinstance(value, v.Literal):
+    if v.is_null(value):
         return None
     low, high, distinct = _extent(relation, v.as_float(value), context, count_up_to=DEFAULT_BINS)
     bins = binning.bins or DEFAULT_BINS

@@ -70,7 +70,12 @@ class Transactions:
         relation, tie = relation.position_key()
         # Stored rows are shown by their time alone, which the order of a transaction begins with anyway.
         self.has_tie = not stored and not isinstance(tie, v.Literal)
-        self.fields = {n: x for n, x in relation.fields.items() if not isinstance(x, v.Literal)}
+        # A field of one value in all rows becomes a column, whose values can be gathered.
+        self.fields = {
+            n: v.call("materialize", x, type=x.type) if isinstance(x, v.Literal) else x
+            for n, x in relation.fields.items()
+            if not v.is_null(x)
+        }
         # Several fields are compared as text, because rows hand their values on to each other.
         values = {name: relation.field(name) for name in self.names}
         keys = {n: match_keys(x, x if len(values) == 1 else v.text(""))[0] for n, x in values.items()}
