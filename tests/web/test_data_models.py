@@ -61,6 +61,14 @@ def test_a_model_is_searched(ada, parts):
     assert rows == [{"Requests.status": 404, "count": 1}, {"Requests.status": 500, "count": 1}]
 
 
+def test_a_models_name_may_have_dashes(ada, parts):
+    assert ada.post(API, json=model("our-web")).status_code == 201
+    for text in ("| tstats count from datamodel=our-web.Failed", "| pivot our-web Failed count(Failed) AS count"):
+        assert parts.engine.run(text).table.to_pylist() == [{"count": 2}]
+    assert parts.engine.run("| from datamodel:our-web.Failed | stats count").table.to_pylist() == [{"count": 2}]
+    assert ada.delete(f"{API}/our-web").status_code == 200
+
+
 def test_only_the_owner_and_administrators_change_a_model(ada, bob):
     assert bob.post(API, json=model("Bobs")).status_code == 201
     assert ada.post(API, json=model("Bobs", description="better")).json()["owner"] == "bob"
@@ -80,7 +88,7 @@ def changed(change):
     ("definition", "message"),
     [
         ({}, "data model: modelName is wanted"),
-        (model("a b"), 'modelName wants letters, digits and _, got "a b"'),
+        (model("a b"), 'modelName wants letters, digits, _ and -, got "a b"'),
         (model("Wrong", objects=[]), 'data model "Wrong": objects wants at least one dataset, got none'),
         (model("Wrong", objects={}), "objects wants a list, got an object"),
         (model("Wrong", objects=[1]), 'data model "Wrong": objects[0]: wanted an object, got a number'),

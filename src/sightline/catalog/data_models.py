@@ -60,8 +60,8 @@ class DataModels:
     def save(self, definition: dict[str, Any], *, owner: str = "admin", app: str = "search") -> DataModel:
         """Keeps a definition, in place of one of the same `modelName`, whose owner it keeps."""
         name = str(definition.get("modelName", ""))
-        if not re.fullmatch(r"\w{1,200}", name, re.ASCII):
-            raise UserError(f'modelName wants letters, digits and _, got "{name}"')
+        if not re.fullmatch(r"[\w-]{1,200}", name, re.ASCII):
+            raise UserError(f'modelName wants letters, digits, _ and -, got "{name}"')
         now = self._clock()
         with self._sessions.begin() as session:
             row = session.scalar(select(DataModel).where(DataModel.name == name))

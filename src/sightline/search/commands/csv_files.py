@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from sightline.errors import SearchError, nearest
 from sightline.search.commands.lookup import merge_rows
+from sightline.search.commands.search import expand_subsearches
 from sightline.search.commands.subsearch import cell_text
 from sightline.search.context import Context
 from sightline.search.planner import values as v
@@ -75,7 +76,7 @@ class InputCsv(Command):
             raise SearchError(f'there is no file "{self.name}"{listed}', hint=nearest(self.name, known))
         rows = context.relation_of(table)
         if self.predicate is not None:
-            rows = rows.filtered(lower_predicate(self.predicate, rows, context))
+            rows = rows.filtered(lower_predicate(expand_subsearches(self.predicate, context), rows, context))
         if self.start or self.max:
             rows, position = rows.numbered()
             conditions: list[v.Value] = [v.call("greater", position, v.integer(self.start), type=Type.BOOL)]

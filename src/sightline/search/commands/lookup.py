@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from sightline.catalog.collections import KEY, joined
 from sightline.errors import SearchError
+from sightline.search.commands.search import expand_subsearches
 from sightline.search.context import Context
 from sightline.search.planner import values as v
 from sightline.search.planner.lookups import Definition, Use, add_lookup, definition_of, lookup_names
@@ -129,7 +130,7 @@ class InputLookup(Command):
     def lower(self, relation: Relation, context: Context) -> Relation:
         rows = definition_of(self.name, context).rows(context)
         if self.predicate is not None:
-            rows = rows.filtered(lower_predicate(self.predicate, rows, context))
+            rows = rows.filtered(lower_predicate(expand_subsearches(self.predicate, context), rows, context))
         if self.start or self.max:
             rows, position = rows.numbered()
             conditions: list[v.Value] = [v.call("greater", position, v.integer(self.start), type=Type.BOOL)]

@@ -19,6 +19,8 @@ CALCULATIONS = ("Eval", "Lookup", "Rex", "GeoIP")
 INHERITED = ("_time", "host", "source", "sourcetype")
 """Fields that every event has without a model naming them."""
 _NAME = re.compile(r"\w{1,200}\Z", re.ASCII)
+_MODEL_NAME = re.compile(r"[\w-]{1,200}\Z", re.ASCII)
+"""Published models have dashes, as the names of apps do."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,8 @@ def read_model(definition: Any) -> DataModel:
     place = "data model"
     model = _mapping(definition, place)
     name = _text(model, "modelName", place, required=True)
-    if not _NAME.match(name):
-        raise UserError(f'{place}: modelName wants letters, digits and _, got "{name}"')
+    if not _MODEL_NAME.match(name):
+        raise UserError(f'{place}: modelName wants letters, digits, _ and -, got "{name}"')
     place = f'data model "{name}"'
     datasets: dict[str, Dataset] = {}
     for position, given in enumerate(_list(model, "objects", place)):

@@ -90,10 +90,14 @@ def _stage(
         begin += 1
     while end > begin and text[end - 1].isspace():
         end -= 1
-    if begin == end:
+    if begin == end or (text[begin:end] == '""' and not first):
+        # A macro that stands for nothing is often an empty string.
         return None
     match = _COMMAND.match(text, begin, end)
     name_end = match.end() if match else begin
+    if match and text.startswith("sort", begin) and text[begin + 4 : begin + 5] in ("+", "-"):
+        # The sign is the first field's: `sort- count`.
+        return Stage("sort", Span(begin, begin + 4), Span(begin + 4, end), subsearches, text)
     # A path may follow without a space, as in `| rest/services/server/info`.
     followed = name_end >= end or text[name_end].isspace() or text[name_end] in '["(' or text.startswith("rest/", begin)
     # In brackets the first word is a command (`[stats count]`, `[eval <<FIELD>>=1]`) unless it is the left side of a
