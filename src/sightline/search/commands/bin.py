@@ -60,9 +60,9 @@ class Bin(Command):
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         buckets = chosen_buckets(relation, self.name, self.binning, context, always=True)
-        if buckets is None:
-            return relation
         value = relation.field(self.name)
+        if buckets is None:
+            return relation.with_field(self.target, value) if self.target else relation
         if not isinstance(buckets, TimeBuckets):
             found = buckets.ranges(value)
         elif value.type.is_number:

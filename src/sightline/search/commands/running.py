@@ -109,7 +109,7 @@ class Accum(Command):
     def lower(self, relation: Relation, context: Context) -> Relation:
         value = v.as_number(relation.field(self.name))
         if not value.type.is_number:
-            return relation
+            return relation.with_field(self.target or self.name, v.NULL)
         if value.type is Type.INT:
             # The engine sums small numbers as unsigned ones, which do not mix with others.
             value = v.call("toInt64", value, type=Type.INT)

@@ -230,6 +230,8 @@ class NumberBuckets:
     def bounds(self, value: Value) -> tuple[Value, Value]:
         """Where the bucket of each value begins and ends, NULL where it is no number."""
         number = v.as_number(value)
+        if v.is_null(number):
+            return v.Literal(Type.FLOAT, None), v.Literal(Type.FLOAT, None)
         if self.base:
             scaled = v.call("divide", v.as_float(number), v.real(self.width), type=Type.FLOAT)
             positive = v.call("if", v.is_true(v.call("greater", scaled, v.real(0), type=Type.BOOL)), scaled,
@@ -279,7 +281,7 @@ class NumberBuckets:
         """The text `10-20` for each value; a value that is no number stays as it is, as do several values."""
         low, high = self.bounds(value)
         kept = value if value.type is Type.MULTI else v.as_text(value)
-        if low.type is Type.NULL:
+        if v.is_null(low):
             return kept
         named = v.call("concat", v.as_text(low), v.text("-"), v.as_text(high), type=Type.TEXT)
         return v.choose(v.is_present(low), named, kept)
