@@ -115,9 +115,9 @@ class Sightline(System):
     def stored_bytes(self) -> int:
         return self._ask("bytes")
 
-    def holds(self, table: str, name: str) -> int:
-        """How many records of a table have this name, or are this text."""
-        return self._ask(f"{table} {name}")
+    def holds(self, table: str, time_ns: int) -> int:
+        """How many records of a table are of this moment."""
+        return self._ask(f"{table} {time_ns}")
 
     def _ask(self, what: str) -> int:
         with self._asking:
@@ -195,11 +195,9 @@ def _engine_process(data: Path, commands: Any) -> None:
                 " AND table IN ('events', 'spans', 'metrics') AND NOT startsWith(partition, '(\\'_')"
             )
         else:
-            table, _, name = asked.partition(" ")
-            column = {"spans": "name", "events": "_raw", "metrics": "metric_name"}[table]
-            # Only what is new: a search for the newest looks nowhere else.
-            named = f" AND {column} = '{name}' AND _time > now64() - 60" if name else ""
-            sql = f"SELECT toInt64(count()) AS n FROM sightline.{table} WHERE NOT startsWith(index, '_'){named}"
+            table, _, time_ns = asked.partition(" ")
+            at = f" AND _time = fromUnixTimestamp64Nano(toInt64({time_ns}), 'UTC')" if time_ns else ""
+            sql = f"SELECT toInt64(count()) AS n FROM sightline.{table} WHERE NOT startsWith(index, '_'){at}"
         commands.send(store.query(sql)["n"][0].as_py() or 0)
     loader.stop()
     store.close()
