@@ -15,7 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,8 +59,8 @@ CUT_REASONS = {
 _PIECE_BYTES = 20 * 1024 * 1024
 """A segment that a large request made larger than others is loaded in ranges of frames of this size, which bounds the engine's
 memory. No setting: one that was loaded half way must be cut at the same places after a restart."""
-_ROUND = 64
-"""Segments in a round at most, so that a long backlog does not keep recovery and the ledger waiting."""
+_ROUND_S = 5.0
+"""How long a round takes up segments, so that a long backlog does not keep recovery and the ledger waiting."""
 
 
 class Loader:
@@ -163,13 +163,25 @@ class Loader:
                 self._stopping.wait(_POLL_S)
 
     def _load_round(self) -> int:
-        now = time.monotonic()
-        segments = [s for s in closed_segments(self._journal) if self._retry_at.get(s.name, 0.0) <= now]
-        segments = segments[:_ROUND]
-        if len(segments) <= 1:
-            return sum(self._load(segment) for segment in segments)
+        """Load what is closed, and what is closed meanwhile, for a while: a segment waits for a thread and not for those beside it."""
+        running: set[Future[bool]] = set()
+        tried: set[str] = set()
+        loaded = 0
+        end = time.monotonic() + _ROUND_S
         with ThreadPoolExecutor(self._threads, thread_name_prefix="load") as pool:
-            return sum(pool.map(self._load, segments))
+            while True:
+                now = time.monotonic()
+                ending = now > end or self._stopping.is_set() or self._pausing.is_set()
+                free = 0 if ending else self._threads - len(running)
+                for segment in closed_segments(self._journal) if free else ():
+                    if free and segment.name not in tried and self._retry_at.get(segment.name, 0.0) <= now:
+                        tried.add(segment.name)
+                        running.add(pool.submit(self._load, segment))
+                        free -= 1
+                if not running:
+                    return loaded
+                done, running = wait(running, _POLL_S, FIRST_COMPLETED)
+                loaded += sum(one.result() for one in done)
 
     def _load(self, segment: Segment) -> bool:
         # A request with a record that is very large takes the engine fifteen times its size: one such at a time.
