@@ -93,8 +93,10 @@ def test_groups_and_replacements(calculate, lookahead):
 def test_bad_patterns():
     with pytest.raises(SearchError, match=r'"\(" is not a regular expression'):
         regexes.check("(")
-    with pytest.raises(SearchError, match="names group 2, but"):
-        regexes.replace(v.text("a"), "(a)", r"\2")
+
+
+def test_a_group_that_there_is_not_is_replaced_by_nothing(calculate):
+    assert run(calculate, regexes.replace(v.text("cab"), "(a)", r"\2-\1-\9")) == "c-a-b"
 
 
 def test_more_matches_than_the_engine_lists(calculate):

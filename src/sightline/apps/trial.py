@@ -42,6 +42,8 @@ TRY_LIMIT_S = 20
 """Processor time for one search; the slowest of 13,000 published ones takes three seconds."""
 MAX_WORDS = 100
 """Fields that a trial supposes."""
+MAX_COMPUTED_FIELDS = 100
+"""Computed fields of a trial's answer, of which the engine takes some milliseconds for each."""
 MAX_READ_FIELDS = 20
 """Fields of a trial's answer that are only read; every one makes the engine's work longer."""
 
@@ -442,8 +444,10 @@ class Trial:
 
 
 def _fields_to_try(relation: Relation) -> list[str]:
-    """Fields for the trial's statement: all that are computed, and some that are only read, which cannot be wrong."""
+    """Fields for the trial's statement: those that are computed, up to a bound, and some that are only read, which cannot be wrong."""
     computed = [name for name, value in relation.fields.items() if not isinstance(value, Column)]
+    # Those that the search itself makes come first; configuration may bring many hundreds more.
+    computed = sorted(computed, key=lambda name: name not in relation.made)[:MAX_COMPUTED_FIELDS]
     read = [name for name, value in relation.fields.items() if isinstance(value, Column)]
     return computed + read[:MAX_READ_FIELDS]
 

@@ -260,7 +260,9 @@ def lower_pipeline(pipeline: Pipeline, context: Context, relation: Relation | No
                 command=command.command_name,
                 hint="begin with a search, or with a command that makes rows such as makeresults, mstats or inputlookup",
             )
-        if position > 0 and command.kind == "generating" and not (command.anywhere or getattr(command, "append", False)):
+        # localop, which says where the rest runs, may stand before what begins a search.
+        begins = all(before.command_name == "localop" for before in commands[:position])
+        if not begins and command.kind == "generating" and not (command.anywhere or getattr(command, "append", False)):
             raise LanguageError(
                 f"{command.command_name} makes rows of its own and cannot follow other commands",
                 stage.name_span,

@@ -296,6 +296,9 @@ class MStats(Command):
                 v.call("in", points.field("metric_name"), v.multi(list(dict.fromkeys(metrics))), type=Type.BOOL)
             )
         points = points.filtered(v.both(conditions))
+        if not calls:
+            # A name with stars that no metric has.
+            return context.empty()
         rated = [(call, metric) for call, metric in calls if call.function in _RATES]
         plain = [(call, metric) for call, metric in calls if call.function not in _RATES]
         aggregates = [(call.name, self._aggregate(points, call, metric, context)) for call, metric in plain]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from sightline.errors import LanguageError, SearchError, Span
+from sightline.errors import LanguageError, Span
 from sightline.search.planner import values as v
 from sightline.search.planner.patterns import Translation, translate
 from sightline.search.planner.values import Type, Value
@@ -226,12 +226,11 @@ def offsets(text: Value, pattern: str) -> Value:
 
 
 def replace(text: Value, pattern: str, replacement: str, *, which: int = 0) -> Value:
-    r"""The text with every match replaced, or the one of number `which`; `\1` is what the first group matched."""
+    r"""The text with every match replaced, or the one of number `which`; `\1` is what the first group matched, nothing without one."""
     check(pattern)
     groups = pcre.groups_of(pattern)[0]
-    wanted = max((int(n) for n in re.findall(r"(?<!\\)(?:\\\\)*\\(\d)", replacement)), default=0)
-    if wanted > groups:
-        raise SearchError(f'"{replacement}" names group {wanted}, but "{pattern}" has {groups}')
+    # A group that there is not matches nothing, as published searches have it.
+    replacement = re.sub(r"\\(\\|\d)", lambda m: "" if m[1].isdigit() and int(m[1]) > groups else m[0], replacement)
     return v.shared([text], lambda text: _replace(text, pattern, replacement, which))
 
 
