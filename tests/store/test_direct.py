@@ -2,12 +2,16 @@
 
 import json
 import math
+import struct
+from dataclasses import dataclass
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData, ResourceLogs, ScopeLogs
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status, TracesData
 
@@ -163,6 +167,132 @@ traces = st.builds(
 )  # fmt: skip
 
 
+log_texts = texts | st.sampled_from(
+    [
+        "a=1 b=x status=200 score=0.25", 'k="v w" k2="" k3=-5 =x y=', "took=007 x=1e5 id=12345678901234567890", '{"a": 1}',
+        '{"status": 404, "http": {"code": 5, "route": "/r"}, "score": 3, "e": null}', '[{"a=1": 2}]', "(a=1,b=2;c=3|d=4&e=5)",
+    ]
+)  # fmt: skip
+log_records = st.builds(
+    LogRecord, time_unix_nano=nanoseconds | st.just(0), observed_time_unix_nano=nanoseconds, severity_number=st.integers(0, 24),
+    severity_text=st.sampled_from(["", "INFO", "Warning", "critical", "error", "odd"]) | texts,
+    body=st.builds(AnyValue, string_value=log_texts) | st.just(AnyValue()), attributes=attributes, dropped_attributes_count=counts,
+    flags=st.integers(0, 1023), trace_id=ids, span_id=ids, event_name=texts,
+)  # fmt: skip
+logs = st.builds(
+    LogsData,
+    resource_logs=st.lists(
+        st.builds(
+            ResourceLogs, resource=resources, schema_url=texts,
+            scope_logs=st.lists(
+                st.builds(ScopeLogs, scope=scopes, schema_url=texts, log_records=st.lists(log_records, max_size=4)), max_size=2
+            ),
+        ),
+        max_size=2,
+    ),
+)  # fmt: skip
+
+
+def count_logs(data):
+    return sum(len(scope.log_records) for resource in data.resource_logs for scope in resource.scope_logs)
+
+
+json_scalars = (
+    st.none() | st.booleans() | st.integers(-(10**17), 10**17) | texts | doubles.filter(lambda d: math.isfinite(d))
+    | st.sampled_from([0.1, 5.0, 1e22, 123456.789012345])
+)  # fmt: skip
+JSON_NAMES = ["status", "score", "ok", "service", "tags", "http", "level", "severity", "trace_id", "span_id", "deep"]
+json_values = st.recursive(
+    json_scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["code", "route", "in", "x"]), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+json_records = st.dictionaries(st.sampled_from(JSON_NAMES) | texts, json_values, max_size=7)
+
+
+@dataclass
+class Batch:
+    """A batch of HEC as the front writes it."""
+
+    events: list[bytes]
+    fields: list[bytes]
+    times: list[float]
+    hosts: list[str]
+
+    def SerializeToString(self):
+        """As protobuf has it."""
+        columns = [(1, self.events), (2, self.fields), *((n, [h.encode() for h in self.hosts]) for n in (4, 5, 6))]
+        packed = b"".join(struct.pack("<d", time) for time in self.times)
+        return b"".join(lengthened(n, one) for n, column in columns for one in column) + (
+            lengthened(3, packed) if packed else b""
+        )
+
+
+def lengthened(number, content):
+    """A field of protobuf with a length."""
+    size, encoded = len(content), b""
+    while size > 127:
+        encoded, size = encoded + bytes([size & 127 | 128]), size >> 7
+    return bytes([number << 3 | 2]) + encoded + bytes([size]) + content
+
+
+def as_json(value, style):
+    """JSON text in one of several styles."""
+    if style == 0:
+        return orjson.dumps(value)
+    return json.dumps(value, ensure_ascii=style == 1, indent=2 if style == 3 else None).encode()
+
+
+@st.composite
+def batches(draw):
+    """Events that are texts, objects and anything else."""
+    size = draw(st.integers(1, 5))
+    events = [
+        as_json(
+            draw(st.one_of(json_records, json_records, log_texts, json_values).filter(lambda v: v is not None)),
+            draw(st.integers(0, 3)),
+        )
+        for _ in range(size)
+    ]
+    fields = [draw(st.sampled_from([b"", b"{}"]) | json_records.map(orjson.dumps)) for _ in range(size)]
+    times = st.floats(0, 4e9) | st.just(math.nan)
+    hosts = st.lists(texts, min_size=size, max_size=size) | st.lists(texts, min_size=1, max_size=1)
+    return Batch(
+        events, fields if draw(st.booleans()) else [], [draw(times) for _ in range(size)] if draw(st.booleans()) else [],
+        draw(hosts),
+    )  # fmt: skip
+
+
+hecevent = batches()
+
+
+def count_hecevent(batch):
+    return len(batch.events)
+
+
+def usual_hecevent(rows=8):
+    records = [
+        {"status": 200, "score": n / 3 if n % 2 else n, "ok": True, "service": f"s{n % 3}", "tags": ["a", "b"], "level": "info",
+         "http": {"code": n, "route": "/r"}, "deep": {"in": {"x": n}}, "trace_id": f"t{n}"}
+        for n in range(rows)
+    ]  # fmt: skip
+    return Batch([orjson.dumps(record) for record in records], [], [1e9 + n for n in range(rows)], ["h"])
+
+
+def usual_logs(rows=8):
+    records = [
+        LogRecord(
+            body=AnyValue(string_value=f'{{"http": {{"code": {n}, "route": "/r"}}}}' if n % 2 else f"a={n} took=0.5"),
+            attributes=usual(n),
+        )
+        for n in range(rows)
+    ]
+    resource = Resource(attributes=[KeyValue(key="service.name", value=AnyValue(string_value="shop"))])
+    return LogsData(resource_logs=[{"resource": resource, "scope_logs": [{"log_records": records}]}])
+
+
 def count_spans(data):
     return sum(len(scope.spans) for resource in data.resource_spans for scope in resource.scope_spans)
 
@@ -192,23 +322,40 @@ def usual_traces(rows=8):
     return TracesData(resource_spans=[{"resource": resource, "scope_spans": [{"scope": scope, "spans": found}]}])
 
 
-@ALL
-@given(st.lists(st.tuples(st.sampled_from(["", "other"]), traces), min_size=1, max_size=12))
-def test_any_spans_become_the_same_rows(store, tmp_path_factory, given_frames):
-    segments = Segments(store, tmp_path_factory.mktemp("segments"))
-    ordinary = usual_traces()
-    segments.promote("traces", [("", ordinary.SerializeToString(), 8)])
-    frames = [("", ordinary.SerializeToString(), 8)]
-    frames += [(index, data.SerializeToString(), count_spans(data)) for index, data in given_frames]
-    whole = segments.write("traces", frames)
-    expected = segments.by_statement("traces", whole)
+def check(store, folder, kind, ordinary, count, given_frames):
+    segments = Segments(store, folder)
+    frames = [("", ordinary.SerializeToString(), count(ordinary))]
+    segments.promote(kind, frames)
+    frames += [(index, data.SerializeToString(), count(data)) for index, data in given_frames if count(data)]
+    expected = segments.by_statement(kind, segments.write(kind, frames))
     found = []
-    taken = 0
+    left = []
     # One by one, so that one that is left to the statements does not take the others with it.
     for frame in frames:
-        path = segments.write("traces", [frame])
-        rows = segments.directly("traces", path)
-        taken += rows is not None
-        found += segments.by_statement("traces", path) if rows is None and frame[2] else rows or []
+        rows = segments.directly(kind, segments.write(kind, [frame]))
+        found += rows or []
+        left += [frame] if rows is None else []
+    assert frames[0] not in left
+    found += segments.by_statement(kind, segments.write(kind, left)) if left else []
     assert sorted(found) == expected
-    assert taken > 0
+
+
+INDEXES = st.sampled_from(["", "other"])
+
+
+@ALL
+@given(st.lists(st.tuples(INDEXES, traces), min_size=1, max_size=12))
+def test_any_spans_become_the_same_rows(store, tmp_path_factory, given_frames):
+    check(store, tmp_path_factory.mktemp("segments"), "traces", usual_traces(), count_spans, given_frames)
+
+
+@ALL
+@given(st.lists(st.tuples(INDEXES, logs), min_size=1, max_size=12))
+def test_any_log_records_become_the_same_rows(store, tmp_path_factory, given_frames):
+    check(store, tmp_path_factory.mktemp("segments"), "logs", usual_logs(), count_logs, given_frames)
+
+
+@ALL
+@given(st.lists(st.tuples(INDEXES, hecevent), min_size=1, max_size=12))
+def test_any_events_of_hec_become_the_same_rows(store, tmp_path_factory, given_frames):
+    check(store, tmp_path_factory.mktemp("segments"), "hecevent", usual_hecevent(), count_hecevent, given_frames)

@@ -20,17 +20,19 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
 from sightline.config import IngestSettings
 from sightline.segments import Frame, check_frames, encode_frame
 from sightline.store import compiled
-from sightline.store.compiled import otlp, texts, wire
+from sightline.store.compiled import hec, json_text, members, otlp, texts, wire
 from sightline.store.decode import nested_values
-from sightline.store.promotion import JSON_COLUMNS, PromotedField, places_of
+from sightline.store.promotion import JSON_COLUMNS, PromotedField, Steps, places_of
 from sightline.store.sql_text import JSON_TYPE, identifier
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,21 @@ _RAW = 8
 """The kind of a value whose JSON text is in `more`."""
 _KIND_LINES = {"Int64": 0, "Float64": 1, "Bool": 2, "String": 3, "Array": 4}
 _DEEP = 5
+_MAX_SECONDS = 9e9
+"""Times beyond are for the engine: it knows which of them a calendar has."""
+_SEVERITIES = {
+    word: severity
+    for severity, words in {
+        "trace": "trace",
+        "debug": "debug debug1 debug2 debug3 debug4 debug5",
+        "info": "info information notice log",
+        "warn": "warn warning",
+        "error": "error err severe",
+        "fatal": "fatal critical crit alert emerg emergency panic",
+    }.items()
+    for word in words.split()
+}
+"""What `sightline_severity` of decode/text.sql says."""
 _REMEMBERED = 10_000
 """Statements of databases whose scrubbed text is remembered."""
 TABLE_NAME = "sightline_rows"
@@ -91,6 +108,17 @@ def _mapped(path: Path) -> mmap.mmap:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
+def _numbered(known: Sequence[str], places: Sequence[Steps]) -> dict[Steps, int]:
+    """A number for each name, the known ones first, then what has no object around it; members of an object follow each other."""
+    every = dict.fromkeys((name,) for name in known)
+    every |= dict.fromkeys(steps[:depth] for steps in places for depth in range(1, len(steps) + 1))
+    outer = [steps for steps in every if len(steps) == 1]
+    inner = sorted(steps for steps in every if len(steps) > 1)
+    return {
+        steps: number for number, steps in enumerate([*outer, *sorted(inner, key=lambda steps: (len(steps), steps[:-1]))])
+    }
+
+
 class _Segment:
     """What the compiled functions are given of a segment, and the texts that are not in it."""
 
@@ -121,30 +149,40 @@ class _Segment:
         places = places_of(promoted, self.indexes)
         self.columns = list(dict.fromkeys(one.column for one, _, _ in places))
         self.kinds = {one.column: one.kind for one, _, _ in places}
-        names = list(dict.fromkeys([*known, *(steps[0] for _, steps, _ in places)]))
+        numbers = _numbered(known, [steps for _, steps, _ in places])
         self._more = bytearray()
         self._more_now: np.ndarray | None = None
-        self.name_at = self._listed(names)
-        self.more_at = self._listed(constants)
+        self.name_at = self.listed([steps[-1] for steps in numbers])
+        self.children = np.zeros((2, len(numbers)), np.int64)
+        for steps, name in numbers.items():
+            if len(steps) > 1:
+                parent = numbers[steps[:-1]]
+                if not self.children[1, parent]:
+                    self.children[0, parent] = name
+                self.children[1, parent] += 1
+        self.more_at = self.listed(constants)
         self.more_at[0] = -1 - self.more_at[0]
-        numbers = {name: k for k, name in enumerate(names)}
-        self.constant_names = np.array([numbers.get(c, -1) for c in constants], np.int64)
-        self.all_columns = np.full((len(self.indexes), len(names), 6), -1, np.int64)
+        self.constant_names = np.array([numbers.get((c,), -1) for c in constants], np.int64)
+        self.all_columns = np.full((len(self.indexes), len(numbers), 6), -1, np.int64)
         for one, steps, used in places:
-            line = _KIND_LINES[one.kind] if len(steps) == 1 else _DEEP
-            value = self.columns.index(one.column) if len(steps) == 1 else 0
             for index in used:
-                self.all_columns[number[index], numbers[steps[0]], line] = value
+                found = self.all_columns[number[index]]
+                found[numbers[steps], _KIND_LINES[one.kind]] = self.columns.index(one.column)
+                for depth in range(1, len(steps)):
+                    found[numbers[steps[:depth]], _DEEP] = 0
         self.names = np.frombuffer(bytes(self._more), np.uint8)
-        self.hashed = np.full(1 << max(4 * len(names) - 1, 1).bit_length(), -1, np.int64)
-        self.guesses = np.full(otlp.GUESSES, -1, np.int64)
-        wire.fill_table(self.names, self.name_at[0], self.name_at[1], self.hashed)
+        outer = sum(len(steps) == 1 for steps in numbers)
+        self.hashed = np.full(1 << max(4 * outer - 1, 1).bit_length(), -1, np.int64)
+        self.guesses = np.full(members.GUESSES, -1, np.int64)
+        wire.fill_table(self.names, self.name_at[0, :outer], self.name_at[1, :outer], self.hashed)
 
-    def _listed(self, texts: Sequence[str]) -> np.ndarray:
+    def listed(self, texts: Sequence[str]) -> np.ndarray:
+        """Keep texts; line by line where each is among those that are not in the segment, and its length."""
         at = np.empty((2, len(texts)), np.int64)
         for k, text in enumerate(texts):
             at[0, k], at[1, k] = len(self._more), len(text.encode())
             self._more += text.encode()
+        self._more_now = None
         return at
 
     @property
@@ -153,6 +191,11 @@ class _Segment:
         if self._more_now is None:
             self._more_now = np.frombuffer(bytes(self._more), np.uint8)
         return self._more_now
+
+    @property
+    def more_end(self) -> int:
+        """The place of what is added next."""
+        return -1 - len(self._more)
 
     def add(self, data: bytes) -> int:
         """Keep texts, and give the place of the first."""
@@ -225,13 +268,13 @@ class _Segment:
         write(offsets, out)
         return _checked(pa.Array.from_buffers(pa.string(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(out)]))
 
-    def promoted(self, numbers: np.ndarray, lengths: np.ndarray, elements: np.ndarray) -> list[pa.Array]:
-        """The promoted columns of a window."""
-        return [
-            self._promoted(self.kinds[column], numbers[k], lengths[k], elements) for k, column in enumerate(self.columns)
-        ]
+    def index(self, frame: np.ndarray) -> pa.Array:
+        """The index of records, of the frames they are in."""
+        return pa.array(self.indexes).take(pa.array(self.frame_index[frame]))
 
-    def _promoted(self, kind: str, numbers: np.ndarray, lengths: np.ndarray, elements: np.ndarray) -> pa.Array:
+    def promoted(self, column: str, numbers: np.ndarray, lengths: np.ndarray, elements: np.ndarray) -> pa.Array:
+        """A promoted column of a window."""
+        kind = self.kinds[column]
         if kind == "String":
             return self.text(numbers, lengths, nullable=True)
         absent = lengths < 0
@@ -341,8 +384,8 @@ class _Groups:
     rest_ranges: np.ndarray
 
 
-def _outline(segment: _Segment) -> tuple[np.ndarray, _Groups, np.ndarray, np.ndarray]:
-    """Where the records are, what their groups have, the elements of lists, and the state of both."""
+def _outline(segment: _Segment) -> tuple[np.ndarray, _Groups, np.ndarray, int]:
+    """Where the records are, what their groups have, and the elements of lists with the number of those of groups."""
     expected = sum(frame.records for frame in segment.frames)
     records = np.empty((3, expected), np.int64)
     groups = np.empty((otlp.GROUP_LINES, expected), np.int64)
@@ -364,7 +407,7 @@ def _outline(segment: _Segment) -> tuple[np.ndarray, _Groups, np.ndarray, np.nda
         raise Unusual
     promoted, rest = np.empty((5, made), np.int64), np.empty((6, made), np.int64)
     elements = np.empty((2, len(segment.buf) // 2), np.int64)
-    state = np.zeros(2, np.int64)
+    state = np.zeros(3, np.int64)
     p = otlp.divide_shared(
         segment.buf, groups, segment.frame_index, segment.all_columns, members, ranges, promoted, promoted_ranges, rest,
         rest_ranges, elements, state,
@@ -372,7 +415,81 @@ def _outline(segment: _Segment) -> tuple[np.ndarray, _Groups, np.ndarray, np.nda
     if p < 0:
         raise Unusual
     segment.resolve(rest, int(rest_ranges[-1]))
-    return records, _Groups(groups, own, promoted, promoted_ranges, rest, rest_ranges), elements, state
+    return records, _Groups(groups, own, promoted, promoted_ranges, rest, rest_ranges), elements, int(state[1])
+
+
+class _Window:
+    """The tables for some records of a segment that the compiled functions fill."""
+
+    def __init__(self, segment: _Segment, lines: int, rows: int, size_bytes: int, elements: np.ndarray, used: int) -> None:
+        # A member takes four bytes at least, and the program itself names nine of a record.
+        self.room = size_bytes // 4 + 9 * rows
+        self.own = np.empty((lines, rows + 1), np.int64)
+        self.numbers = np.empty((len(segment.columns), rows), np.int64)
+        self.lengths = np.full((len(segment.columns), rows), -1, np.int32)
+        self.seen = np.full(segment.name_at.shape[1], -1, np.int64)
+        self.items = np.empty((5, self.room), np.int64)
+        self.cells = np.empty((json_text.CELL_LINES, self.room), np.int64)
+        self.elements = elements
+        self.state = np.array([0, used, 0], np.int64)
+        self._used = used
+
+    @property
+    def floats(self) -> np.ndarray:
+        """The numbers as doubles."""
+        return self.numbers.view(np.float64)
+
+    def clear(self) -> None:
+        """Begin again."""
+        self.lengths.fill(-1)
+        self.seen.fill(-1)
+        self.state[:] = 0, self._used, 0
+
+    def promoted(self, segment: _Segment) -> dict[str, pa.Array]:
+        """The promoted columns."""
+        self._fill_cells(segment, int(self.state[2]))
+        return {
+            column: segment.promoted(column, self.numbers[k], self.lengths[k], self.elements)
+            for k, column in enumerate(segment.columns)
+        }
+
+    def _fill_cells(self, segment: _Segment, count: int) -> None:
+        cells = self.cells[:, :count]
+        kinds = cells[json_text.CELL_KIND]
+        numbers = cells[:, kinds == json_text.NUMBER]
+        if numbers.shape[1]:
+            written = segment.text(numbers[json_text.CELL_AT], numbers[json_text.CELL_LENGTH])
+            values = pc.cast(written, pa.float64()).to_numpy()
+            if not np.isfinite(values).all():
+                raise Unusual
+            self.floats[numbers[json_text.CELL_COLUMN], numbers[json_text.CELL_ROW]] = values
+        escaped = kinds == json_text.ESCAPED
+        if escaped.any():
+            out = np.empty(int(cells[json_text.CELL_LENGTH, escaped].sum()), np.uint8)
+            length = json_text.unescape(
+                segment.buf, self.cells, count, json_text.ESCAPED, out, self.numbers, self.lengths, segment.more_end
+            )
+            segment.add(out[:length].tobytes())
+
+
+def _decoded(
+    segment: _Segment, lines: int, field: int, read: Callable[[_Window, _Groups, int, int, tuple], int]
+) -> Iterator[tuple[_Window, np.ndarray, _Groups, int]]:
+    """Windows of a segment of OTLP as `read` has filled them, with the group of each record and what `read` returned."""
+    records, shared, elements, used = _outline(segment)
+    for low, high in segment.windows(records):
+        size_bytes = int((records[1, low:high] - records[0, low:high]).sum())
+        window = _Window(segment, lines, high - low, size_bytes, elements, used)
+        statements = (*_NO_STATEMENTS, segment.scrubbed is not None)
+        result = read(window, shared, low, high, (records, *statements))
+        if result == -2:
+            window.clear()
+            statements = (*_scrubbed_places(segment, records, low, high, field), False)
+            result = read(window, shared, low, high, (records, *statements))
+        if result < 0:
+            raise Unusual
+        segment.resolve(window.items, int(window.state[0]))
+        yield window, records[2, low:high], shared, result
 
 
 def _traces(
@@ -386,80 +503,198 @@ def _traces(
         data, frames, promoted, ingest, scrubbed,
         known=otlp.KNOWN, constants=otlp.CONSTANTS, default_index="traces", table="spans",
     )  # fmt: skip
-    records, shared, elements, state = _outline(segment)
-    batches = []
-    for low, high in segment.windows(records):
-        rows = high - low
-        room = int((records[1, low:high] - records[0, low:high]).sum()) // 4 + 9 * rows
-        own = np.empty((otlp.SPAN_LINES, rows + 1), np.int64)
-        numbers = np.empty((len(segment.columns), rows), np.int64)
-        lengths = np.full((len(segment.columns), rows), -1, np.int32)
-        seen = np.full(segment.name_at.shape[1], -1, np.int64)
-        items, deep = np.empty((5, room), np.int64), np.empty((5, room), np.int64)
-        parts, deep_state = np.empty((otlp.PART_LINES, room), np.int64), np.zeros(1, np.int64)
-        places, made = _NO_STATEMENTS
-        scrubs = segment.scrubbed is not None
-        while True:
-            n_parts = otlp.spans(
-                segment.buf, records, low, high, shared.groups, segment.frame_index, segment.all_columns, segment.bound, own, numbers,
-                numbers.view(np.float64), lengths, seen, items, elements, state, parts, deep, deep_state, shared.promoted,
-                shared.promoted_ranges, shared.rest, shared.rest_ranges, places, made, scrubs, segment.more_at,
-                segment.constant_names, segment.guesses, segment.names, segment.name_at, segment.hashed,
-            )  # fmt: skip
-            if n_parts != -2:
-                break
-            places, made = _scrubbed_places(segment, records, low, high, 9)
-            scrubs = False
-            lengths.fill(-1)
-            seen.fill(-1)
-        if n_parts < 0:
-            raise Unusual
-        segment.resolve(items, int(state[0]))
-        segment.resolve(deep, int(deep_state[0]))
-        batches.append(_span_batch(segment, records[2, low:high], shared, own, items, parts, n_parts, deep, int(deep_state[0]),
-            segment.promoted(numbers, lengths, elements)))  # fmt: skip
-    return _rows(segment, pa.Table.from_batches(batches), "'otlp:traces'")
+
+    def read(window: _Window, shared: _Groups, low: int, high: int, given: tuple) -> int:
+        records, places, made, scrubs = given
+        window.parts, window.deep = np.empty((otlp.PART_LINES, window.room), np.int64), np.empty((5, window.room), np.int64)
+        window.deep_state = np.zeros(1, np.int64)
+        return otlp.spans(
+            segment.buf, records, low, high, shared.groups, segment.frame_index, segment.all_columns, segment.bound, window.own,
+            window.numbers, window.floats, window.lengths, window.seen, window.items, window.elements, window.state, window.parts,
+            window.deep, window.deep_state, shared.promoted, shared.promoted_ranges, shared.rest, shared.rest_ranges, places, made,
+            scrubs, segment.more_at, segment.constant_names, segment.guesses, segment.names, segment.name_at, segment.hashed,
+        )  # fmt: skip
+
+    batches = [
+        _span_batch(segment, of_group, shared, window, parts)
+        for window, of_group, shared, parts in _decoded(segment, otlp.SPAN_LINES, 9, read)
+    ]
+    return _rows(segment, batches, {"sourcetype": "'otlp:traces'"})
 
 
 _KINDS = pa.array(["", "internal", "server", "client", "producer", "consumer"])
 _STATUSES = pa.array(["unset", "ok", "error"])
 
 
-def _span_batch(segment, of_group, shared, own, items, parts, n_parts, deep, n_deep, promoted) -> pa.RecordBatch:
+def _span_batch(segment: _Segment, of_group: np.ndarray, shared: _Groups, window: _Window, n_parts: int) -> pa.RecordBatch:
     rows = len(of_group)
-    own = own[:, : rows + 1]
+    own = window.own[:, :rows]
+    n_deep = int(window.deep_state[0])
+    segment.resolve(window.deep, n_deep)
     service = segment.text(shared.own[0], shared.own[1]).take(pa.array(of_group))
     columns = {
-        "index": pa.array(segment.indexes).take(pa.array(segment.frame_index[shared.groups[otlp.FRAME, of_group]])),
-        "_time": pa.array(own[otlp.START, :rows]).view(pa.timestamp("ns", "UTC")),
-        "trace_id": segment.hexadecimal(own[otlp.TRACE, :rows], own[otlp.TRACE_LENGTH, :rows], zero_is_none=False),
-        "span_id": segment.hexadecimal(own[otlp.SPAN, :rows], own[otlp.SPAN_LENGTH, :rows], zero_is_none=False),
-        "parent_span_id": segment.hexadecimal(own[otlp.PARENT, :rows], own[otlp.PARENT_LENGTH, :rows], zero_is_none=True),
+        "index": segment.index(shared.groups[otlp.FRAME, of_group]),
+        "_time": pa.array(own[otlp.START]).view(pa.timestamp("ns", "UTC")),
+        "trace_id": segment.hexadecimal(own[otlp.TRACE], own[otlp.TRACE_LENGTH], zero_is_none=False),
+        "span_id": segment.hexadecimal(own[otlp.SPAN], own[otlp.SPAN_LENGTH], zero_is_none=False),
+        "parent_span_id": segment.hexadecimal(own[otlp.PARENT], own[otlp.PARENT_LENGTH], zero_is_none=True),
         "service": service,
-        "name": segment.text(own[otlp.NAME, :rows], own[otlp.NAME_LENGTH, :rows]),
-        "kind": _KINDS.take(pa.array(own[otlp.KIND, :rows])),
-        "status": _STATUSES.take(pa.array(own[otlp.STATUS, :rows])),
-        "status_message": segment.text(own[otlp.MESSAGE, :rows], own[otlp.MESSAGE_LENGTH, :rows]),
-        "duration_ns": pa.array(own[otlp.DURATION, :rows].astype(np.uint64)),
+        "name": segment.text(own[otlp.NAME], own[otlp.NAME_LENGTH]),
+        "kind": _KINDS.take(pa.array(own[otlp.KIND])),
+        "status": _STATUSES.take(pa.array(own[otlp.STATUS])),
+        "status_message": segment.text(own[otlp.MESSAGE], own[otlp.MESSAGE_LENGTH]),
+        "duration_ns": pa.array(own[otlp.DURATION].astype(np.uint64)),
         "host": segment.text(shared.own[2], shared.own[3]).take(pa.array(of_group)),
         "source": service,
-        "events": _parts_text(segment, parts, n_parts, deep, n_deep, 0, rows),
-        "links": _parts_text(segment, parts, n_parts, deep, n_deep, 1, rows),
-        "fields": _objects(segment, shared, items, own[otlp.FIRST_ITEM], of_group),
+        "events": _parts_text(segment, window.parts, n_parts, window.deep, n_deep, 0, rows),
+        "links": _parts_text(segment, window.parts, n_parts, window.deep, n_deep, 1, rows),
+        **window.promoted(segment),
+        "fields": _objects(segment, shared, window, window.own[otlp.FIRST_ITEM], of_group),
     }
-    columns |= dict(zip(segment.columns, promoted, strict=True))
     return pa.record_batch(columns)
 
 
-def _objects(
-    segment: _Segment, shared: _Groups, items: np.ndarray, first_items: np.ndarray, of_group: np.ndarray
-) -> pa.Array:
+def _logs(
+    data: mmap.mmap,
+    frames: Sequence[Frame],
+    promoted: Sequence[PromotedField],
+    ingest: IngestSettings,
+    scrubbed: _Scrubbed | None,
+) -> Rows:
+    segment = _Segment(
+        data, frames, promoted, ingest, scrubbed,
+        known=otlp.KNOWN, constants=(*otlp.CONSTANTS, "otlp:logs"), default_index="main", table="events",
+    )  # fmt: skip
+    listed = segment.listed(otlp.SEVERITY_WORDS)
+    words = np.zeros((2 + max(map(len, otlp.SEVERITY_WORDS)), len(otlp.SEVERITY_WORDS)), np.int64)
+    words[0], words[1] = -1 - listed[0], listed[1]
+    for k, word in enumerate(otlp.SEVERITY_WORDS):
+        words[2 : 2 + len(word), k] = list(word.encode())
+    stack = np.empty((3, 64), np.int64)
+
+    def read(window: _Window, shared: _Groups, low: int, high: int, given: tuple) -> int:
+        records, places, made, scrubs = given
+        return otlp.logs(
+            segment.buf, records, low, high, shared.groups, segment.frame_index, segment.all_columns, segment.bound, window.own,
+            window.numbers, window.floats, window.lengths, window.seen, window.items, window.elements, window.cells, window.state,
+            shared.promoted, shared.promoted_ranges, shared.rest, shared.rest_ranges, places, made, scrubs, words, segment.more_at,
+            segment.constant_names, segment.guesses, segment.children, segment.names, segment.name_at, segment.hashed, stack,
+        )  # fmt: skip
+
+    batches = [
+        _log_batch(segment, of_group, shared, window)
+        for window, of_group, shared, _ in _decoded(segment, otlp.LOG_LINES, 6, read)
+    ]
+    return _rows(segment, batches, {})
+
+
+def _log_batch(segment: _Segment, of_group: np.ndarray, shared: _Groups, window: _Window) -> pa.RecordBatch:
+    own = window.own[:, : len(of_group)]
+    frame = shared.groups[otlp.FRAME, of_group]
+    nanoseconds = np.where(own[otlp.LOG_TIME] == 0, segment.received_ms[frame] * 1_000_000, own[otlp.LOG_TIME])
+    of_resource = shared.own[:, of_group]
+    usual = segment.more_at[:, -1]
+    source = _first_set(own[otlp.LOG_SOURCE : otlp.LOG_SOURCE + 2], of_resource[4:6], of_resource[0:2])
+    sourcetype = _first_set(own[otlp.LOG_SOURCETYPE : otlp.LOG_SOURCETYPE + 2], of_resource[6:8], usual[:, None])
+    columns = {
+        "index": segment.index(frame),
+        "_time": pa.array(nanoseconds // 1000).view(pa.timestamp("us", "UTC")),
+        "host": segment.text(shared.own[2], shared.own[3]).take(pa.array(of_group)),
+        "source": segment.text(*source),
+        "sourcetype": segment.text(*sourcetype),
+        "severity": pc.ascii_lower(segment.text(own[otlp.LOG_SEVERITY], own[otlp.LOG_SEVERITY_LENGTH])),
+        "trace_id": segment.hexadecimal(own[otlp.LOG_TRACE], own[otlp.LOG_TRACE_LENGTH], zero_is_none=True),
+        "span_id": segment.hexadecimal(own[otlp.LOG_SPAN], own[otlp.LOG_SPAN_LENGTH], zero_is_none=True),
+        "_raw": segment.text(own[otlp.LOG_TEXT], own[otlp.LOG_TEXT_LENGTH]),
+        **window.promoted(segment),
+        "fields": _objects(segment, shared, window, window.own[otlp.LOG_FIRST_ITEM], of_group),
+    }
+    return pa.record_batch(columns)
+
+
+def _first_set(*given: np.ndarray) -> np.ndarray:
+    """The first text that is not empty, of places and lengths."""
+    found = given[-1]
+    for one in given[-2::-1]:
+        found = np.where(one[1] > 0, one, found)
+    return found
+
+
+def _hec(
+    data: mmap.mmap,
+    frames: Sequence[Frame],
+    promoted: Sequence[PromotedField],
+    ingest: IngestSettings,
+    scrubbed: _Scrubbed | None,
+) -> Rows:
+    segment = _Segment(
+        data, frames, promoted, ingest, scrubbed, known=hec.KNOWN, constants=(), default_index="main", table="events"
+    )
+    expected = sum(frame.records for frame in frames)
+    every = np.empty((hec.EVENT_LINES, expected), np.int64)
+    count, escaped_bytes = hec.batches(segment.buf, segment.bodies, every)
+    if count < 1 or count != expected:
+        raise Unusual
+    if escaped_bytes:
+        out = np.empty(escaped_bytes, np.uint8)
+        length = hec.write_plain(segment.buf, every, count, out, len(segment.buf))
+        segment.buf = np.concatenate([segment.buf, out[:length]])
+        segment.buf.flags.writeable = False
+    ends = np.stack([every[hec.TEXT], every[hec.TEXT] + every[hec.TEXT_LENGTH] + every[hec.OWN_LENGTH]])
+    elements = np.empty((2, len(segment.buf) // 2), np.int64)
+    stack = np.empty((3, 64), np.int64)
+    alone = _Groups(*(np.zeros((6, 2), np.int64)[:, :0] for _ in range(5)), np.zeros(2, np.int64))
+    batches = []
+    for low, high in segment.windows(ends):
+        window = _Window(
+            segment, hec.EVENT_LINES, high - low, int((ends[1, low:high] - ends[0, low:high]).sum()), elements, 0
+        )
+        window.own[:, :-1] = every[:, low:high]
+        if hec.events(
+            segment.buf, window.own, low, high, segment.frame_index, segment.all_columns, segment.bound, window.numbers,
+            window.floats, window.lengths, window.seen, window.items, window.elements, window.cells, window.state, segment.children,
+            segment.names, segment.name_at, segment.hashed, stack,
+        ) < 0:  # fmt: skip
+            raise Unusual
+        batches.append(_event_batch(segment, window, alone))
+    return _rows(segment, batches, {})
+
+
+def _event_batch(segment: _Segment, window: _Window, alone: _Groups) -> pa.RecordBatch:
+    own = window.own[:, :-1]
+    seconds = own[hec.TIME].view(np.float64)
+    received = segment.received_ms[own[hec.FRAME]] * 1000
+    known = np.isfinite(seconds)
+    if (np.abs(seconds[known]) > _MAX_SECONDS).any() or not (known | np.isnan(seconds)).all():
+        raise Unusual
+    microseconds = np.where(known, np.rint(np.where(known, seconds, 0) * 1e6), 0).astype(np.int64)
+    word = segment.text(
+        *_first_set(own[hec.SEVERITY : hec.SEVERITY + 2], own[hec.LEVEL : hec.LEVEL + 2])
+    ).dictionary_encode()
+    severity = pa.array([_SEVERITIES.get(one.lower(), "") for one in word.dictionary.to_pylist()], pa.string())
+    columns = {
+        "index": segment.index(own[hec.FRAME]),
+        "_time": pa.array(np.where(known, microseconds, received)).view(pa.timestamp("us", "UTC")),
+        "host": segment.text(own[hec.HOST], own[hec.HOST_LENGTH]),
+        "source": segment.text(own[hec.SOURCE], own[hec.SOURCE_LENGTH]),
+        "sourcetype": segment.text(own[hec.SOURCETYPE], own[hec.SOURCETYPE_LENGTH]),
+        "severity": severity.take(word.indices),
+        "trace_id": segment.text(own[hec.TRACE], own[hec.TRACE_LENGTH]),
+        "span_id": segment.text(own[hec.SPAN], own[hec.SPAN_LENGTH]),
+        "_raw": segment.text(own[hec.TEXT], own[hec.TEXT_LENGTH]),
+        **window.promoted(segment),
+        "fields": _objects(segment, alone, window, window.own[hec.FIRST_ITEM], np.zeros(own.shape[1], np.int64)),
+    }
+    return pa.record_batch(columns)
+
+
+def _objects(segment: _Segment, shared: _Groups, window: _Window, first_items: np.ndarray, of_group: np.ndarray) -> pa.Array:
     """What no column takes, as JSON text."""
-    first_items = np.ascontiguousarray(first_items)
+    first_items, of_group = np.ascontiguousarray(first_items), np.ascontiguousarray(of_group)
     more = segment.more
     return segment.written(
         lambda offsets, out: texts.objects(
-            segment.buf, more, items, first_items, of_group, shared.rest, shared.rest_ranges, offsets, out
+            segment.buf, more, window.items, first_items, of_group, shared.rest, shared.rest_ranges, offsets, out
         ),
         len(of_group),
     )
@@ -487,16 +722,17 @@ def _parts_text(segment, parts, n_parts, deep, n_deep, is_link, rows) -> pa.Arra
     )
 
 
-def _rows(segment: _Segment, table: pa.Table, sourcetype: str) -> Rows:
-    """The INSERT's columns and SELECT for a table."""
+def _rows(segment: _Segment, batches: Sequence[pa.RecordBatch], constants: dict[str, str]) -> Rows:
+    """The INSERT's columns and SELECT for what was read, and for values that are the same everywhere."""
+    table = pa.Table.from_batches(batches)
     json_column = JSON_COLUMNS[segment.table]
-    values = {"_indextime": "now64(3)", "sourcetype": sourcetype} | {name: identifier(name) for name in table.column_names}
+    values = {"_indextime": "now64(3)", **constants} | {name: identifier(name) for name in table.column_names}
     values[json_column] = f"CAST({identifier(json_column)} AS {JSON_TYPE})"
     selected = ", ".join(f"{value} AS {identifier(name)}" for name, value in values.items())
     return Rows(list(values), f"SELECT {selected} FROM Python({TABLE_NAME})", table)
 
 
-_DECODERS = {"traces": _traces}
+_DECODERS = {"traces": _traces, "logs": _logs, "hecevent": _hec}
 
 
 def compile_everything() -> None:
@@ -507,6 +743,7 @@ def compile_everything() -> None:
             path.write_bytes(encode_frame(body, records=records) + body)
             frames, _ = check_frames(path)
             _DECODERS[kind](_mapped(path), frames, (), IngestSettings(), _Scrubbed(_unscrubbed))
+    # Where no promoted column has escapes, this has not been used.
     compiled.mark_complete()
 
 
@@ -521,13 +758,18 @@ def _samples() -> Iterator[tuple[str, bytes, int]]:
     ]
     resource = Resource(attributes=attributes)
     span = Span(
-        trace_id=b"1" * 16,
-        attributes=attributes,
-        events=[{"name": "e", "attributes": attributes}],
-        links=[{"span_id": b"1" * 8}],
-    )
+        trace_id=b"1" * 16, attributes=attributes, events=[{"name": "e", "attributes": attributes}], links=[{"span_id": b"1" * 8}]
+    )  # fmt: skip
     yield (
         "traces",
         TracesData(resource_spans=[{"resource": resource, "scope_spans": [{"spans": [span]}]}]).SerializeToString(),
         1,
     )
+    log = LogRecord(body=AnyValue(string_value="a=1"), attributes=attributes)
+    yield (
+        "logs",
+        LogsData(resource_logs=[{"resource": resource, "scope_logs": [{"log_records": [log]}]}]).SerializeToString(),
+        1,
+    )
+    # A batch of one event with an escape: `events`, `hosts`, `sources` and `sourcetypes` of hec.proto.
+    yield "hecevent", b'\x0a\x06"a\\nb"' + b"".join(bytes([number << 3 | 2, 1]) + b"h" for number in (4, 5, 6)), 1

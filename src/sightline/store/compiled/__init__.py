@@ -26,7 +26,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 _DONE = "complete"
-KINDS = frozenset({"traces"})
+KINDS = frozenset({"traces", "logs", "hecevent"})
 """The kinds of segments that are read by compiled functions."""
 
 

@@ -12,6 +12,20 @@ Every function returns what it made, or a number below 0 where something is unus
 import numpy as np
 
 from sightline.store.compiled import compiled, inlined
+from sightline.store.compiled.json_text import take_text
+from sightline.store.compiled.members import (
+    BOOLEAN,
+    DEEP,
+    EXACT_INTEGER,
+    FLOAT64,
+    INT64,
+    TEXT,
+    TEXTS,
+    add,
+    list_texts,
+    name_of,
+    put,
+)
 from sightline.store.compiled.wire import (
     ARRAY,
     BOOL,
@@ -30,11 +44,6 @@ from sightline.store.compiled.wire import (
     read_field,
     read_value,
 )
-from sightline.store.compiled.words import is_same
-
-EXACT_INTEGER = 1 << 53
-INT64, FLOAT64, BOOLEAN, TEXT, TEXTS, DEEP = range(6)
-"""Lines of `columns`: what kind of column takes a value; the last is 0 where members of an object with this name have columns."""
 
 GROUP_LINES = 9
 FRAME, RESOURCE, RESOURCE_END, SCOPE, SCOPE_END, RESOURCE_SCHEMA, RESOURCE_SCHEMA_LENGTH, SCHEMA, SCHEMA_LENGTH = range(
@@ -51,15 +60,13 @@ CONSTANTS = (
 )  # fmt: skip
 """Texts that stand in `more` from its beginning, by the numbers above."""
 
+SEVERITY_WORDS = ("trace", "debug", "info", "warn", "error", "fatal", "warning", "critical")
 QUERY_TEXT, STATEMENT, QUERY_SUMMARY, SYSTEM_NAME, SYSTEM, SERVICE, HOST, SOURCE, SOURCETYPE = range(9)
 KNOWN = (
     "db.query.text", "db.statement", "db.query.summary", "db.system.name", "db.system", "service.name", "host.name",
     "com.splunk.source", "com.splunk.sourcetype",
 )  # fmt: skip
 """The first names of the table of names, by the numbers above."""
-
-GUESSES = 256
-"""Places of a record's attributes at which a name is tried that stood there before."""
 
 
 @compiled
@@ -148,94 +155,6 @@ def _as_text(kind, value, more_at):
 
 
 @inlined
-def _put(kind, value, length, name, columns, row, numbers, floats, lengths):
-    """Whether a promoted column has taken the value of a member."""
-    taken = False
-    if kind == STRING:
-        column = columns[name, TEXT]
-        if column >= 0:
-            numbers[column, row] = value
-            lengths[column, row] = length
-            taken = True
-    elif kind == INT:
-        column = columns[name, INT64]
-        if column >= 0:
-            numbers[column, row] = value
-            lengths[column, row] = 0
-            taken = True
-        column = columns[name, FLOAT64]
-        if column >= 0 and -EXACT_INTEGER <= value <= EXACT_INTEGER:
-            floats[column, row] = np.float64(value)
-            lengths[column, row] = 0
-            taken = True
-    elif kind == DOUBLE:
-        column = columns[name, FLOAT64]
-        if column >= 0:
-            numbers[column, row] = value
-            lengths[column, row] = 0
-            taken = True
-    elif kind == BOOL:
-        column = columns[name, BOOLEAN]
-        if column >= 0:
-            numbers[column, row] = value
-            lengths[column, row] = 0
-            taken = True
-    elif kind == ARRAY:
-        # The value is the first of the elements, which `_elements` has listed.
-        column = columns[name, TEXTS]
-        if column >= 0:
-            numbers[column, row] = value
-            lengths[column, row] = length
-            taken = True
-    return taken
-
-
-@compiled
-def _elements(buf, at, end, elements, state):
-    """List the texts of an array for a column of lists: (first, count). Below 0 for an array that is not of texts only."""
-    first = state[1]
-    while at < end:
-        number, wire, a, b, at = read_field(buf, at, end)
-        if at < 0 or number != 1 or wire != LENGTH:
-            return np.int64(-1), np.int64(0)
-        kind, value, length = read_value(buf, a, b)
-        if kind != STRING or state[1] >= elements.shape[1]:
-            return np.int64(-1), np.int64(0)
-        elements[0, state[1]] = value
-        elements[1, state[1]] = length
-        state[1] += 1
-    return first, state[1] - first
-
-
-@inlined
-def _add(items, state, key, key_length, kind, value, length):
-    """Append a member that no column takes; False where there is no room."""
-    n = state[0]
-    if n >= items.shape[1]:
-        return False
-    items[0, n] = key
-    items[1, n] = key_length
-    items[2, n] = kind
-    items[3, n] = value
-    items[4, n] = length
-    state[0] = n + 1
-    return True
-
-
-@inlined
-def _name_of(buf, key, length, place, guesses, names, name_at, table):
-    """The number of a name. Records of one kind have the same names in the same order, so the one that stood there last is tried."""
-    if place < GUESSES:
-        guess = guesses[place]
-        if guess >= 0 and name_at[1, guess] == length and is_same(buf, key, length, names, name_at[0, guess]):
-            return guess
-        found = find_name(buf, key, length, names, name_at[0], name_at[1], table)
-        guesses[place] = found
-        return found
-    return find_name(buf, key, length, names, name_at[0], name_at[1], table)
-
-
-@inlined
 def _take(
     buf, at, end, place, row, columns, numbers, floats, lengths, seen, items, elements, state, more_at, guesses, names,
     name_at, table,
@@ -244,7 +163,7 @@ def _take(
     key, key_length, kind, value, length = read_attribute(buf, at, end)
     if kind < 0:
         return np.int64(-2)
-    name = _name_of(buf, key, key_length, place, guesses, names, name_at, table)
+    name = name_of(buf, key, key_length, place, guesses, names, name_at, table)
     if kind == NONE:
         return name
     if kind == DOUBLE:
@@ -259,16 +178,16 @@ def _take(
             return name
         if seen[name] != 2 * row:
             if kind == ARRAY and columns[name, TEXTS] >= 0:
-                first, count = _elements(buf, value, value + length, elements, state)
+                first, count = list_texts(buf, value, value + length, elements, state)
                 if first < 0:
                     return np.int64(-2)
-                taken = count > 0 and _put(kind, first, count, name, columns, row, numbers, floats, lengths)
+                taken = count > 0 and put(kind, first, count, name, columns, row, numbers, floats, lengths)
             else:
-                taken = _put(kind, value, length, name, columns, row, numbers, floats, lengths)
+                taken = put(kind, value, length, name, columns, row, numbers, floats, lengths)
             seen[name] = 2 * row + np.int64(taken)
             if taken:
                 return name
-    if not _add(items, state, key, key_length, kind, value, length):
+    if not add(items, state, key, key_length, kind, value, length):
         return np.int64(-2)
     return name
 
@@ -281,11 +200,11 @@ def _say(constant, kind, value, length, row, columns, numbers, floats, lengths, 
         if seen[name] == 2 * row + 1:
             return True
         if seen[name] != 2 * row:
-            taken = _put(kind, value, length, name, columns, row, numbers, floats, lengths)
+            taken = put(kind, value, length, name, columns, row, numbers, floats, lengths)
             seen[name] = 2 * row + np.int64(taken)
             if taken:
                 return True
-    return _add(items, state, more_at[0, constant], more_at[1, constant], kind, value, length)
+    return add(items, state, more_at[0, constant], more_at[1, constant], kind, value, length)
 
 
 @compiled
@@ -355,7 +274,7 @@ def shared(
                     key, key_length, kind, value, length = read_attribute(buf, a, b)
                     if kind < 0:
                         return np.int64(-1)
-                    name = _name_of(buf, key, key_length, place, guesses, names, name_at, table)
+                    name = name_of(buf, key, key_length, place, guesses, names, name_at, table)
                     place += 1
                     if not is_scope and SERVICE <= name <= SOURCETYPE and own[2 * (name - SERVICE), g] == 0:
                         # The first of a name counts, and only a text; a place is never 0.
@@ -447,7 +366,7 @@ def divide_shared(
                     column = columns[name, BOOLEAN]
                 elif kind == ARRAY and columns[name, TEXTS] >= 0:
                     column = columns[name, TEXTS]
-                    value, length = _elements(buf, value, value + length, elements, state)
+                    value, length = list_texts(buf, value, value + length, elements, state)
                     if value < 0 or length == 0:
                         return np.int64(-1)
             if column >= 0:
@@ -533,9 +452,9 @@ def _says_statement(
         value, length = scrubbed[2 * known, s], scrubbed[2 * known + 1, s]
         if length == 0:
             continue
-        taken = _put(np.int64(STRING), value, length, known, columns, row, numbers, floats, lengths)
+        taken = put(np.int64(STRING), value, length, known, columns, row, numbers, floats, lengths)
         seen[known] = 2 * row + np.int64(taken)
-        if not taken and not _add(items, state, -1 - name_at[0, known], name_at[1, known], np.int64(STRING), value, length):
+        if not taken and not add(items, state, -1 - name_at[0, known], name_at[1, known], np.int64(STRING), value, length):
             return False
     return True
 
@@ -552,7 +471,7 @@ def _add_deep(buf, at, end, deep, deep_state, more_at):
         kind, value, replaced = _as_text(kind, value, more_at)
         if replaced >= 0:
             length = replaced
-    return _add(deep, deep_state, key, key_length, kind, value, length)
+    return add(deep, deep_state, key, key_length, kind, value, length)
 
 
 SPAN_LINES = 15
@@ -754,3 +673,177 @@ def spans(
             return np.int64(-1)
     own[FIRST_ITEM, high - low] = state[0]
     return n_parts
+
+
+LOG_LINES = 17
+(
+    LOG_TIME, LOG_TRACE, LOG_TRACE_LENGTH, LOG_SPAN, LOG_SPAN_LENGTH, LOG_TEXT, LOG_TEXT_LENGTH, LOG_SEVERITY, LOG_SEVERITY_LENGTH,
+    LOG_SOURCE, LOG_SOURCE_LENGTH, LOG_SOURCETYPE, LOG_SOURCETYPE_LENGTH, LOG_FIRST_ITEM, LOG_SEVERITY_NUMBER, LOG_FLAGS, LOG_DROPPED,
+) = range(LOG_LINES)  # fmt: skip
+"""LOG_TIME is in nanoseconds, 0 where neither time was sent; LOG_SEVERITY is what was sent as its text."""
+
+
+@compiled
+def logs(
+    buf, records, low, high, groups, frame_index, all_columns, bound, own, numbers, floats, lengths, seen, items, elements, cells,
+    state, promoted, promoted_ranges, rest, rest_ranges, places, scrubbed, scrubs, words, more_at, constant_names, guesses, children,
+    names, name_at, table, stack,
+):  # fmt: skip
+    """Read log records from `low` to `high` into `own` (LOG_LINES), promoted columns and `items`. Returns 0; -1 where anything is
+    unusual, -2 as `spans` does.
+
+    `words` has the place and length of the word of a severity that each number has, and is filled for the texts as well.
+    """
+    s = np.int64(0)
+    state[0] = 0
+    state[2] = 0
+    for r in range(low, high):
+        row = r - low
+        at, end, g = records[0, r], records[1, r], records[2, r]
+        if end - at > bound:
+            return np.int64(-1)
+        columns = all_columns[frame_index[groups[FRAME, g]]]
+        for line in range(LOG_LINES):
+            own[line, row] = 0
+        own[LOG_FIRST_ITEM, row] = state[0]
+        if s < places.shape[1] and places[0, s] == r:
+            if not _says_statement(s, row, columns, numbers, floats, lengths, seen, items, state, name_at, scrubbed):
+                return np.int64(-1)
+            s += 1
+        observed = event_name = event_name_length = np.int64(0)
+        place = 0
+        while at < end:
+            number, wire, a, b, at = read_field(buf, at, end)
+            if at < 0:
+                return np.int64(-1)
+            if number == 6:
+                if wire != LENGTH:
+                    return np.int64(-1)
+                name = _take(
+                    buf, a, b, place, row, columns, numbers, floats, lengths, seen, items, elements, state, more_at, guesses, names,
+                    name_at, table,
+                )  # fmt: skip
+                if name == -2:
+                    return np.int64(-1)
+                if scrubs and 0 <= name <= STATEMENT:
+                    return np.int64(-2)
+                if name == SOURCE or name == SOURCETYPE:
+                    # The first of them counts, and where it is no text the engine has to say what does.
+                    line = LOG_SOURCE if name == SOURCE else LOG_SOURCETYPE
+                    if own[line, row] != 0:
+                        return np.int64(-1)
+                    key, key_length, kind, value, length = read_attribute(buf, a, b)
+                    if kind != STRING:
+                        return np.int64(-1)
+                    own[line, row] = value
+                    own[line + 1, row] = length
+                place += 1
+            elif number == 1 or number == 11:
+                if wire != FIXED64 or a < 0:
+                    return np.int64(-1)
+                if number == 1:
+                    own[LOG_TIME, row] = a
+                else:
+                    observed = a
+            elif number == 2 or number == 7:
+                if wire != VARINT:
+                    return np.int64(-1)
+                if number == 2:
+                    if a < -(1 << 31) or a >= 1 << 31:
+                        return np.int64(-1)
+                    own[LOG_SEVERITY_NUMBER, row] = a
+                else:
+                    own[LOG_DROPPED, row] = a & 0xFFFFFFFF
+            elif number == 8:
+                if wire != FIXED32:
+                    return np.int64(-1)
+                own[LOG_FLAGS, row] = a
+            elif number == 5:
+                if wire != LENGTH:
+                    return np.int64(-1)
+                kind, value, length = read_value(buf, a, b)
+                if kind != STRING and kind != NONE:
+                    return np.int64(-1)
+                own[LOG_TEXT, row] = value
+                own[LOG_TEXT_LENGTH, row] = length
+            elif number == 3 or number == 9 or number == 10 or number == 12:
+                if wire != LENGTH:
+                    return np.int64(-1)
+                if number == 12:
+                    event_name, event_name_length = a, b - a
+                else:
+                    line = LOG_SEVERITY
+                    if number == 9:
+                        line = LOG_TRACE
+                    elif number == 10:
+                        line = LOG_SPAN
+                    own[line, row] = a
+                    own[line + 1, row] = b - a
+        if own[LOG_TIME, row] == 0:
+            own[LOG_TIME, row] = observed
+        text, text_length = own[LOG_SEVERITY, row], own[LOG_SEVERITY_LENGTH, row]
+        level = own[LOG_SEVERITY_NUMBER, row]
+        named = _severity_word(buf, text, text_length, words)
+        if 1 <= level <= 24:
+            word = (level - 1) >> 2
+            own[LOG_SEVERITY, row] = words[0, word]
+            own[LOG_SEVERITY_LENGTH, row] = words[1, word]
+        elif named >= 6:
+            # "warning" and "critical" are other words for two of them.
+            word = 3 if named == 6 else 5
+            own[LOG_SEVERITY, row] = words[0, word]
+            own[LOG_SEVERITY_LENGTH, row] = words[1, word]
+        if event_name_length and not _say(
+            EVENT_NAME, np.int64(STRING), event_name, event_name_length, row, columns, numbers, floats, lengths, seen, items, state,
+            more_at, constant_names,
+        ):  # fmt: skip
+            return np.int64(-1)
+        usual_number = level == 0 or level == 1 or level == 5 or level == 9 or level == 13 or level == 17 or level == 21
+        said = text_length == 0 or named >= 6 or not (1 <= level <= 24) or named == (level - 1) >> 2
+        if not usual_number and not _say(
+            SEVERITY_NUMBER, np.int64(INT), level, np.int64(0), row, columns, numbers, floats, lengths, seen, items, state, more_at,
+            constant_names,
+        ):  # fmt: skip
+            return np.int64(-1)
+        if not said and not _say(
+            SEVERITY_TEXT, np.int64(STRING), text, text_length, row, columns, numbers, floats, lengths, seen, items, state, more_at,
+            constant_names,
+        ):  # fmt: skip
+            return np.int64(-1)
+        flags = own[LOG_FLAGS, row]
+        if flags & 254 and not _say(
+            TRACE_FLAGS, np.int64(INT), flags & 255, np.int64(0), row, columns, numbers, floats, lengths, seen, items, state, more_at,
+            constant_names,
+        ):  # fmt: skip
+            return np.int64(-1)
+        if own[LOG_DROPPED, row] and not _say(
+            DROPPED_ATTRIBUTES, np.int64(INT), own[LOG_DROPPED, row], np.int64(0), row, columns, numbers, floats, lengths, seen, items,
+            state, more_at, constant_names,
+        ):  # fmt: skip
+            return np.int64(-1)
+        if take_text(
+            buf, own[LOG_TEXT, row], own[LOG_TEXT, row] + own[LOG_TEXT_LENGTH, row], row, columns, numbers, floats, lengths, seen,
+            items, elements, cells, state, children, names, name_at, table, stack, -1, own,
+        ) < 0:  # fmt: skip
+            return np.int64(-1)
+        if not _finish(g, row, columns, numbers, floats, lengths, seen, promoted, promoted_ranges, rest, rest_ranges):
+            return np.int64(-1)
+    own[LOG_FIRST_ITEM, high - low] = state[0]
+    return np.int64(0)
+
+
+@inlined
+def _severity_word(buf, at, length, words):
+    """Which of the words a text is, in letters of any case, or -1."""
+    for number in range(8):
+        if words[1, number] != length:
+            continue
+        same = True
+        for k in range(length):
+            byte = buf[at + k]
+            if 65 <= byte <= 90:
+                byte = byte + 32
+            same = same and byte == words[2 + k, number]
+        if same and length:
+            return number
+    return -1

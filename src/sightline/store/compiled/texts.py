@@ -117,7 +117,7 @@ def _plus_number(out, to, value):
 
 @compiled
 def _plus_member(out, to, items, n, buf, more):
-    """Write `"name":value`. A value that is no text, whole number or truth is in `more`, as the text it becomes."""
+    """Write `"name":value`. A value that is no text, whole number or truth is there as the text it becomes."""
     at = items[0, n]
     if at >= 0:
         to = _plus_text(out, to, buf, at, items[1, n])
@@ -138,6 +138,8 @@ def _plus_member(out, to, items, n, buf, more):
             to = _plus_byte(out, to, word & 255)
             word >>= 8
         return to
+    if value >= 0:
+        return _plus_bytes(out, to, buf, value, length)
     return _plus_bytes(out, to, more, -1 - value, length)
 
 

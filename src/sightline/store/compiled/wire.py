@@ -10,6 +10,8 @@ from sightline.store.compiled.words import is_same, name_hash, read_word
 
 NONE, STRING, BOOL, INT, DOUBLE, ARRAY, MAP, BYTES = range(8)
 """What an attribute's value is: the field number of `AnyValue` that is set."""
+RAW = 8
+"""A value whose JSON text is kept as it is."""
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 """The wire types that are left in use."""

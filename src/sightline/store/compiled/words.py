@@ -78,6 +78,21 @@ def name_hash(buf, at, length):
     return value & 0x7FFFFFFF
 
 
+_QUOTES = 0x2222222222222222
+_BACKSLASHES = 0x5C5C5C5C5C5C5C5C
+_SPACES = 0x2020202020202020
+_LOWS = 0x0101010101010101
+_HIGHS = 0x8080808080808080 - (1 << 64)
+
+
+@inlined
+def is_plain(word):
+    """Whether none of eight bytes is a quote, a backslash or a control character."""
+    quotes, backslashes = word ^ _QUOTES, word ^ _BACKSLASHES
+    found = ((quotes - _LOWS) & ~quotes) | ((backslashes - _LOWS) & ~backslashes) | ((word - _SPACES) & ~word)
+    return found & _HIGHS == 0
+
+
 @inlined
 def copy(buf, at, length, out, to):
     """Copy a run of bytes. Up to seven bytes behind it may change, where the array has room for them."""

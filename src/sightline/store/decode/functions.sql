@@ -66,9 +66,13 @@ CREATE OR REPLACE FUNCTION sightline_trace_flags AS (f) ->
 CREATE OR REPLACE FUNCTION sightline_text AS (a, k) ->
     ifNull(a.value.string_value[indexOf(a.key, k)], '');
 
+-- A text without the white space that JSON allows around a value.
+CREATE OR REPLACE FUNCTION sightline_trimmed AS (t) -> trim(BOTH ' \t\r\n' FROM t);
+
 -- A text that is one JSON object, without its braces and with a blank for an empty one; empty for any other text.
 CREATE OR REPLACE FUNCTION sightline_inside_object AS (t) ->
-    if(startsWith(trimBoth(t), '{') AND isValidJSON(t), trim(substring(trimBoth(t), 2, length(trimBoth(t)) - 2)), '');
+    if(startsWith(sightline_trimmed(t), '{') AND isValidJSON(t),
+        trim(substring(sightline_trimmed(t), 2, length(sightline_trimmed(t)) - 2)), '');
 
 -- Fields in a text such as `level=info user="A b"`: names of letters, digits, `_`, `.`, `-`; a canonical number is
 -- a number, so that "007" stays what it is.
@@ -76,7 +80,7 @@ CREATE OR REPLACE FUNCTION sightline_json_scalar AS (t) ->
     if(match(t, '^-?(0|[1-9][0-9]{0,17})([.][0-9]{1,15})?$'), t, toJSONString(t));
 
 CREATE OR REPLACE FUNCTION sightline_key_values AS (t) ->
-    if(position(t, '=') = 0 OR startsWith(trimBoth(t), '{'), '',
+    if(position(t, '=') = 0 OR startsWith(sightline_trimmed(t), '{'), '',
         arrayStringConcat(arrayMap(
             g -> concat(toJSONString(g[1]), ':', sightline_json_scalar(if(g[2] != '', g[2], g[3]))),
             arrayFilter(g -> g[2] != '' OR g[3] != '', extractAllGroupsVertical(t,

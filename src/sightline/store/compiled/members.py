@@ -1,0 +1,109 @@
+"""Members of records: which promoted column takes a value, and the list of what none takes.
+
+- A member is (place of its name, length of it, kind of its value, value, length), a column of `items`.
+- `columns[name, line]` is the promoted column that takes a value, -1 for none; a name that is not known has none.
+- `numbers[column, record]` is a number, the bits of a double, or a text's place; `lengths` is below 0 where there is nothing.
+- `seen[name]` is twice the record that had the name last, and one more where a column has taken its value.
+- `state` counts: items, elements of lists, cells.
+"""
+
+import numpy as np
+
+from sightline.store.compiled import compiled, inlined
+from sightline.store.compiled.wire import ARRAY, BOOL, DOUBLE, INT, LENGTH, STRING, find_name, read_field, read_value
+from sightline.store.compiled.words import is_same
+
+EXACT_INTEGER = 1 << 53
+INT64, FLOAT64, BOOLEAN, TEXT, TEXTS, DEEP = range(6)
+"""Lines of `columns`: what kind of column takes a value; the last is 0 where members of an object with this name have columns."""
+
+GUESSES = 256
+"""Places of a record's attributes at which a name is tried that stood there before."""
+
+
+@inlined
+def put(kind, value, length, name, columns, row, numbers, floats, lengths):
+    """Whether a promoted column has taken the value of a member."""
+    taken = False
+    if kind == STRING:
+        column = columns[name, TEXT]
+        if column >= 0:
+            numbers[column, row] = value
+            lengths[column, row] = length
+            taken = True
+    elif kind == INT:
+        column = columns[name, INT64]
+        if column >= 0:
+            numbers[column, row] = value
+            lengths[column, row] = 0
+            taken = True
+        column = columns[name, FLOAT64]
+        if column >= 0 and -EXACT_INTEGER <= value <= EXACT_INTEGER:
+            floats[column, row] = np.float64(value)
+            lengths[column, row] = 0
+            taken = True
+    elif kind == DOUBLE:
+        column = columns[name, FLOAT64]
+        if column >= 0:
+            numbers[column, row] = value
+            lengths[column, row] = 0
+            taken = True
+    elif kind == BOOL:
+        column = columns[name, BOOLEAN]
+        if column >= 0:
+            numbers[column, row] = value
+            lengths[column, row] = 0
+            taken = True
+    elif kind == ARRAY:
+        # The value is the first of the elements, which `_elements` has listed.
+        column = columns[name, TEXTS]
+        if column >= 0:
+            numbers[column, row] = value
+            lengths[column, row] = length
+            taken = True
+    return taken
+
+
+@compiled
+def list_texts(buf, at, end, elements, state):
+    """List the texts of an array for a column of lists: (first, count). Below 0 for an array that is not of texts only."""
+    first = state[1]
+    while at < end:
+        number, wire, a, b, at = read_field(buf, at, end)
+        if at < 0 or number != 1 or wire != LENGTH:
+            return np.int64(-1), np.int64(0)
+        kind, value, length = read_value(buf, a, b)
+        if kind != STRING or state[1] >= elements.shape[1]:
+            return np.int64(-1), np.int64(0)
+        elements[0, state[1]] = value
+        elements[1, state[1]] = length
+        state[1] += 1
+    return first, state[1] - first
+
+
+@inlined
+def add(items, state, key, key_length, kind, value, length):
+    """Append a member that no column takes; False where there is no room."""
+    n = state[0]
+    if n >= items.shape[1]:
+        return False
+    items[0, n] = key
+    items[1, n] = key_length
+    items[2, n] = kind
+    items[3, n] = value
+    items[4, n] = length
+    state[0] = n + 1
+    return True
+
+
+@inlined
+def name_of(buf, key, length, place, guesses, names, name_at, table):
+    """The number of a name. Records of one kind have the same names in the same order, so the one that stood there last is tried."""
+    if place < GUESSES:
+        guess = guesses[place]
+        if guess >= 0 and name_at[1, guess] == length and is_same(buf, key, length, names, name_at[0, guess]):
+            return guess
+        found = find_name(buf, key, length, names, name_at[0], name_at[1], table)
+        guesses[place] = found
+        return found
+    return find_name(buf, key, length, names, name_at[0], name_at[1], table)
