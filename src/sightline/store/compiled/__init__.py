@@ -26,7 +26,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 _DONE = "complete"
-KINDS = frozenset({"traces", "logs", "hecevent"})
+KINDS = frozenset({"traces", "logs", "hecevent", "prometheus", "prometheus2"})
 """The kinds of segments that are read by compiled functions."""
 
 

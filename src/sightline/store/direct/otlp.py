@@ -1,0 +1,270 @@
+"""Spans and log records of OpenTelemetry."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sightline.store.compiled import otlp, texts
+from sightline.store.direct.segment import (
+    TABLE_NAME,
+    Given,
+    Groups,
+    Rows,
+    Segment,
+    Unusual,
+    Window,
+    first_set,
+    objects,
+    rows_of,
+)
+
+_REMEMBERED = 10_000
+"""Statements of databases whose scrubbed text is remembered."""
+
+
+class Scrubbed:
+    """Statements of databases without the values in them, as the engine's functions make them; those seen lately are remembered."""
+
+    def __init__(self, query: Callable[..., pa.Table]) -> None:
+        self._query = query
+        self._lock = threading.Lock()
+        self._known: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def of(self, wanted: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """(text, statement, summary) for each different (text, statement, summary, system name, system)."""
+        with self._lock:
+            found = {key: self._known[key] for key in wanted if key in self._known}
+        missing = [key for key in wanted if key not in found]
+        if missing:
+            names = ("text", "statement", "summary", "system_name", "system")
+            table = pa.table({name: pa.array([key[k] for key in missing], pa.string()) for k, name in enumerate(names)})
+            rows = self._query(
+                "SELECT text_, statement_, if(summary != '', summary,"
+                " sightline_summary(if(text_ = '', statement_, text_), dialect)) AS summary_ FROM ("
+                "SELECT summary, dialect, sightline_scrubbed_statement(text, dialect) AS text_,"
+                " sightline_scrubbed_statement(statement, dialect) AS statement_ FROM ("
+                f"SELECT *, sightline_dialect(lower(if(system_name = '', system, system_name))) AS dialect FROM Python({TABLE_NAME})))",
+                tables={TABLE_NAME: table},
+            ).to_pylist()
+            made = {key: (r["text_"], r["statement_"], r["summary_"]) for key, r in zip(missing, rows, strict=True)}
+            found |= made
+            with self._lock:
+                if len(self._known) + len(made) > _REMEMBERED:
+                    self._known.clear()
+                self._known |= made
+        return [found[key] for key in wanted]
+
+
+_NO_STATEMENTS = np.empty((11, 0), np.int64), np.empty((6, 0), np.int64)
+
+
+def _scrubbed_places(
+    segment: Segment, scrubbed: Scrubbed, records: np.ndarray, low: int, high: int, field: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where a window's statements are, and where what scrubbing makes of them is."""
+    places = np.empty((11, high - low + 1), np.int64)
+    count = otlp.statements(segment.buf, records, low, high, field, places, segment.names, segment.name_at, segment.hashed)
+    if count < 0:
+        raise Unusual
+    places = np.ascontiguousarray(places[:, :count])
+    columns = [segment.text(places[1 + 2 * k], places[2 + 2 * k]).dictionary_encode() for k in range(5)]
+    codes = np.stack([column.indices.to_numpy() for column in columns])
+    different, of_row = np.unique(codes, axis=1, return_inverse=True)
+    keys = [
+        tuple(column.dictionary[int(code)].as_py() for column, code in zip(columns, codes, strict=True))
+        for codes in different.T
+    ]
+    made = np.empty((6, len(keys)), np.int64)
+    for n, texts_ in enumerate(scrubbed.of(keys)):
+        for k, text in enumerate(texts_):
+            made[2 * k, n], made[2 * k + 1, n] = segment.add(text.encode()), len(text.encode())
+    return places, np.ascontiguousarray(made[:, of_row.reshape(-1)])
+
+
+def _outline(segment: Segment) -> tuple[np.ndarray, Groups, np.ndarray, int]:
+    """Where the records are, what their groups have, and the elements of lists with the number of those of groups."""
+    expected = sum(frame.records for frame in segment.frames)
+    records = np.empty((3, expected), np.int64)
+    groups = np.empty((otlp.GROUP_LINES, expected), np.int64)
+    n, count = otlp.outline(segment.buf, segment.bodies, records, groups)
+    if n < 1 or n != expected:
+        raise Unusual
+    groups = np.ascontiguousarray(groups[:, :count])
+    # An attribute takes four bytes at least, and the program itself names six.
+    room = int((groups[otlp.RESOURCE_END] - groups[otlp.RESOURCE] + groups[otlp.SCOPE_END] - groups[otlp.SCOPE]).sum()) // 4
+    room += 6 * count
+    members = np.empty((6, room), np.int64)
+    ranges, promoted_ranges, rest_ranges = (np.empty(count + 1, np.int64) for _ in range(3))
+    own = np.empty((8, count), np.int64)
+    made = otlp.shared(
+        segment.buf, groups, segment.frame_index, segment.all_columns, members, ranges, own, segment.more_at,
+        segment.constant_names, segment.guesses, segment.names, segment.name_at, segment.hashed,
+    )  # fmt: skip
+    if made < 0:
+        raise Unusual
+    promoted, rest = np.empty((5, made), np.int64), np.empty((6, made), np.int64)
+    elements = np.empty((2, len(segment.buf) // 2), np.int64)
+    state = np.zeros(3, np.int64)
+    p = otlp.divide_shared(
+        segment.buf, groups, segment.frame_index, segment.all_columns, members, ranges, promoted, promoted_ranges, rest,
+        rest_ranges, elements, state,
+    )  # fmt: skip
+    if p < 0:
+        raise Unusual
+    segment.resolve(rest, int(rest_ranges[-1]))
+    return records, Groups(groups, own, promoted, promoted_ranges, rest, rest_ranges), elements, int(state[1])
+
+
+def _decoded(
+    segment: Segment,
+    scrubbed: Scrubbed | None,
+    lines: int,
+    field: int,
+    read: Callable[[Window, Groups, int, int, tuple], int],
+) -> Iterator[tuple[Window, np.ndarray, Groups, int]]:
+    """Windows of a segment of OTLP as `read` has filled them, with the group of each record and what `read` returned."""
+    records, shared, elements, used = _outline(segment)
+    for low, high in segment.windows(records):
+        size_bytes = int((records[1, low:high] - records[0, low:high]).sum())
+        window = Window(segment, lines, high - low, size_bytes, elements, used)
+        statements = (*_NO_STATEMENTS, scrubbed is not None)
+        result = read(window, shared, low, high, (records, *statements))
+        if result == -2 and scrubbed is not None:
+            window.clear()
+            statements = (*_scrubbed_places(segment, scrubbed, records, low, high, field), False)
+            result = read(window, shared, low, high, (records, *statements))
+        if result < 0:
+            raise Unusual
+        segment.resolve(window.items, int(window.state[0]))
+        yield window, records[2, low:high], shared, result
+
+
+def span_rows(given: Given, scrubbed: Scrubbed | None) -> Rows:
+    segment = Segment(given, known=otlp.KNOWN, constants=otlp.CONSTANTS, default_index="traces", table="spans",
+    )  # fmt: skip
+
+    def read(window: Window, shared: Groups, low: int, high: int, given: tuple) -> int:
+        records, places, made, scrubs = given
+        window.parts, window.deep = np.empty((otlp.PART_LINES, window.room), np.int64), np.empty((5, window.room), np.int64)
+        window.deep_state = np.zeros(1, np.int64)
+        return otlp.spans(
+            segment.buf, records, low, high, shared.groups, segment.frame_index, segment.all_columns, segment.bound, window.own,
+            window.numbers, window.floats, window.lengths, window.seen, window.items, window.elements, window.state, window.parts,
+            window.deep, window.deep_state, shared.promoted, shared.promoted_ranges, shared.rest, shared.rest_ranges, places, made,
+            scrubs, segment.more_at, segment.constant_names, segment.guesses, segment.names, segment.name_at, segment.hashed,
+        )  # fmt: skip
+
+    batches = [
+        _span_batch(segment, of_group, shared, window, parts)
+        for window, of_group, shared, parts in _decoded(segment, scrubbed, otlp.SPAN_LINES, 9, read)
+    ]
+    return rows_of(segment, batches, {"sourcetype": "'otlp:traces'"})
+
+
+_KINDS = pa.array(["", "internal", "server", "client", "producer", "consumer"])
+_STATUSES = pa.array(["unset", "ok", "error"])
+
+
+def _span_batch(segment: Segment, of_group: np.ndarray, shared: Groups, window: Window, n_parts: int) -> pa.RecordBatch:
+    rows = len(of_group)
+    own = window.own[:, :rows]
+    n_deep = int(window.deep_state[0])
+    segment.resolve(window.deep, n_deep)
+    service = segment.text(shared.own[0], shared.own[1]).take(pa.array(of_group))
+    columns = {
+        "index": segment.index(shared.groups[otlp.FRAME, of_group]),
+        "_time": pa.array(own[otlp.START]).view(pa.timestamp("ns", "UTC")),
+        "trace_id": segment.hexadecimal(own[otlp.TRACE], own[otlp.TRACE_LENGTH], zero_is_none=False),
+        "span_id": segment.hexadecimal(own[otlp.SPAN], own[otlp.SPAN_LENGTH], zero_is_none=False),
+        "parent_span_id": segment.hexadecimal(own[otlp.PARENT], own[otlp.PARENT_LENGTH], zero_is_none=True),
+        "service": service,
+        "name": segment.text(own[otlp.NAME], own[otlp.NAME_LENGTH]),
+        "kind": _KINDS.take(pa.array(own[otlp.KIND])),
+        "status": _STATUSES.take(pa.array(own[otlp.STATUS])),
+        "status_message": segment.text(own[otlp.MESSAGE], own[otlp.MESSAGE_LENGTH]),
+        "duration_ns": pa.array(own[otlp.DURATION].astype(np.uint64)),
+        "host": segment.text(shared.own[2], shared.own[3]).take(pa.array(of_group)),
+        "source": service,
+        "events": _parts_text(segment, window.parts, n_parts, window.deep, n_deep, 0, rows),
+        "links": _parts_text(segment, window.parts, n_parts, window.deep, n_deep, 1, rows),
+        **window.promoted(segment),
+        "fields": objects(segment, shared, window, window.own[otlp.FIRST_ITEM], of_group),
+    }
+    return pa.record_batch(columns)
+
+
+def log_rows(given: Given, scrubbed: Scrubbed | None) -> Rows:
+    segment = Segment(given, known=otlp.KNOWN, constants=(*otlp.CONSTANTS, "otlp:logs"), default_index="main", table="events",
+    )  # fmt: skip
+    listed = segment.listed(otlp.SEVERITY_WORDS)
+    words = np.zeros((2 + max(map(len, otlp.SEVERITY_WORDS)), len(otlp.SEVERITY_WORDS)), np.int64)
+    words[0], words[1] = -1 - listed[0], listed[1]
+    for k, word in enumerate(otlp.SEVERITY_WORDS):
+        words[2 : 2 + len(word), k] = list(word.encode())
+    stack = np.empty((3, 64), np.int64)
+
+    def read(window: Window, shared: Groups, low: int, high: int, given: tuple) -> int:
+        records, places, made, scrubs = given
+        return otlp.logs(
+            segment.buf, records, low, high, shared.groups, segment.frame_index, segment.all_columns, segment.bound, window.own,
+            window.numbers, window.floats, window.lengths, window.seen, window.items, window.elements, window.cells, window.state,
+            shared.promoted, shared.promoted_ranges, shared.rest, shared.rest_ranges, places, made, scrubs, words, segment.more_at,
+            segment.constant_names, segment.guesses, segment.children, segment.names, segment.name_at, segment.hashed, stack,
+        )  # fmt: skip
+
+    batches = [
+        _log_batch(segment, of_group, shared, window)
+        for window, of_group, shared, _ in _decoded(segment, scrubbed, otlp.LOG_LINES, 6, read)
+    ]
+    return rows_of(segment, batches, {})
+
+
+def _log_batch(segment: Segment, of_group: np.ndarray, shared: Groups, window: Window) -> pa.RecordBatch:
+    own = window.own[:, : len(of_group)]
+    frame = shared.groups[otlp.FRAME, of_group]
+    nanoseconds = np.where(own[otlp.LOG_TIME] == 0, segment.received_ms[frame] * 1_000_000, own[otlp.LOG_TIME])
+    of_resource = shared.own[:, of_group]
+    usual = segment.more_at[:, -1]
+    source = first_set(own[otlp.LOG_SOURCE : otlp.LOG_SOURCE + 2], of_resource[4:6], of_resource[0:2])
+    sourcetype = first_set(own[otlp.LOG_SOURCETYPE : otlp.LOG_SOURCETYPE + 2], of_resource[6:8], usual[:, None])
+    columns = {
+        "index": segment.index(frame),
+        "_time": pa.array(nanoseconds // 1000).view(pa.timestamp("us", "UTC")),
+        "host": segment.text(shared.own[2], shared.own[3]).take(pa.array(of_group)),
+        "source": segment.text(*source),
+        "sourcetype": segment.text(*sourcetype),
+        "severity": pc.ascii_lower(segment.text(own[otlp.LOG_SEVERITY], own[otlp.LOG_SEVERITY_LENGTH])),
+        "trace_id": segment.hexadecimal(own[otlp.LOG_TRACE], own[otlp.LOG_TRACE_LENGTH], zero_is_none=True),
+        "span_id": segment.hexadecimal(own[otlp.LOG_SPAN], own[otlp.LOG_SPAN_LENGTH], zero_is_none=True),
+        "_raw": segment.text(own[otlp.LOG_TEXT], own[otlp.LOG_TEXT_LENGTH]),
+        **window.promoted(segment),
+        "fields": objects(segment, shared, window, window.own[otlp.LOG_FIRST_ITEM], of_group),
+    }
+    return pa.record_batch(columns)
+
+
+def _words(*words: str) -> tuple[np.ndarray, np.ndarray]:
+    lengths = [len(word) for word in words]
+    return np.frombuffer("".join(words).encode(), np.uint8), np.cumsum([0, *lengths]).astype(np.int64)
+
+
+_PART_WORDS = (
+    _words('{"name":', ',"time_unix_nano":', ',"attributes":{', "", ',"dropped_attributes_count":', ""),
+    _words('{"trace_id":', ',"span_id":', ',"attributes":{', ',"trace_state":', ',"dropped_attributes_count":', ',"flags":'),
+)
+
+
+def _parts_text(segment, parts, n_parts, deep, n_deep, is_link, rows) -> pa.Array:
+    words, word_at = _PART_WORDS[is_link]
+    more = segment.more
+    return segment.written(
+        lambda offsets, out: texts.lists_of_parts(
+            segment.buf, more, parts, n_parts, deep, n_deep, is_link, words, word_at, offsets, rows, out
+        ),
+        rows,
+    )
