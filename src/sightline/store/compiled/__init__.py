@@ -26,6 +26,8 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 _DONE = "complete"
+BESIDE = "--beside"
+"""What tells the program of this package that others work meanwhile."""
 KINDS = frozenset({"traces", "logs", "hecevent", "prometheus", "prometheus2"})
 """The kinds of segments that are read by compiled functions."""
 
@@ -103,10 +105,7 @@ _ready: list[bool] = []
 
 
 def _run() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "sightline.store.compiled"],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        preexec_fn=lambda: os.nice(10),
-    )  # fmt: skip
+    command = [sys.executable, "-m", "sightline.store.compiled", BESIDE]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         log.warning("decoders were not compiled, the engine's statements go on: %s", done.stderr.strip()[-500:])

@@ -3,15 +3,36 @@
 import numpy as np
 
 from sightline.store.compiled import compiled
-from sightline.store.compiled.json_text import _after_escapes, plain_text, take_object, take_text
+from sightline.store.compiled.json_text import after_escapes, plain_text, take_object, take_text
 from sightline.store.compiled.wire import FIXED64, LENGTH, read_field
 from sightline.store.compiled.words import read_word
 
 EVENT_LINES = 23
 (
-    TEXT, TEXT_LENGTH, OWN, OWN_LENGTH, HOST, HOST_LENGTH, SOURCE, SOURCE_LENGTH, SOURCETYPE, SOURCETYPE_LENGTH, TIME, FRAME, GROUP,
-    FIRST_ITEM, SEVERITY, SEVERITY_LENGTH, LEVEL, LEVEL_LENGTH, TRACE, TRACE_LENGTH, SPAN, SPAN_LENGTH, IS_ESCAPED,
-) = range(EVENT_LINES)  # fmt: skip
+    TEXT,
+    TEXT_LENGTH,
+    OWN,
+    OWN_LENGTH,
+    HOST,
+    HOST_LENGTH,
+    SOURCE,
+    SOURCE_LENGTH,
+    SOURCETYPE,
+    SOURCETYPE_LENGTH,
+    TIME,
+    FRAME,
+    GROUP,
+    FIRST_ITEM,
+    SEVERITY,
+    SEVERITY_LENGTH,
+    LEVEL,
+    LEVEL_LENGTH,
+    TRACE,
+    TRACE_LENGTH,
+    SPAN,
+    SPAN_LENGTH,
+    IS_ESCAPED,
+) = range(EVENT_LINES)
 """TEXT is what an event is as text, and while IS_ESCAPED what stands between its quotes; TIME are the bits of a double."""
 KNOWN = ("severity", "level", "trace_id", "span_id")
 """The first names of the table of names: what an event's own members say of it."""
@@ -48,7 +69,7 @@ def batches(buf, bodies, own):
                 own[TEXT_LENGTH, n] = b - a - 2
                 for k in range(a + 1, b - 1):
                     if buf[k] == 92:
-                        if _after_escapes(buf, k, b) != b - 1:
+                        if after_escapes(buf, k, b) != b - 1:
                             return bad
                         own[IS_ESCAPED, n] = 1
                         escaped_bytes += b - a
@@ -108,31 +129,28 @@ def write_plain(buf, own, count, out, base):
 
 
 @compiled
-def events(
-    buf, own, low, high, frame_index, all_columns, bound, numbers, floats, lengths, seen, items, elements, cells, state, children,
-    names, name_at, table, stack,
-):  # fmt: skip
+def events(buf, own, low, high, frame_index, all_columns, bound, into, names, stack):
     """Read the members of events from `low` to `high` into promoted columns and `items`. Returns 0, or -1 where anything is unusual.
 
     `own` has a column for each event of this window.
     """
-    state[0] = 0
-    state[2] = 0
+    into.state[0] = 0
+    into.state[2] = 0
     for row in range(high - low):
         at, length = own[TEXT, row], own[TEXT_LENGTH, row]
         if length + own[OWN_LENGTH, row] > bound:
             return np.int64(-1)
         columns = all_columns[frame_index[own[FRAME, row]]]
-        own[FIRST_ITEM, row] = state[0]
-        if own[OWN_LENGTH, row] and take_object(
-            buf, own[OWN, row], own[OWN, row] + own[OWN_LENGTH, row], row, columns, numbers, floats, lengths, seen, items, elements,
-            cells, state, children, names, name_at, table, stack, SEVERITY, own,
-        ) < 0:  # fmt: skip
+        own[FIRST_ITEM, row] = into.state[0]
+        if (
+            own[OWN_LENGTH, row]
+            and take_object(
+                buf, own[OWN, row], own[OWN, row] + own[OWN_LENGTH, row], row, columns, into, names, stack, SEVERITY, own
+            )
+            < 0
+        ):
             return np.int64(-1)
-        if take_text(
-            buf, at, at + length, row, columns, numbers, floats, lengths, seen, items, elements, cells, state, children, names,
-            name_at, table, stack, SEVERITY, own,
-        ) < 0:  # fmt: skip
+        if take_text(buf, at, at + length, row, columns, into, names, stack, SEVERITY, own) < 0:
             return np.int64(-1)
-    own[FIRST_ITEM, high - low] = state[0]
+    own[FIRST_ITEM, high - low] = into.state[0]
     return np.int64(0)

@@ -51,7 +51,7 @@ def _hex_value(buf, at):
 
 
 @compiled
-def _after_escapes(buf, at, end):
+def after_escapes(buf, at, end):
     """The place of the quote that ends a text, from its first escape on; -1 where there is none, or an escape is none."""
     while at < end:
         byte = buf[at]
@@ -106,7 +106,7 @@ def _text_end(buf, at, end):
         if byte == 34:
             return np.int64(at), False
         if byte == 92:
-            return _after_escapes(buf, at, end), True
+            return after_escapes(buf, at, end), True
         if byte < 32:
             return np.int64(-1), False
         at += 1
@@ -283,34 +283,32 @@ def _value(buf, at, end):
 
 
 @inlined
-def _plain_texts(buf, at, end, elements, state):
+def _plain_texts(buf, at, end, into):
     """List the texts of a list for a column of lists: (first, count). A count of 0 is for a list that has none or anything else;
     below 0 for one that the engine has to read."""
-    first = state[1]
+    first = into.state[1]
     at = _after_space(buf, at + 1, end)
     while buf[at] == 34:
         close, escaped = _text_end(buf, at + 1, end)
-        if escaped or close < 0 or state[1] >= elements.shape[1]:
+        if escaped or close < 0 or into.state[1] >= into.elements.shape[1]:
             return np.int64(-1), np.int64(-1)
-        elements[0, state[1]] = at + 1
-        elements[1, state[1]] = close - at - 1
-        state[1] += 1
+        into.elements[0, into.state[1]] = at + 1
+        into.elements[1, into.state[1]] = close - at - 1
+        into.state[1] += 1
         at = _after_space(buf, close + 1, end)
         if buf[at] == 93:
-            return first, state[1] - first
+            return first, into.state[1] - first
         at = _after_space(buf, at + 1, end)
-    state[1] = first
+    into.state[1] = first
     return first, np.int64(0)
 
 
 @inlined
-def _put_value(
-    buf, kind, value, at, length, name, row, columns, numbers, floats, lengths, elements, cells, state
-):  # fmt: skip
+def _put_value(buf, kind, value, at, length, name, row, columns, into):
     """1 where a promoted column has taken a value, 0 where none does, -1 where the engine has to read it."""
     for line in range(5):
         column = columns[name, line]
-        if column >= 0 and lengths[column, row] >= 0:
+        if column >= 0 and into.lengths[column, row] >= 0:
             # The same field stands elsewhere in the record.
             return -1
     if kind == NUMBER:
@@ -322,58 +320,56 @@ def _put_value(
     elif kind == LIST:
         if columns[name, TEXTS] < 0:
             return 0
-        first, count = _plain_texts(buf, at, at + length, elements, state)
+        first, count = _plain_texts(buf, at, at + length, into)
         if count < 0:
             return -1
         if count == 0:
             return 0
-        return 1 if put(np.int64(ARRAY), first, count, name, columns, row, numbers, floats, lengths) else 0
+        return 1 if put(np.int64(ARRAY), first, count, name, columns, row, into) else 0
     elif kind == NULL or kind == OBJECT:
         return 0
     else:
-        return 1 if put(kind, value, length, name, columns, row, numbers, floats, lengths) else 0
+        return 1 if put(kind, value, length, name, columns, row, into) else 0
     if column < 0:
         return 0
-    n = state[2]
-    if n >= cells.shape[1]:
+    n = into.state[2]
+    if n >= into.cells.shape[1]:
         return -1
-    cells[CELL_COLUMN, n] = column
-    cells[CELL_ROW, n] = row
-    cells[CELL_AT, n] = value if kind == ESCAPED else at
-    cells[CELL_LENGTH, n] = length
-    cells[CELL_KIND, n] = kind
-    state[2] = n + 1
-    numbers[column, row] = 0
-    lengths[column, row] = 0
+    into.cells[CELL_COLUMN, n] = column
+    into.cells[CELL_ROW, n] = row
+    into.cells[CELL_AT, n] = value if kind == ESCAPED else at
+    into.cells[CELL_LENGTH, n] = length
+    into.cells[CELL_KIND, n] = kind
+    into.state[2] = n + 1
+    into.numbers[column, row] = 0
+    into.lengths[column, row] = 0
     return 1
 
 
 @inlined
-def _add_value(items, state, key, key_length, kind, value, at, length):
+def _add_value(into, key, key_length, kind, value, at, length):
     """Append a member that no column takes."""
     if kind == STRING or kind == INT or kind == BOOL:
-        return add(items, state, key, key_length, kind, value, length)
+        return add(into.items, into.state, key, key_length, kind, value, length)
     if kind == ESCAPED:
-        return add(items, state, key, key_length, np.int64(RAW), value - 1, length + 2)
-    return add(items, state, key, key_length, np.int64(RAW), at, length)
+        return add(into.items, into.state, key, key_length, np.int64(RAW), value - 1, length + 2)
+    return add(into.items, into.state, key, key_length, np.int64(RAW), at, length)
 
 
 @inlined
-def _child(buf, at, length, parent, children, names, name_at):
+def _child(buf, at, length, parent, names):
     """The number of a name inside an object, or -1."""
-    for number in range(children[0, parent], children[0, parent] + children[1, parent]):
-        if name_at[1, number] == length and is_same(buf, at, length, names, name_at[0, number]):
+    for number in range(names.children[0, parent], names.children[0, parent] + names.children[1, parent]):
+        if names.at[1, number] == length and is_same(buf, at, length, names.text, names.at[0, number]):
             return np.int64(number)
     return np.int64(-1)
 
 
 @compiled
-def _take_inside(
-    buf, at, end, parent, row, columns, numbers, floats, lengths, seen, elements, cells, state, children, names, name_at, stack
-):  # fmt: skip
+def _take_inside(buf, at, end, parent, row, columns, into, names, stack):
     """Put every member of an object into columns: 1 where all of them are in one, 0 where not, and then none is; -1 where the engine
     has to read it."""
-    cells_before, elements_before = state[2], state[1]
+    cells_before, elements_before = into.state[2], into.state[1]
     depth = 0
     stack[0, 0] = parent
     stack[1, 0] = 0
@@ -397,13 +393,13 @@ def _take_inside(
         if escaped:
             result = -1
             break
-        name = _child(buf, at + 1, close - at - 1, stack[0, depth], children, names, name_at)
+        name = _child(buf, at + 1, close - at - 1, stack[0, depth], names)
         stack[1, depth] += 1
-        if name < 0 or seen[name] >= 2 * row or taken >= _MOST_MEMBERS:
+        if name < 0 or into.seen[name] >= 2 * row or taken >= _MOST_MEMBERS:
             result = 0
             break
         at = _after_space(buf, _after_space(buf, close + 1, end) + 1, end)
-        seen[name] = 2 * row
+        into.seen[name] = 2 * row
         if buf[at] == 123 and columns[name, DEEP] == 0 and depth + 1 < stack.shape[1]:
             depth += 1
             stack[0, depth] = name
@@ -414,9 +410,7 @@ def _take_inside(
         if kind < 0:
             result = -1
             break
-        result = _put_value(
-            buf, kind, value, at, length, name, row, columns, numbers, floats, lengths, elements, cells, state
-        )
+        result = _put_value(buf, kind, value, at, length, name, row, columns, into)
         if result != 1:
             break
         stack[2, taken] = name
@@ -427,16 +421,13 @@ def _take_inside(
             for line in range(5):
                 column = columns[stack[2, k], line]
                 if column >= 0:
-                    lengths[column, row] = -1
-        state[2], state[1] = cells_before, elements_before
+                    into.lengths[column, row] = -1
+        into.state[2], into.state[1] = cells_before, elements_before
     return result
 
 
 @compiled
-def take_object(
-    buf, at, end, row, columns, numbers, floats, lengths, seen, items, elements, cells, state, children, names, name_at, table, stack,
-    known, own,
-):  # fmt: skip
+def take_object(buf, at, end, row, columns, into, names, stack, known, own):
     """Put the members of the object that a text is where they belong. Below 0 where the engine has to read it.
 
     `own[known + 2 * k]` and the line after it get place and length of the text that the first of the names has, for the first
@@ -464,30 +455,25 @@ def take_object(
         kind, value, length, after = _value(buf, at, end)
         if kind < 0:
             return -1
-        name = find_name(buf, key, key_length, names, name_at[0], name_at[1], table)
+        name = find_name(buf, key, key_length, names.text, names.at[0], names.at[1], names.table)
         taken = 0
-        if name >= 0 and seen[name] != 2 * row + 1:
-            if seen[name] != 2 * row:
+        if name >= 0 and into.seen[name] != 2 * row + 1:
+            if into.seen[name] != 2 * row:
                 if known >= 0 and name < 4:
                     if kind == ESCAPED:
                         return -1
                     own[known + 2 * name, row] = value if kind == STRING else 0
                     own[known + 2 * name + 1, row] = length if kind == STRING else 0
                 if kind == OBJECT and columns[name, DEEP] == 0:
-                    taken = _take_inside(
-                        buf, at, at + length, name, row, columns, numbers, floats, lengths, seen, elements, cells, state, children,
-                        names, name_at, stack,
-                    )  # fmt: skip
+                    taken = _take_inside(buf, at, at + length, name, row, columns, into, names, stack)
                 else:
-                    taken = _put_value(
-                        buf, kind, value, at, length, name, row, columns, numbers, floats, lengths, elements, cells, state
-                    )
+                    taken = _put_value(buf, kind, value, at, length, name, row, columns, into)
                 if taken < 0:
                     return -1
-                seen[name] = 2 * row + np.int64(taken)
-            if taken == 0 and not _add_value(items, state, key, key_length, kind, value, at, length):
+                into.seen[name] = 2 * row + np.int64(taken)
+            if taken == 0 and not _add_value(into, key, key_length, kind, value, at, length):
                 return -1
-        elif name < 0 and not _add_value(items, state, key, key_length, kind, value, at, length):
+        elif name < 0 and not _add_value(into, key, key_length, kind, value, at, length):
             return -1
         at = _after_space(buf, after, end)
         if at >= end:
@@ -571,18 +557,40 @@ def plain_text(buf, at, length, out, to):
 def _is_separator(byte):
     """Whether a pair may follow: white space and ,;|&({[ ."""
     return (
-        byte == 32 or byte == 44 or byte == 59 or byte == 124 or byte == 38 or byte == 40 or byte == 123 or byte == 91
-        or byte == 9 or byte == 10 or byte == 12 or byte == 13
-    )  # fmt: skip
+        byte == 32
+        or byte == 44
+        or byte == 59
+        or byte == 124
+        or byte == 38
+        or byte == 40
+        or byte == 123
+        or byte == 91
+        or byte == 9
+        or byte == 10
+        or byte == 12
+        or byte == 13
+    )
 
 
 @inlined
 def _ends_value(byte):
     """Whether a value without quotes ends: white space and ,;|&"(){} ."""
     return (
-        byte == 32 or byte == 44 or byte == 59 or byte == 124 or byte == 38 or byte == 34 or byte == 40 or byte == 41 or byte == 123
-        or byte == 125 or byte == 9 or byte == 10 or byte == 12 or byte == 13
-    )  # fmt: skip
+        byte == 32
+        or byte == 44
+        or byte == 59
+        or byte == 124
+        or byte == 38
+        or byte == 34
+        or byte == 40
+        or byte == 41
+        or byte == 123
+        or byte == 125
+        or byte == 9
+        or byte == 10
+        or byte == 12
+        or byte == 13
+    )
 
 
 @inlined
@@ -591,9 +599,7 @@ def _is_letter(byte):
 
 
 @compiled
-def take_pairs(
-    buf, at, end, row, columns, numbers, floats, lengths, seen, items, elements, cells, state, names, name_at, table, known, own
-):  # fmt: skip
+def take_pairs(buf, at, end, row, columns, into, names, known, own):
     """Put the pairs `name=value` and `name="value"` of a text where they belong, as `take_object` does."""
     start = at
     while at < end:
@@ -641,43 +647,32 @@ def take_pairs(
                 kind, number, _ = read_number(buf, value, value + length)
                 if kind == NUMBER and number == 1:
                     return -1
-        name = find_name(buf, key, stop - key, names, name_at[0], name_at[1], table)
+        name = find_name(buf, key, stop - key, names.text, names.at[0], names.at[1], names.table)
         taken = 0
-        if name >= 0 and seen[name] == 2 * row + 1:
+        if name >= 0 and into.seen[name] == 2 * row + 1:
             continue
-        if name >= 0 and seen[name] != 2 * row:
+        if name >= 0 and into.seen[name] != 2 * row:
             if known >= 0 and name < 4:
                 own[known + 2 * name, row] = value if kind == STRING else 0
                 own[known + 2 * name + 1, row] = length if kind == STRING else 0
-            taken = _put_value(
-                buf, kind, number, text, length, name, row, columns, numbers, floats, lengths, elements, cells, state
-            )
+            taken = _put_value(buf, kind, number, text, length, name, row, columns, into)
             if taken < 0:
                 return -1
-            seen[name] = 2 * row + taken
-        if taken == 0 and not _add_value(items, state, key, stop - key, kind, number, text, length):
+            into.seen[name] = 2 * row + taken
+        if taken == 0 and not _add_value(into, key, stop - key, kind, number, text, length):
             return -1
     return 0
 
 
 @compiled
-def take_text(
-    buf, at, end, row, columns, numbers, floats, lengths, seen, items, elements, cells, state, children, names, name_at, table, stack,
-    known, own,
-):  # fmt: skip
+def take_text(buf, at, end, row, columns, into, names, stack, known, own):
     """Put what the text of an event says of itself where it belongs: its members, where it is an object, or else its pairs."""
     first = _after_space(buf, at, end)
     if first < end and buf[first] == 123:
-        return take_object(
-            buf, at, end, row, columns, numbers, floats, lengths, seen, items, elements, cells, state, children, names, name_at, table,
-            stack, known, own,
-        )  # fmt: skip
+        return take_object(buf, at, end, row, columns, into, names, stack, known, own)
     for k in range(at, end):
         if buf[k] == 61:
-            return take_pairs(
-                buf, at, end, row, columns, numbers, floats, lengths, seen, items, elements, cells, state, names, name_at, table,
-                known, own,
-            )  # fmt: skip
+            return take_pairs(buf, at, end, row, columns, into, names, known, own)
     return 0
 
 

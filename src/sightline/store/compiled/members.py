@@ -1,11 +1,10 @@
 """Members of records: which promoted column takes a value, and the list of what none takes.
 
-- A member is (place of its name, length of it, kind of its value, value, length), a column of `items`.
-- `columns[name, line]` is the promoted column that takes a value, -1 for none; a name that is not known has none.
-- `numbers[column, record]` is a number, the bits of a double, or a text's place; `lengths` is below 0 where there is nothing.
-- `seen[name]` is twice the record that had the name last, and one more where a column has taken its value.
-- `state` counts: items, elements of lists, cells.
+A member is (place of its name, length of it, kind of its value, value, length). `columns[name, line]` is the promoted column that
+takes a value, -1 for none; a name that is not known has none.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,45 +20,85 @@ GUESSES = 256
 """Places of a record's attributes at which a name is tried that stood there before."""
 
 
+class Names(NamedTuple):
+    """The names that are known, by their number; what a lookup of them needs."""
+
+    text: np.ndarray
+    """The names one after the other."""
+    at: np.ndarray
+    """Where each begins, and its length."""
+    table: np.ndarray
+    """The hash table of those with no object around them."""
+    children: np.ndarray
+    """Of a name whose members are known: the first of them, and how many there are."""
+    guesses: np.ndarray
+    """The name that stood last at each place of a record."""
+    constants: np.ndarray
+    """Place and length of the texts that this program has for its own members."""
+    constant_names: np.ndarray
+    """The number of each of them, -1 where it is not known."""
+
+
+class Into(NamedTuple):
+    """Where the members of a window's records go."""
+
+    numbers: np.ndarray
+    """For each promoted column and record a number, the bits of a double, or the place of a text."""
+    floats: np.ndarray
+    """The same numbers as doubles."""
+    lengths: np.ndarray
+    """Below 0 where a record has nothing in a column."""
+    seen: np.ndarray
+    """For each name twice the record that had it last, and one more where a column has taken the value."""
+    items: np.ndarray
+    """What no column takes."""
+    elements: np.ndarray
+    """Place and length of the texts of lists."""
+    cells: np.ndarray
+    """Values of columns that are read more exactly later."""
+    state: np.ndarray
+    """How many items, elements and cells there are."""
+
+
 @inlined
-def put(kind, value, length, name, columns, row, numbers, floats, lengths):
+def put(kind, value, length, name, columns, row, into):
     """Whether a promoted column has taken the value of a member."""
     taken = False
     if kind == STRING:
         column = columns[name, TEXT]
         if column >= 0:
-            numbers[column, row] = value
-            lengths[column, row] = length
+            into.numbers[column, row] = value
+            into.lengths[column, row] = length
             taken = True
     elif kind == INT:
         column = columns[name, INT64]
         if column >= 0:
-            numbers[column, row] = value
-            lengths[column, row] = 0
+            into.numbers[column, row] = value
+            into.lengths[column, row] = 0
             taken = True
         column = columns[name, FLOAT64]
         if column >= 0 and -EXACT_INTEGER <= value <= EXACT_INTEGER:
-            floats[column, row] = np.float64(value)
-            lengths[column, row] = 0
+            into.floats[column, row] = np.float64(value)
+            into.lengths[column, row] = 0
             taken = True
     elif kind == DOUBLE:
         column = columns[name, FLOAT64]
         if column >= 0:
-            numbers[column, row] = value
-            lengths[column, row] = 0
+            into.numbers[column, row] = value
+            into.lengths[column, row] = 0
             taken = True
     elif kind == BOOL:
         column = columns[name, BOOLEAN]
         if column >= 0:
-            numbers[column, row] = value
-            lengths[column, row] = 0
+            into.numbers[column, row] = value
+            into.lengths[column, row] = 0
             taken = True
     elif kind == ARRAY:
-        # The value is the first of the elements, which `_elements` has listed.
+        # The value is the first of the elements, which `list_texts` has listed.
         column = columns[name, TEXTS]
         if column >= 0:
-            numbers[column, row] = value
-            lengths[column, row] = length
+            into.numbers[column, row] = value
+            into.lengths[column, row] = length
             taken = True
     return taken
 
@@ -97,13 +136,13 @@ def add(items, state, key, key_length, kind, value, length):
 
 
 @inlined
-def name_of(buf, key, length, place, guesses, names, name_at, table):
+def name_of(buf, key, length, place, names):
     """The number of a name. Records of one kind have the same names in the same order, so the one that stood there last is tried."""
     if place < GUESSES:
-        guess = guesses[place]
-        if guess >= 0 and name_at[1, guess] == length and is_same(buf, key, length, names, name_at[0, guess]):
+        guess = names.guesses[place]
+        if guess >= 0 and names.at[1, guess] == length and is_same(buf, key, length, names.text, names.at[0, guess]):
             return guess
-        found = find_name(buf, key, length, names, name_at[0], name_at[1], table)
-        guesses[place] = found
+        found = find_name(buf, key, length, names.text, names.at[0], names.at[1], names.table)
+        names.guesses[place] = found
         return found
-    return find_name(buf, key, length, names, name_at[0], name_at[1], table)
+    return find_name(buf, key, length, names.text, names.at[0], names.at[1], names.table)

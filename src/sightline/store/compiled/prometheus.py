@@ -97,11 +97,8 @@ def _host_length(buf, at, length):
 
 
 @inlined
-def _take_label(
-    buf, key, key_length, value, length, place, row, columns, own, numbers, floats, lengths, seen, items, state, guesses, names,
-    name_at, table,
-):  # fmt: skip
-    name = name_of(buf, key, key_length, place, guesses, names, name_at, table)
+def _take_label(buf, key, key_length, value, length, place, row, columns, own, into, names):
+    name = name_of(buf, key, key_length, place, names)
     if 0 <= name < 3:
         # The first of two equal labels counts; a place in a segment is never 0.
         line = METRIC
@@ -117,24 +114,21 @@ def _take_label(
     if key_length == 0:
         return True
     if name >= 0:
-        if seen[name] == 2 * row + 1:
+        if into.seen[name] == 2 * row + 1:
             return True
-        if seen[name] != 2 * row:
-            taken = put(np.int64(STRING), value, length, name, columns, row, numbers, floats, lengths)
-            seen[name] = 2 * row + np.int64(taken)
+        if into.seen[name] != 2 * row:
+            taken = put(np.int64(STRING), value, length, name, columns, row, into)
+            into.seen[name] = 2 * row + np.int64(taken)
             if taken:
                 return True
-    return add(items, state, key, key_length, np.int64(STRING), value, length)
+    return add(into.items, into.state, key, key_length, np.int64(STRING), value, length)
 
 
 @compiled
-def labels(
-    buf, samples, low, high, is_second, symbols, symbol_ranges, frame_index, all_columns, bound, own, numbers, floats, lengths, seen,
-    items, state, guesses, names, name_at, table,
-):  # fmt: skip
+def labels(buf, samples, low, high, is_second, symbols, symbol_ranges, frame_index, all_columns, bound, own, into, names):
     """Read the labels of samples from `low` to `high` into `own` (OWN_LINES), promoted columns and `items`. Returns 0, or -1 where
     anything is unusual."""
-    state[0] = 0
+    into.state[0] = 0
     for r in range(low, high):
         row = r - low
         frame = samples[FRAME, r]
@@ -144,7 +138,7 @@ def labels(
         columns = all_columns[frame_index[frame]]
         for line in range(OWN_LINES):
             own[line, row] = 0
-        own[FIRST_ITEM, row] = state[0]
+        own[FIRST_ITEM, row] = into.state[0]
         first_symbol, last_symbol = symbol_ranges[frame], symbol_ranges[frame + 1]
         kind = np.int64(0)
         size = np.int64(0)
@@ -165,10 +159,7 @@ def labels(
                             key, key_length = c, d - c
                         elif number == 2:
                             value, length = c, d - c
-                    if not _take_label(
-                        buf, key, key_length, value, length, place, row, columns, own, numbers, floats, lengths, seen, items, state,
-                        guesses, names, name_at, table,
-                    ):  # fmt: skip
+                    if not _take_label(buf, key, key_length, value, length, place, row, columns, own, into, names):
                         return np.int64(-1)
                     place += 1
                     continue
@@ -185,9 +176,18 @@ def labels(
                     if size > bound:
                         return np.int64(-1)
                     if not _take_label(
-                        buf, symbols[0, key], symbols[1, key], symbols[0, value], symbols[1, value], place, row, columns, own, numbers,
-                        floats, lengths, seen, items, state, guesses, names, name_at, table,
-                    ):  # fmt: skip
+                        buf,
+                        symbols[0, key],
+                        symbols[1, key],
+                        symbols[0, value],
+                        symbols[1, value],
+                        place,
+                        row,
+                        columns,
+                        own,
+                        into,
+                        names,
+                    ):
                         return np.int64(-1)
                     place += 1
             elif number == 5 and is_second:
@@ -221,5 +221,5 @@ def labels(
         ):
             own[TYPE, row] = 1
         own[HOST_LENGTH, row] = _host_length(buf, own[HOST, row], own[HOST_LENGTH, row])
-    own[FIRST_ITEM, high - low] = state[0]
+    own[FIRST_ITEM, high - low] = into.state[0]
     return np.int64(0)

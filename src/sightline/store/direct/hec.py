@@ -47,9 +47,7 @@ def hec_rows(given: Given) -> Rows:
         )
         window.own[:, :-1] = every[:, low:high]
         if hec.events(
-            segment.buf, window.own, low, high, segment.frame_index, segment.all_columns, segment.bound, window.numbers,
-            window.floats, window.lengths, window.seen, window.items, window.elements, window.cells, window.state, segment.children,
-            segment.names, segment.name_at, segment.hashed, stack,
+            segment.buf, window.own, low, high, segment.frame_index, segment.all_columns, segment.bound, window.into, segment.names, stack,
         ) < 0:  # fmt: skip
             raise Unusual
         batches.append(_event_batch(segment, window))

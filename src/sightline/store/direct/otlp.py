@@ -9,11 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sightline.store.compiled import otlp, texts
+from sightline.store.compiled import logs, otlp, spans, texts
 from sightline.store.direct.segment import (
     TABLE_NAME,
     Given,
-    Groups,
     Rows,
     Segment,
     Unusual,
@@ -68,7 +67,7 @@ def _scrubbed_places(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where a window's statements are, and where what scrubbing makes of them is."""
     places = np.empty((11, high - low + 1), np.int64)
-    count = otlp.statements(segment.buf, records, low, high, field, places, segment.names, segment.name_at, segment.hashed)
+    count = otlp.statements(segment.buf, records, low, high, field, places, segment.names)
     if count < 0:
         raise Unusual
     places = np.ascontiguousarray(places[:, :count])
@@ -86,7 +85,7 @@ def _scrubbed_places(
     return places, np.ascontiguousarray(made[:, of_row.reshape(-1)])
 
 
-def _outline(segment: Segment) -> tuple[np.ndarray, Groups, np.ndarray, int]:
+def _outline(segment: Segment) -> tuple[np.ndarray, np.ndarray, int]:
     """Where the records are, what their groups have, and the elements of lists with the number of those of groups."""
     expected = sum(frame.records for frame in segment.frames)
     records = np.empty((3, expected), np.int64)
@@ -102,8 +101,7 @@ def _outline(segment: Segment) -> tuple[np.ndarray, Groups, np.ndarray, int]:
     ranges, promoted_ranges, rest_ranges = (np.empty(count + 1, np.int64) for _ in range(3))
     own = np.empty((8, count), np.int64)
     made = otlp.shared(
-        segment.buf, groups, segment.frame_index, segment.all_columns, members, ranges, own, segment.more_at,
-        segment.constant_names, segment.guesses, segment.names, segment.name_at, segment.hashed,
+        segment.buf, groups, segment.frame_index, segment.all_columns, members, ranges, own, segment.names,
     )  # fmt: skip
     if made < 0:
         raise Unusual
@@ -117,7 +115,7 @@ def _outline(segment: Segment) -> tuple[np.ndarray, Groups, np.ndarray, int]:
     if p < 0:
         raise Unusual
     segment.resolve(rest, int(rest_ranges[-1]))
-    return records, Groups(groups, own, promoted, promoted_ranges, rest, rest_ranges), elements, int(state[1])
+    return records, otlp.Shared(groups, own, promoted, promoted_ranges, rest, rest_ranges), elements, int(state[1])
 
 
 def _decoded(
@@ -125,8 +123,8 @@ def _decoded(
     scrubbed: Scrubbed | None,
     lines: int,
     field: int,
-    read: Callable[[Window, Groups, int, int, tuple], int],
-) -> Iterator[tuple[Window, np.ndarray, Groups, int]]:
+    read: Callable[[Window, int, int, tuple], int],
+) -> Iterator[tuple[Window, np.ndarray, int]]:
     """Windows of a segment of OTLP as `read` has filled them, with the group of each record and what `read` returned."""
     records, shared, elements, used = _outline(segment)
     for low, high in segment.windows(records):
@@ -140,7 +138,7 @@ def _decoded(
             result = read(window, shared, low, high, (records, *statements))
         if result < 0:
             raise Unusual
-        segment.resolve(window.items, int(window.state[0]))
+        segment.resolve(window.into.items, int(window.into.state[0]))
         yield window, records[2, low:high], shared, result
 
 
@@ -148,20 +146,18 @@ def span_rows(given: Given, scrubbed: Scrubbed | None) -> Rows:
     segment = Segment(given, known=otlp.KNOWN, constants=otlp.CONSTANTS, default_index="traces", table="spans",
     )  # fmt: skip
 
-    def read(window: Window, shared: Groups, low: int, high: int, given: tuple) -> int:
+    def read(window: Window, shared: otlp.Shared, low: int, high: int, given: tuple) -> int:
         records, places, made, scrubs = given
-        window.parts, window.deep = np.empty((otlp.PART_LINES, window.room), np.int64), np.empty((5, window.room), np.int64)
+        window.parts, window.deep = np.empty((spans.PART_LINES, window.room), np.int64), np.empty((5, window.room), np.int64)
         window.deep_state = np.zeros(1, np.int64)
-        return otlp.spans(
-            segment.buf, records, low, high, shared.groups, segment.frame_index, segment.all_columns, segment.bound, window.own,
-            window.numbers, window.floats, window.lengths, window.seen, window.items, window.elements, window.state, window.parts,
-            window.deep, window.deep_state, shared.promoted, shared.promoted_ranges, shared.rest, shared.rest_ranges, places, made,
-            scrubs, segment.more_at, segment.constant_names, segment.guesses, segment.names, segment.name_at, segment.hashed,
+        return spans.spans(
+            segment.buf, records, low, high, shared, segment.frame_index, segment.all_columns, segment.bound, window.own,
+            window.into, window.parts, window.deep, window.deep_state, places, made, scrubs, segment.names,
         )  # fmt: skip
 
     batches = [
         _span_batch(segment, of_group, shared, window, parts)
-        for window, of_group, shared, parts in _decoded(segment, scrubbed, otlp.SPAN_LINES, 9, read)
+        for window, of_group, shared, parts in _decoded(segment, scrubbed, spans.SPAN_LINES, 9, read)
     ]
     return rows_of(segment, batches, {"sourcetype": "'otlp:traces'"})
 
@@ -170,7 +166,7 @@ _KINDS = pa.array(["", "internal", "server", "client", "producer", "consumer"])
 _STATUSES = pa.array(["unset", "ok", "error"])
 
 
-def _span_batch(segment: Segment, of_group: np.ndarray, shared: Groups, window: Window, n_parts: int) -> pa.RecordBatch:
+def _span_batch(segment: Segment, of_group: np.ndarray, shared: otlp.Shared, window: Window, n_parts: int) -> pa.RecordBatch:
     rows = len(of_group)
     own = window.own[:, :rows]
     n_deep = int(window.deep_state[0])
@@ -178,22 +174,22 @@ def _span_batch(segment: Segment, of_group: np.ndarray, shared: Groups, window: 
     service = segment.text(shared.own[0], shared.own[1]).take(pa.array(of_group))
     columns = {
         "index": segment.index(shared.groups[otlp.FRAME, of_group]),
-        "_time": pa.array(own[otlp.START]).view(pa.timestamp("ns", "UTC")),
-        "trace_id": segment.hexadecimal(own[otlp.TRACE], own[otlp.TRACE_LENGTH], zero_is_none=False),
-        "span_id": segment.hexadecimal(own[otlp.SPAN], own[otlp.SPAN_LENGTH], zero_is_none=False),
-        "parent_span_id": segment.hexadecimal(own[otlp.PARENT], own[otlp.PARENT_LENGTH], zero_is_none=True),
+        "_time": pa.array(own[spans.START]).view(pa.timestamp("ns", "UTC")),
+        "trace_id": segment.hexadecimal(own[spans.TRACE], own[spans.TRACE_LENGTH], zero_is_none=False),
+        "span_id": segment.hexadecimal(own[spans.SPAN], own[spans.SPAN_LENGTH], zero_is_none=False),
+        "parent_span_id": segment.hexadecimal(own[spans.PARENT], own[spans.PARENT_LENGTH], zero_is_none=True),
         "service": service,
-        "name": segment.text(own[otlp.NAME], own[otlp.NAME_LENGTH]),
-        "kind": _KINDS.take(pa.array(own[otlp.KIND])),
-        "status": _STATUSES.take(pa.array(own[otlp.STATUS])),
-        "status_message": segment.text(own[otlp.MESSAGE], own[otlp.MESSAGE_LENGTH]),
-        "duration_ns": pa.array(own[otlp.DURATION].astype(np.uint64)),
+        "name": segment.text(own[spans.NAME], own[spans.NAME_LENGTH]),
+        "kind": _KINDS.take(pa.array(own[spans.KIND])),
+        "status": _STATUSES.take(pa.array(own[spans.STATUS])),
+        "status_message": segment.text(own[spans.MESSAGE], own[spans.MESSAGE_LENGTH]),
+        "duration_ns": pa.array(own[spans.DURATION].astype(np.uint64)),
         "host": segment.text(shared.own[2], shared.own[3]).take(pa.array(of_group)),
         "source": service,
         "events": _parts_text(segment, window.parts, n_parts, window.deep, n_deep, 0, rows),
         "links": _parts_text(segment, window.parts, n_parts, window.deep, n_deep, 1, rows),
         **window.promoted(segment),
-        "fields": objects(segment, shared, window, window.own[otlp.FIRST_ITEM], of_group),
+        "fields": objects(segment, shared, window, window.own[spans.FIRST_ITEM], of_group),
     }
     return pa.record_batch(columns)
 
@@ -208,42 +204,40 @@ def log_rows(given: Given, scrubbed: Scrubbed | None) -> Rows:
         words[2 : 2 + len(word), k] = list(word.encode())
     stack = np.empty((3, 64), np.int64)
 
-    def read(window: Window, shared: Groups, low: int, high: int, given: tuple) -> int:
+    def read(window: Window, shared: otlp.Shared, low: int, high: int, given: tuple) -> int:
         records, places, made, scrubs = given
-        return otlp.logs(
-            segment.buf, records, low, high, shared.groups, segment.frame_index, segment.all_columns, segment.bound, window.own,
-            window.numbers, window.floats, window.lengths, window.seen, window.items, window.elements, window.cells, window.state,
-            shared.promoted, shared.promoted_ranges, shared.rest, shared.rest_ranges, places, made, scrubs, words, segment.more_at,
-            segment.constant_names, segment.guesses, segment.children, segment.names, segment.name_at, segment.hashed, stack,
+        return logs.logs(
+            segment.buf, records, low, high, shared, segment.frame_index, segment.all_columns, segment.bound, window.own,
+            window.into, places, made, scrubs, words, segment.names, stack,
         )  # fmt: skip
 
     batches = [
         _log_batch(segment, of_group, shared, window)
-        for window, of_group, shared, _ in _decoded(segment, scrubbed, otlp.LOG_LINES, 6, read)
+        for window, of_group, shared, _ in _decoded(segment, scrubbed, logs.LOG_LINES, 6, read)
     ]
     return rows_of(segment, batches, {})
 
 
-def _log_batch(segment: Segment, of_group: np.ndarray, shared: Groups, window: Window) -> pa.RecordBatch:
+def _log_batch(segment: Segment, of_group: np.ndarray, shared: otlp.Shared, window: Window) -> pa.RecordBatch:
     own = window.own[:, : len(of_group)]
     frame = shared.groups[otlp.FRAME, of_group]
-    nanoseconds = np.where(own[otlp.LOG_TIME] == 0, segment.received_ms[frame] * 1_000_000, own[otlp.LOG_TIME])
+    nanoseconds = np.where(own[logs.LOG_TIME] == 0, segment.received_ms[frame] * 1_000_000, own[logs.LOG_TIME])
     of_resource = shared.own[:, of_group]
-    usual = segment.more_at[:, -1]
-    source = first_set(own[otlp.LOG_SOURCE : otlp.LOG_SOURCE + 2], of_resource[4:6], of_resource[0:2])
-    sourcetype = first_set(own[otlp.LOG_SOURCETYPE : otlp.LOG_SOURCETYPE + 2], of_resource[6:8], usual[:, None])
+    usual = segment.constants[:, -1]
+    source = first_set(own[logs.LOG_SOURCE : logs.LOG_SOURCE + 2], of_resource[4:6], of_resource[0:2])
+    sourcetype = first_set(own[logs.LOG_SOURCETYPE : logs.LOG_SOURCETYPE + 2], of_resource[6:8], usual[:, None])
     columns = {
         "index": segment.index(frame),
         "_time": pa.array(nanoseconds // 1000).view(pa.timestamp("us", "UTC")),
         "host": segment.text(shared.own[2], shared.own[3]).take(pa.array(of_group)),
         "source": segment.text(*source),
         "sourcetype": segment.text(*sourcetype),
-        "severity": pc.ascii_lower(segment.text(own[otlp.LOG_SEVERITY], own[otlp.LOG_SEVERITY_LENGTH])),
-        "trace_id": segment.hexadecimal(own[otlp.LOG_TRACE], own[otlp.LOG_TRACE_LENGTH], zero_is_none=True),
-        "span_id": segment.hexadecimal(own[otlp.LOG_SPAN], own[otlp.LOG_SPAN_LENGTH], zero_is_none=True),
-        "_raw": segment.text(own[otlp.LOG_TEXT], own[otlp.LOG_TEXT_LENGTH]),
+        "severity": pc.ascii_lower(segment.text(own[logs.LOG_SEVERITY], own[logs.LOG_SEVERITY_LENGTH])),
+        "trace_id": segment.hexadecimal(own[logs.LOG_TRACE], own[logs.LOG_TRACE_LENGTH], zero_is_none=True),
+        "span_id": segment.hexadecimal(own[logs.LOG_SPAN], own[logs.LOG_SPAN_LENGTH], zero_is_none=True),
+        "_raw": segment.text(own[logs.LOG_TEXT], own[logs.LOG_TEXT_LENGTH]),
         **window.promoted(segment),
-        "fields": objects(segment, shared, window, window.own[otlp.LOG_FIRST_ITEM], of_group),
+        "fields": objects(segment, shared, window, window.own[logs.LOG_FIRST_ITEM], of_group),
     }
     return pa.record_batch(columns)
 

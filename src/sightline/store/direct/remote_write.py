@@ -25,8 +25,7 @@ def sample_rows(given: Given, *, is_second: bool) -> Rows:
         window = Window(segment, prometheus.OWN_LINES, high - low, 2 * size_bytes, NO_ELEMENTS, 0)
         if prometheus.labels(
             segment.buf, samples, low, high, is_second, symbols, ranges, segment.frame_index, segment.all_columns, segment.bound,
-            window.own, window.numbers, window.floats, window.lengths, window.seen, window.items, window.state, segment.guesses,
-            segment.names, segment.name_at, segment.hashed,
+            window.own, window.into, segment.names,
         ) < 0:  # fmt: skip
             raise Unusual
         batches.append(_sample_batch(segment, window, samples[:, low:high]))

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 
 from sightline.config import IngestSettings
 from sightline.segments import Frame
-from sightline.store.compiled import json_text, members, texts, wire
+from sightline.store.compiled import json_text, members, otlp, texts, wire
 from sightline.store.decode import nested_values
 from sightline.store.promotion import JSON_COLUMNS, PromotedField, Steps, places_of
 from sightline.store.sql_text import JSON_TYPE, identifier
@@ -105,17 +105,17 @@ class Segment:
         numbers = _numbered(known, [steps for _, steps, _ in places])
         self._more = bytearray()
         self._more_now: np.ndarray | None = None
-        self.name_at = self.listed([steps[-1] for steps in numbers])
-        self.children = np.zeros((2, len(numbers)), np.int64)
+        name_at = self.listed([steps[-1] for steps in numbers])
+        children = np.zeros((2, len(numbers)), np.int64)
         for steps, name in numbers.items():
             if len(steps) > 1:
                 parent = numbers[steps[:-1]]
-                if not self.children[1, parent]:
-                    self.children[0, parent] = name
-                self.children[1, parent] += 1
-        self.more_at = self.listed(constants)
-        self.more_at[0] = -1 - self.more_at[0]
-        self.constant_names = np.array([numbers.get((c,), -1) for c in constants], np.int64)
+                if not children[1, parent]:
+                    children[0, parent] = name
+                children[1, parent] += 1
+        self.constants = self.listed(constants)
+        self.constants[0] = -1 - self.constants[0]
+        constant_names = np.array([numbers.get((c,), -1) for c in constants], np.int64)
         self.all_columns = np.full((len(self.indexes), len(numbers), 6), -1, np.int64)
         for one, steps, used in places:
             for index in used:
@@ -123,11 +123,12 @@ class Segment:
                 found[numbers[steps], _KIND_LINES[one.kind]] = self.columns.index(one.column)
                 for depth in range(1, len(steps)):
                     found[numbers[steps[:depth]], _DEEP] = 0
-        self.names = np.frombuffer(bytes(self._more), np.uint8)
+        text = np.frombuffer(bytes(self._more), np.uint8)
         outer = sum(len(steps) == 1 for steps in numbers)
-        self.hashed = np.full(1 << max(4 * outer - 1, 1).bit_length(), -1, np.int64)
-        self.guesses = np.full(members.GUESSES, -1, np.int64)
-        wire.fill_table(self.names, self.name_at[0, :outer], self.name_at[1, :outer], self.hashed)
+        table = np.full(1 << max(4 * outer - 1, 1).bit_length(), -1, np.int64)
+        wire.fill_table(text, name_at[0, :outer], name_at[1, :outer], table)
+        guesses = np.full(members.GUESSES, -1, np.int64)
+        self.names = members.Names(text, name_at, table, children, guesses, self.constants, constant_names)
 
     def listed(self, texts: Sequence[str]) -> np.ndarray:
         """Keep texts; line by line where each is among those that are not in the segment, and its length."""
@@ -273,36 +274,31 @@ class Window:
         # A member takes four bytes at least, and the program itself names nine of a record.
         self.room = size_bytes // 4 + 9 * rows
         self.own = np.empty((lines, rows + 1), np.int64)
-        self.numbers = np.empty((len(segment.columns), rows), np.int64)
-        self.lengths = np.full((len(segment.columns), rows), -1, np.int32)
-        self.seen = np.full(segment.name_at.shape[1], -1, np.int64)
-        self.items = np.empty((5, self.room), np.int64)
-        self.cells = np.empty((json_text.CELL_LINES, self.room), np.int64)
-        self.elements = elements
-        self.state = np.array([0, used, 0], np.int64)
+        numbers = np.empty((len(segment.columns), rows), np.int64)
+        self.into = members.Into(
+            numbers, numbers.view(np.float64), np.full((len(segment.columns), rows), -1, np.int32),
+            np.full(segment.names.at.shape[1], -1, np.int64), np.empty((5, self.room), np.int64), elements,
+            np.empty((json_text.CELL_LINES, self.room), np.int64), np.array([0, used, 0], np.int64),
+        )  # fmt: skip
         self._used = used
-
-    @property
-    def floats(self) -> np.ndarray:
-        """The numbers as doubles."""
-        return self.numbers.view(np.float64)
 
     def clear(self) -> None:
         """Begin again."""
-        self.lengths.fill(-1)
-        self.seen.fill(-1)
-        self.state[:] = 0, self._used, 0
+        self.into.lengths.fill(-1)
+        self.into.seen.fill(-1)
+        self.into.state[:] = 0, self._used, 0
 
     def promoted(self, segment: Segment) -> dict[str, pa.Array]:
         """The promoted columns."""
-        self._fill_cells(segment, int(self.state[2]))
+        into = self.into
+        self._fill_cells(segment, int(into.state[2]))
         return {
-            column: segment.promoted(column, self.numbers[k], self.lengths[k], self.elements)
+            column: segment.promoted(column, into.numbers[k], into.lengths[k], into.elements)
             for k, column in enumerate(segment.columns)
         }
 
     def _fill_cells(self, segment: Segment, count: int) -> None:
-        cells = self.cells[:, :count]
+        cells = self.into.cells[:, :count]
         kinds = cells[json_text.CELL_KIND]
         numbers = cells[:, kinds == json_text.NUMBER]
         if numbers.shape[1]:
@@ -310,40 +306,37 @@ class Window:
             values = pc.cast(written, pa.float64()).to_numpy()
             if not np.isfinite(values).all():
                 raise Unusual
-            self.floats[numbers[json_text.CELL_COLUMN], numbers[json_text.CELL_ROW]] = values
+            self.into.floats[numbers[json_text.CELL_COLUMN], numbers[json_text.CELL_ROW]] = values
         escaped = kinds == json_text.ESCAPED
         if escaped.any():
             out = np.empty(int(cells[json_text.CELL_LENGTH, escaped].sum()), np.uint8)
             length = json_text.unescape(
-                segment.buf, self.cells, count, json_text.ESCAPED, out, self.numbers, self.lengths, segment.more_end
+                segment.buf,
+                self.into.cells,
+                count,
+                json_text.ESCAPED,
+                out,
+                self.into.numbers,
+                self.into.lengths,
+                segment.more_end,
             )
             segment.add(out[:length].tobytes())
 
 
-@dataclass(frozen=True, slots=True)
-class Groups:
-    """What the records of a scope have in common, and which columns take it."""
-
-    groups: np.ndarray
-    own: np.ndarray
-    promoted: np.ndarray
-    promoted_ranges: np.ndarray
-    rest: np.ndarray
-    rest_ranges: np.ndarray
-
-
-ALONE = Groups(*(np.zeros((6, 0), np.int64) for _ in range(5)), np.zeros(2, np.int64))
+ALONE = otlp.Shared(*(np.zeros((6, 0), np.int64) for _ in range(5)), np.zeros(2, np.int64))
 """The group of records that have nothing in common."""
 NO_ELEMENTS = np.empty((2, 0), np.int64)
 
 
-def objects(segment: Segment, shared: Groups, window: Window, first_items: np.ndarray, of_group: np.ndarray) -> pa.Array:
+def objects(
+    segment: Segment, shared: otlp.Shared, window: Window, first_items: np.ndarray, of_group: np.ndarray
+) -> pa.Array:
     """What no column takes, as JSON text."""
     first_items, of_group = np.ascontiguousarray(first_items), np.ascontiguousarray(of_group)
     more = segment.more
     return segment.written(
         lambda offsets, out: texts.objects(
-            segment.buf, more, window.items, first_items, of_group, shared.rest, shared.rest_ranges, offsets, out
+            segment.buf, more, window.into.items, first_items, of_group, shared.rest, shared.rest_ranges, offsets, out
         ),
         len(of_group),
     )
