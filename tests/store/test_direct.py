@@ -103,6 +103,8 @@ class Segments:
 def merged(row, promoted):
     """A row with its fields in one object, wherever they are kept: beyond some number of types in a segment, the statements leave a
     value in the object that could have gone into its column."""
+    if row.get("exemplars") == "":
+        del row["exemplars"]
     name = "dims" if "dims" in row else "fields"
     found = dict(flat("", row.pop(name, {})))
     for one in promoted:
