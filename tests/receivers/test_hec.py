@@ -386,7 +386,7 @@ def test_without_room_for_acknowledgements_a_sender_comes_back(tmp_path, tokens)
             "text": "HEC ACK is approaching its capacity limit", "code": 25, "ackId": 0,
         }  # fmt: skip
         reply = post(front, GOOD, "hec-ack", **channel)
-        assert code(reply) == (429, 27, None)
+        assert code(reply) == (503, 9, None)
         assert reply.headers["retry-after"] == "10"
         assert code(post(front, GOOD)) == (200, 0, None), "other tokens are not concerned"
         assert code(httpx.get(health + "?ack=true"))[:2] == (503, 19)

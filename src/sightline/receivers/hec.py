@@ -64,10 +64,9 @@ TEXTS = {
     23: (503, "Server is shutting down"),
     24: (200, "HEC queue is approaching its capacity limit"),
     25: (200, "HEC ACK is approaching its capacity limit"),
-    27: (429, "HEC ACK channel is at capacity and cannot process any more requests"),
 }
-"""26 (429, the queue is at capacity) is never sent but 9: clients that are older than it take 429 for a fault of theirs, and drop
-what they sent."""
+"""26 and 27 (429: the queue, or the acknowledgements, are at capacity) are never sent but 9: Splunk's own libraries for Python send
+again after 503 and take 429 for a fault of theirs."""
 _NEAR = 0.9
 """Part of a bound from which on a success says that it is near."""
 NOT_FOUND = {"text": "The requested URL was not found on this server.", "code": 404}
@@ -164,7 +163,7 @@ class HecReceiver:
             token = grant.name
             channel = _channel(request) if grant.use_ack else ""
             if channel and not self._acks.has_room(channel):
-                raise HecError(27)
+                raise HecError(9)
             body = await read_body(request, self._settings.max_body_bytes)
             if not body or body.isspace():
                 raise HecError(5)
@@ -174,7 +173,7 @@ class HecReceiver:
             await self._store(found, token)
         except HecError as error:
             self._refusals.add(source, TEXTS[error.code][1], token=token)
-            return _reply(error.code, headers={"Retry-After": str(_RETRY_AFTER_S)} if error.code == 27 else None)
+            return _reply(error.code, headers={"Retry-After": str(_RETRY_AFTER_S)} if error.code == 9 else None)
         except (BodyTooLarge, UnsupportedEncoding) as error:
             self._refusals.add(source, str(error), token=token)
             return PlainTextResponse(str(error), 415 if isinstance(error, UnsupportedEncoding) else 413)
