@@ -74,7 +74,7 @@ class IngestSettings:
     """A segment is closed and loaded at this age: what a person feels as "at once"."""
     segment_max_age_behind_s: float = 5.0
     """The same while the loader is behind: a statement for much costs little more than one for little."""
-    segment_max_bytes: int = 16 * 1024 * 1024
+    segment_max_bytes: int = 8 * 1024 * 1024
     """A segment is closed at this size: large enough for an efficient insert, small enough to load within a second."""
     promoted_fields: int = 150
     """Fields of a table that get a column of their own. Each costs every record about a nanosecond, and every insert a
@@ -215,7 +215,7 @@ class RuleSettings:
     max_event_characters: int = 1_000_000
     """The most that a rule's `max_characters` may ask for: what is over `ingest.max_event_bytes` would be cut."""
     max_try_bytes: int = 16 * 1024 * 1024
-    """Of a file with which rules are tried; of a longer one only the beginning counts. It is the size of a segment."""
+    """Of a file with which rules are tried; of a longer one only the beginning counts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ CUT_REASONS = {
     "fields": "the fields of a record were longer than ingest.max_fields_bytes",
 }
 """What the ledger says of each kind of mark that `store/decode/careful_fields.py` leaves on a record."""
-_PIECE_BYTES = 20 * 1024 * 1024
+_PIECE_BYTES = 10 * 1024 * 1024
 """A segment that a large request made larger than others is loaded in ranges of frames of this size, which bounds the engine's
 memory. No setting: one that was loaded half way must be cut at the same places after a restart."""
 _ROUND_S = 5.0
