@@ -26,6 +26,7 @@ _SEVERITIES = {
 
 
 def hec_rows(given: Given) -> Rows:
+    """The rows of a segment of events of HEC. Raises Unusual."""
     segment = Segment(given, known=hec.KNOWN, constants=(), default_index="main", table="events")
     expected = sum(frame.records for frame in given.frames)
     every = np.empty((hec.EVENT_LINES, expected), np.int64)

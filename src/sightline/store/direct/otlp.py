@@ -100,9 +100,7 @@ def _outline(segment: Segment) -> tuple[np.ndarray, np.ndarray, int]:
     members = np.empty((6, room), np.int64)
     ranges, promoted_ranges, rest_ranges = (np.empty(count + 1, np.int64) for _ in range(3))
     own = np.empty((8, count), np.int64)
-    made = otlp.shared(
-        segment.buf, groups, segment.frame_index, segment.all_columns, members, ranges, own, segment.names,
-    )  # fmt: skip
+    made = otlp.shared(segment.buf, groups, segment.frame_index, segment.all_columns, members, ranges, own, segment.names)
     if made < 0:
         raise Unusual
     promoted, rest = np.empty((5, made), np.int64), np.empty((6, made), np.int64)
@@ -123,9 +121,10 @@ def _decoded(
     scrubbed: Scrubbed | None,
     lines: int,
     field: int,
-    read: Callable[[Window, int, int, tuple], int],
-) -> Iterator[tuple[Window, np.ndarray, int]]:
-    """Windows of a segment of OTLP as `read` has filled them, with the group of each record and what `read` returned."""
+    read: Callable[[Window, otlp.Shared, int, int, tuple], int],
+) -> Iterator[tuple[Window, np.ndarray, otlp.Shared, int]]:
+    """Windows of a segment of OTLP as `read` has filled them, with the group of each record, what groups have, and what `read`
+    returned. `field` is the number of a record's attributes in its message."""
     records, shared, elements, used = _outline(segment)
     for low, high in segment.windows(records):
         size_bytes = int((records[1, low:high] - records[0, low:high]).sum())
@@ -143,8 +142,8 @@ def _decoded(
 
 
 def span_rows(given: Given, scrubbed: Scrubbed | None) -> Rows:
-    segment = Segment(given, known=otlp.KNOWN, constants=otlp.CONSTANTS, default_index="traces", table="spans",
-    )  # fmt: skip
+    """The rows of a segment of spans. Raises Unusual."""
+    segment = Segment(given, known=otlp.KNOWN, constants=otlp.CONSTANTS, default_index="traces", table="spans")
 
     def read(window: Window, shared: otlp.Shared, low: int, high: int, given: tuple) -> int:
         records, places, made, scrubs = given
@@ -195,8 +194,9 @@ def _span_batch(segment: Segment, of_group: np.ndarray, shared: otlp.Shared, win
 
 
 def log_rows(given: Given, scrubbed: Scrubbed | None) -> Rows:
-    segment = Segment(given, known=otlp.KNOWN, constants=(*otlp.CONSTANTS, "otlp:logs"), default_index="main", table="events",
-    )  # fmt: skip
+    """The rows of a segment of log records. Raises Unusual."""
+    constants = (*otlp.CONSTANTS, "otlp:logs")
+    segment = Segment(given, known=otlp.KNOWN, constants=constants, default_index="main", table="events")
     listed = segment.listed(otlp.SEVERITY_WORDS)
     words = np.zeros((2 + max(map(len, otlp.SEVERITY_WORDS)), len(otlp.SEVERITY_WORDS)), np.int64)
     words[0], words[1] = -1 - listed[0], listed[1]

@@ -10,6 +10,7 @@ from sightline.store.direct.segment import ALONE, NO_ELEMENTS, Given, Rows, Segm
 
 
 def sample_rows(given: Given, *, is_second: bool) -> Rows:
+    """The rows of a segment of samples, of the first or second version of remote write. Raises Unusual."""
     segment = Segment(given, known=prometheus.KNOWN, constants=(), default_index="metrics", table="metrics")
     expected = sum(frame.records for frame in given.frames)
     samples = np.empty((prometheus.SAMPLE_LINES, expected), np.int64)

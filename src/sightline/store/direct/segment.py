@@ -24,10 +24,14 @@ from sightline.store.sql_text import JSON_TYPE, identifier
 WINDOW_ROWS = 16_384
 WINDOW_BYTES = 4 * 1024 * 1024
 """Records of a window, whichever is reached first: its tables take some twenty times its bytes."""
-_RAW = 8
-"""The kind of a value whose JSON text is in `more`."""
-_KIND_LINES = {"Int64": 0, "Float64": 1, "Bool": 2, "String": 3, "Array": 4}
-_DEEP = 5
+_KIND_LINES = {
+    "Int64": members.INT64,
+    "Float64": members.FLOAT64,
+    "Bool": members.BOOLEAN,
+    "String": members.TEXT,
+    "Array": members.TEXTS,
+}
+"""The line of `columns` for each kind of promoted field."""
 TABLE_NAME = "sightline_rows"
 
 
@@ -80,13 +84,7 @@ class Segment:
     """What the compiled functions are given of a segment, and the texts that are not in it."""
 
     def __init__(
-        self,
-        given: Given,
-        *,
-        known: Sequence[str],
-        constants: Sequence[str],
-        default_index: str,
-        table: str,
+        self, given: Given, *, known: Sequence[str], constants: Sequence[str], default_index: str, table: str
     ) -> None:
         frames = given.frames
         self.buf = np.frombuffer(_mapped(given.path), np.uint8)
@@ -122,13 +120,13 @@ class Segment:
                 found = self.all_columns[number[index]]
                 found[numbers[steps], _KIND_LINES[one.kind]] = self.columns.index(one.column)
                 for depth in range(1, len(steps)):
-                    found[numbers[steps[:depth]], _DEEP] = 0
+                    found[numbers[steps[:depth]], members.DEEP] = 0
         text = np.frombuffer(bytes(self._more), np.uint8)
         outer = sum(len(steps) == 1 for steps in numbers)
-        table = np.full(1 << max(4 * outer - 1, 1).bit_length(), -1, np.int64)
-        wire.fill_table(text, name_at[0, :outer], name_at[1, :outer], table)
+        hashed = np.full(1 << max(4 * outer - 1, 1).bit_length(), -1, np.int64)
+        wire.fill_table(text, name_at[0, :outer], name_at[1, :outer], hashed)
         guesses = np.full(members.GUESSES, -1, np.int64)
-        self.names = members.Names(text, name_at, table, children, guesses, self.constants, constant_names)
+        self.names = members.Names(text, name_at, hashed, children, guesses, self.constants, constant_names)
 
     def listed(self, texts: Sequence[str]) -> np.ndarray:
         """Keep texts; line by line where each is among those that are not in the segment, and its length."""
@@ -169,7 +167,7 @@ class Segment:
             begins = np.append(0, ends[:-1]) + 1
             items[4, doubles] = ends - begins
             items[3, doubles] = at - begins
-            items[2, doubles] = _RAW
+            items[2, doubles] = wire.RAW
         for kind, write in (
             (wire.ARRAY, nested_values.array_json),
             (wire.MAP, nested_values.map_json),
@@ -187,7 +185,7 @@ class Segment:
                     raise Unusual from error
                 placed.append((self.add(written), len(written)))
             chosen = np.array(placed, np.int64)[values.indices.to_numpy()]
-            items[3, of_kind], items[4, of_kind], items[2, of_kind] = chosen[:, 0], chosen[:, 1], _RAW
+            items[3, of_kind], items[4, of_kind], items[2, of_kind] = chosen[:, 0], chosen[:, 1], wire.RAW
 
     def binary(self, places: np.ndarray, lengths: np.ndarray) -> pa.Array:
         """Bytes at places, as an array."""
