@@ -41,7 +41,8 @@ def test_the_pieces_of_a_message_say_what_the_whole_said(resources, limit):
     pieces = cut_message(body, SPANS, limit)
     assert told(map(ExportTraceServiceRequest.FromString, pieces)) == told([whole])
     if len(body) > limit and max((size for r in resources for s in r for size in s), default=0) < limit // 4:
-        assert max(map(len, pieces)) <= limit + 20
+        # What a span stands in is written again in each piece.
+        assert max(map(len, pieces)) <= limit + 80
 
 
 def test_a_metric_with_very_many_points_is_cut_between_points():
