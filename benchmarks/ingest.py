@@ -182,12 +182,15 @@ def _front_process(data: Path, listen: Any) -> None:
 def _engine_process(data: Path, commands: Any) -> None:
     from sightline.config import Settings
     from sightline.store import EmbeddedStore
+    from sightline.store.direct import compile_everything
     from sightline.store.loading import Loader
 
     settings = Settings(data=data)
     store = EmbeddedStore(data / "engine", settings)
     loader = Loader(store, settings)
     loader.start()
+    # Loading numba and the machine code takes two seconds of a processor once for a process, whatever comes afterwards.
+    compile_everything()
     while (asked := commands.recv()) != "stop":
         if asked == "bytes":
             sql = (
