@@ -61,46 +61,33 @@ class Into(NamedTuple):
 
 
 @inlined
+def _set(column, row, value, length, into):
+    """Write a value where there is a column for it; whether there is."""
+    if column < 0:
+        return False
+    into.numbers[column, row] = value
+    into.lengths[column, row] = length
+    return True
+
+
+@inlined
 def put(kind, value, length, name, columns, row, into):
-    """Whether a promoted column has taken the value of a member."""
-    taken = False
+    """Whether a promoted column has taken the value of a member. That of a list is the first of what `list_texts` has listed."""
     if kind == STRING:
-        column = columns[name, TEXT]
-        if column >= 0:
-            into.numbers[column, row] = value
-            into.lengths[column, row] = length
+        return _set(columns[name, TEXT], row, value, length, into)
+    if kind == INT:
+        taken = _set(columns[name, INT64], row, value, 0, into)
+        if -EXACT_INTEGER <= value <= EXACT_INTEGER and _set(columns[name, FLOAT64], row, value, 0, into):
+            into.floats[columns[name, FLOAT64], row] = np.float64(value)
             taken = True
-    elif kind == INT:
-        column = columns[name, INT64]
-        if column >= 0:
-            into.numbers[column, row] = value
-            into.lengths[column, row] = 0
-            taken = True
-        column = columns[name, FLOAT64]
-        if column >= 0 and -EXACT_INTEGER <= value <= EXACT_INTEGER:
-            into.floats[column, row] = np.float64(value)
-            into.lengths[column, row] = 0
-            taken = True
-    elif kind == DOUBLE:
-        column = columns[name, FLOAT64]
-        if column >= 0:
-            into.numbers[column, row] = value
-            into.lengths[column, row] = 0
-            taken = True
-    elif kind == BOOL:
-        column = columns[name, BOOLEAN]
-        if column >= 0:
-            into.numbers[column, row] = value
-            into.lengths[column, row] = 0
-            taken = True
-    elif kind == ARRAY:
-        # The value is the first of the elements, which `list_texts` has listed.
-        column = columns[name, TEXTS]
-        if column >= 0:
-            into.numbers[column, row] = value
-            into.lengths[column, row] = length
-            taken = True
-    return taken
+        return taken
+    if kind == DOUBLE:
+        return _set(columns[name, FLOAT64], row, value, 0, into)
+    if kind == BOOL:
+        return _set(columns[name, BOOLEAN], row, value, 0, into)
+    if kind == ARRAY:
+        return _set(columns[name, TEXTS], row, value, length, into)
+    return False
 
 
 @compiled

@@ -235,6 +235,20 @@ def say(constant, kind, value, length, row, columns, into, names):
     return add(into.items, into.state, names.constants[0, constant], names.constants[1, constant], kind, value, length)
 
 
+@inlined
+def _append(members, n, key, key_length, kind, value, length, name):
+    """Write a member of a group as the n-th; False where there is no room."""
+    if n >= members.shape[1]:
+        return False
+    members[0, n] = key
+    members[1, n] = key_length
+    members[2, n] = kind
+    members[3, n] = value
+    members[4, n] = length
+    members[5, n] = name
+    return True
+
+
 @compiled
 def shared(buf, groups, frame_index, all_columns, members, ranges, own, names):
     """The members that all records of a group have from its scope and resource, in this order: lines of `members` as of items, and
@@ -279,14 +293,9 @@ def shared(buf, groups, frame_index, all_columns, members, ranges, own, names):
                         kind, value, length = np.int64(INT), dropped, dropped
                     if length == 0:
                         continue
-                    if n >= members.shape[1]:
+                    key, key_length = names.constants[0, constant], names.constants[1, constant]
+                    if not _append(members, n, key, key_length, kind, value, length, names.constant_names[constant]):
                         return np.int64(-1)
-                    members[0, n] = names.constants[0, constant]
-                    members[1, n] = names.constants[1, constant]
-                    members[2, n] = kind
-                    members[3, n] = value
-                    members[4, n] = length
-                    members[5, n] = names.constant_names[constant]
                     n += 1
             at = start
             place = 0
@@ -316,14 +325,8 @@ def shared(buf, groups, frame_index, all_columns, members, ranges, own, names):
                         kind, value, replaced = as_text(kind, value, names)
                         if replaced >= 0:
                             length = replaced
-                    if n >= members.shape[1]:
+                    if not _append(members, n, key, key_length, kind, value, length, name):
                         return np.int64(-1)
-                    members[0, n] = key
-                    members[1, n] = key_length
-                    members[2, n] = kind
-                    members[3, n] = value
-                    members[4, n] = length
-                    members[5, n] = name
                     n += 1
                 elif not is_scope and number == 3:
                     # Entities are written by the engine.
@@ -339,14 +342,9 @@ def shared(buf, groups, frame_index, all_columns, members, ranges, own, names):
                         kind, value, length = np.int64(INT), dropped, dropped
                     if length == 0:
                         continue
-                    if n >= members.shape[1]:
+                    key, key_length = names.constants[0, constant], names.constants[1, constant]
+                    if not _append(members, n, key, key_length, kind, value, length, names.constant_names[constant]):
                         return np.int64(-1)
-                    members[0, n] = names.constants[0, constant]
-                    members[1, n] = names.constants[1, constant]
-                    members[2, n] = kind
-                    members[3, n] = value
-                    members[4, n] = length
-                    members[5, n] = names.constant_names[constant]
                     n += 1
     ranges[groups.shape[1]] = n
     return n
