@@ -318,14 +318,23 @@ class Loader:
         self, kind: str, path: Path, frames: Sequence[Frame], promoted: Sequence[PromotedField]
     ) -> Rows | None:
         """The rows of a segment that needs no statement to be read."""
-        if kind not in compiled.KINDS or not compiled.is_ready():
+        if kind not in compiled.KINDS:
             return None
-        if self._direct is None:
-            # The compiler takes 70 MB, which a server that gets nothing of these kinds can do without.
-            from sightline.store.direct import DirectDecoder
+        try:
+            if not compiled.is_ready():
+                return None
+            if self._direct is None:
+                # The compiler takes 70 MB, which a server that gets nothing of these kinds can do without.
+                from sightline.store.direct import DirectDecoder
 
-            self._direct = DirectDecoder(self._ingest, self._store.query)
-        return self._direct.rows(kind, path, frames, promoted)
+                self._direct = DirectDecoder(self._ingest, self._store.query)
+            return self._direct.rows(kind, path, frames, promoted)
+        except EngineError:
+            raise
+        except Exception:
+            # A fault of the compiler, or of what it compiles, must not hold up what was acknowledged: a statement reads the same.
+            log.exception("%s is not read by compiled functions", path.name)
+            return None
 
     def _rows_of(self, kind: str, path: Path, frames: list[Frame], stored: int, ruling: Ruling | None) -> list[LedgerRow]:
         """What became of the frames of a file of which so many rows were stored."""

@@ -170,7 +170,7 @@ def _span_batch(segment: Segment, of_group: np.ndarray, shared: otlp.Shared, win
     own = window.own[:, :rows]
     n_deep = int(window.deep_state[0])
     segment.resolve(window.deep, n_deep)
-    service = segment.text(shared.own[0], shared.own[1]).take(pa.array(of_group))
+    service = segment.text(shared.own[0, of_group], shared.own[1, of_group])
     columns = {
         "index": segment.index(shared.groups[otlp.FRAME, of_group]),
         "_time": pa.array(own[spans.START]).view(pa.timestamp("ns", "UTC")),
@@ -183,7 +183,7 @@ def _span_batch(segment: Segment, of_group: np.ndarray, shared: otlp.Shared, win
         "status": _STATUSES.take(pa.array(own[spans.STATUS])),
         "status_message": segment.text(own[spans.MESSAGE], own[spans.MESSAGE_LENGTH]),
         "duration_ns": pa.array(own[spans.DURATION].astype(np.uint64)),
-        "host": segment.text(shared.own[2], shared.own[3]).take(pa.array(of_group)),
+        "host": segment.text(shared.own[2, of_group], shared.own[3, of_group]),
         "source": service,
         "events": _parts_text(segment, window.parts, n_parts, window.deep, n_deep, 0, rows),
         "links": _parts_text(segment, window.parts, n_parts, window.deep, n_deep, 1, rows),
@@ -229,7 +229,7 @@ def _log_batch(segment: Segment, of_group: np.ndarray, shared: otlp.Shared, wind
     columns = {
         "index": segment.index(frame),
         "_time": pa.array(nanoseconds // 1000).view(pa.timestamp("us", "UTC")),
-        "host": segment.text(shared.own[2], shared.own[3]).take(pa.array(of_group)),
+        "host": segment.text(shared.own[2, of_group], shared.own[3, of_group]),
         "source": segment.text(*source),
         "sourcetype": segment.text(*sourcetype),
         "severity": pc.ascii_lower(segment.text(own[logs.LOG_SEVERITY], own[logs.LOG_SEVERITY_LENGTH])),

@@ -24,6 +24,9 @@ from sightline.store.sql_text import JSON_TYPE, identifier
 WINDOW_ROWS = 16_384
 WINDOW_BYTES = 4 * 1024 * 1024
 """Records of a window, whichever is reached first: its tables take some twenty times its bytes."""
+MAX_TEXT_BYTES = 128 * 1024 * 1024
+"""All texts of a segment's columns, sixteen times a full one: what the records of a resource share is written for each of them, and
+few bytes that came could become any number. Beyond it the engine reads the segment, within its own bound of memory."""
 _KIND_LINES = {
     "Int64": members.INT64,
     "Float64": members.FLOAT64,
@@ -103,6 +106,7 @@ class Segment:
         numbers = _numbered(known, [steps for _, steps, _ in places])
         self._more = bytearray()
         self._more_now: np.ndarray | None = None
+        self._spent = 0
         name_at = self.listed([steps[-1] for steps in numbers])
         children = np.zeros((2, len(numbers)), np.int64)
         for steps, name in numbers.items():
@@ -187,6 +191,12 @@ class Segment:
             chosen = np.array(placed, np.int64)[values.indices.to_numpy()]
             items[3, of_kind], items[4, of_kind], items[2, of_kind] = chosen[:, 0], chosen[:, 1], wire.RAW
 
+    def _spend(self, size_bytes: int) -> int:
+        self._spent += size_bytes
+        if self._spent > MAX_TEXT_BYTES:
+            raise Unusual
+        return size_bytes
+
     def binary(self, places: np.ndarray, lengths: np.ndarray) -> pa.Array:
         """Bytes at places, as an array."""
         offsets, data = self._gathered(places, lengths)
@@ -201,7 +211,7 @@ class Segment:
     def _gathered(self, places: np.ndarray, lengths: np.ndarray) -> tuple[pa.Buffer, pa.Buffer]:
         places, lengths = np.ascontiguousarray(places), np.ascontiguousarray(lengths, np.int64)
         offsets = np.empty(len(places) + 1, np.int32)
-        out = np.empty(int(np.maximum(lengths, 0).sum()) + 8, np.uint8)
+        out = np.empty(self._spend(int(np.maximum(lengths, 0).sum())) + 8, np.uint8)
         texts.gather(self.buf, self.more, places, lengths, offsets, out)
         return pa.py_buffer(offsets), pa.py_buffer(out)
 
@@ -209,14 +219,14 @@ class Segment:
         """Bytes as hexadecimal digits."""
         places, lengths = np.ascontiguousarray(places), np.ascontiguousarray(lengths)
         offsets = np.empty(len(places) + 1, np.int32)
-        out = np.empty(2 * int(lengths.sum()), np.uint8)
+        out = np.empty(self._spend(2 * int(lengths.sum())), np.uint8)
         texts.gather_hex(self.buf, places, lengths, offsets, out, zero_is_none)
         return pa.Array.from_buffers(pa.string(), len(places), [None, pa.py_buffer(offsets), pa.py_buffer(out)])
 
     def written(self, write: Callable[[np.ndarray, np.ndarray], int], rows: int) -> pa.Array:
         """What a function writes that measures first: it is given the offsets to fill, and where to write."""
         offsets = np.empty(rows + 1, np.int32)
-        out = np.empty(max(write(offsets, np.empty(0, np.uint8)), 1), np.uint8)
+        out = np.empty(max(self._spend(write(offsets, np.empty(0, np.uint8))), 1), np.uint8)
         write(offsets, out)
         return _checked(pa.Array.from_buffers(pa.string(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(out)]))
 
@@ -239,6 +249,7 @@ class Segment:
         counts = np.where(absent, 0, lengths).astype(np.int64)
         offsets = np.zeros(len(counts) + 1, np.int64)
         np.cumsum(counts, out=offsets[1:])
+        self._spend(8 * int(offsets[-1]))
         of_row = np.repeat(np.arange(len(counts)), counts)
         chosen = numbers[of_row] + np.arange(offsets[-1]) - offsets[of_row]
         return pa.ListArray.from_arrays(offsets.astype(np.int32), self.text(elements[0, chosen], elements[1, chosen]))
