@@ -6,7 +6,7 @@ unusual in any way they leave to the statements. Every access to an array is che
 
 Enters and leaves: numpy arrays only. `store/direct.py` is the only caller.
 
-Compiling takes some 20 seconds of a processor, once for a version and a kind of processor: the machine code is kept in a folder
+Compiling takes about a minute of a processor, once for a version and a kind of processor: the machine code is kept in a folder
 that has both in its name. `python -m sightline.store.compiled` fills it, which `make install` does, and a server that finds it
 empty does it beside its other work, while the statements load what comes.
 """

@@ -1,4 +1,4 @@
-"""`python -m sightline.store.compiled`: compile what is not compiled yet. Takes some 20 seconds, or two where all is there."""
+"""`python -m sightline.store.compiled`: compile what is not compiled yet. Takes about a minute, or two seconds where all is there."""
 
 import os
 import sys
