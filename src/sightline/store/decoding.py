@@ -122,6 +122,8 @@ class Kind:
     schema: str = "otlp.proto"
     statement: str = ""
     """The file of its statement without `.sql`, where that is not the kind's own name."""
+    series: str = ""
+    """The file of what stands in the place of `$series` in its statement, where two versions of a protocol differ in nothing else."""
     finds_times: bool = False
     """Whether the time of a record that came without one is looked for in its text. Such a statement is many times longer."""
     has_positions: bool = False
@@ -249,14 +251,14 @@ KINDS = {
         "prometheus:write", "metrics", "metrics", "WriteFrame",
         f"Tuple(timeseries Array(Tuple({_LABELS}, {_SAMPLES}, {_NATIVE_HISTOGRAMS}, exemplars Array(Tuple({_LABELS},"
         " value Float64, timestamp Int64)))))",
-        f"{_METRIC_COLUMNS} {_HISTOGRAM_COLUMNS} exemplars", schema="prometheus.proto",
+        f"{_METRIC_COLUMNS} {_HISTOGRAM_COLUMNS} exemplars", schema="prometheus.proto", statement="samples", series="prometheus",
     ),
     "prometheus2": Kind(
         "prometheus:write2", "metrics", "metrics", "Write2Frame",
         "Tuple(symbols Array(String), timeseries Array(Tuple(labels_refs Array(UInt32),"
         f" {_SAMPLES}, {_NATIVE_HISTOGRAMS}, exemplars Array(Tuple(labels_refs Array(UInt32), value Float64, timestamp Int64)),"
         " metadata Tuple(type Int32, help_ref UInt32, unit_ref UInt32))))",
-        f"{_METRIC_COLUMNS} {_HISTOGRAM_COLUMNS} exemplars", schema="prometheus.proto",
+        f"{_METRIC_COLUMNS} {_HISTOGRAM_COLUMNS} exemplars", schema="prometheus.proto", statement="samples", series="prometheus2",
     ),
 }  # fmt: skip
 """Every kind of segment by the name that its files carry."""
@@ -418,8 +420,10 @@ def select_statement(kind: str, path: Path, ruling: Ruling | None = None) -> str
     decoder = KINDS[kind]
     structure = f"token String, index String, received_ms UInt64, body {decoder.body}"
     source = f"file({quote(str(path))}, 'Protobuf', {quote(structure)})"
-    template = Template(_text(f"{decoder.statement or kind}.sql"))
-    return template.substitute(
+    text = _text(f"{decoder.statement or kind}.sql")
+    if decoder.series:
+        text = text.replace("$series", _text(f"{decoder.series}.sql"))
+    return Template(text).substitute(
         source=source,
         point=_POINT,
         value=_PROFILE_VALUE,
