@@ -56,12 +56,12 @@ def engine(store, tmp_path_factory) -> SearchEngine:
         "web",
         pa.table(
             {
-                "_time": [NOW],
-                "host": ["a"],
-                "status": [200],
-                "ms": [1.5],
-                "user": ["u"],
-                "tags": pa.array([["x", "y"]], pa.list_(pa.string())),
+                "_time": [NOW - 86_400, NOW],
+                "host": ["a", "a"],
+                "status": [200, 200],
+                "ms": [1.5, 1.5],
+                "user": ["u", "u"],
+                "tags": pa.array([["x", "y"]] * 2, pa.list_(pa.string())),
             }
         ),
     )

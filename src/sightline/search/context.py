@@ -10,7 +10,8 @@ import time as wall
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from sightline.config import Settings
 from sightline.errors import SearchError, SightlineError, Span
 from sightline.search.interrupting import interruptible
 from sightline.search.planner import values as v
+from sightline.search.planner.reach import Unbounded, without_idle_bounds
 from sightline.search.planner.relation import Filter, Names, Node, Project, Relation, Rows, Scan
 from sightline.search.planner.rules import rewrite
 from sightline.search.planner.sql import Writer
@@ -243,7 +245,7 @@ class Context:
         held = self._held_columns(relation, wanted)
         if held is not None:
             return held
-        statement, columns = self.statement(relation, wanted, ordered=ordered)
+        statement, columns, relied_on = self._planned(relation, wanted, ordered=ordered)
         started = wall.monotonic()
         step = Step("sql", statement)
         self.steps.append(step)
@@ -252,6 +254,9 @@ class Context:
             return pa.Table.from_arrays(arrays, names=[name for name, _ in columns])
         self.check_cancelled()
         table = self.store.query(statement, tables=self._used_tables(statement), sid=self.sid, settings=settings)
+        if not self._still_hold(relied_on):
+            step.text, columns, _ = self._planned(relation, wanted, ordered=ordered, bounded=True)
+            table = self.store.query(step.text, tables=self._used_tables(step.text), sid=self.sid, settings=settings)
         step.elapsed_s, step.rows = wall.monotonic() - started, table.num_rows
         if table.num_rows > self.settings.search.max_python_rows:
             raise SearchError(
@@ -296,19 +301,31 @@ class Context:
         """The relation's rows as a stream of Arrow batches in the shown order, with the field names."""
         if limit is not None:
             relation = relation.head(limit)
-        statement, columns = self.statement(relation.as_sent(), list(relation.fields))
+        statement, columns, relied_on = self._planned(relation.as_sent(), list(relation.fields))
         step = Step("sql", statement)
         self.steps.append(step)
         names = [name for name, _ in columns]
 
+        def run() -> Iterator[pa.RecordBatch]:
+            return self.store.stream(step.text, tables=self._used_tables(step.text), sid=self.sid)
+
         def stream() -> Iterator[pa.RecordBatch]:
             started, rows = wall.monotonic(), 0
+            batches = run()
             try:
-                for batch in self.store.stream(statement, tables=self._used_tables(statement), sid=self.sid):
+                # With the first batch the engine has chosen the parts it reads.
+                first = next(batches)
+                if not self._still_hold(relied_on):
+                    batches.close()
+                    step.text, _, _ = self._planned(relation.as_sent(), list(relation.fields), bounded=True)
+                    batches = run()
+                    first = next(batches)
+                for batch in chain((first,), batches):
                     self.check_cancelled()
                     rows += batch.num_rows
                     yield batch.rename_columns(names)
             finally:
+                batches.close()
                 step.elapsed_s, step.rows = wall.monotonic() - started, rows
 
         return names, stream()
@@ -317,13 +334,26 @@ class Context:
         self, relation: Relation, wanted: Sequence[str], *, ordered: bool = True
     ) -> tuple[str, list[tuple[str, Value]]]:
         """The SQL that gives these fields, and the fields it gives (those that are not NULL for every row)."""
+        text, columns, _ = self._planned(relation, wanted, ordered=ordered)
+        return text, columns
+
+    def _planned(
+        self, relation: Relation, wanted: Sequence[str], *, ordered: bool = True, bounded: bool = False
+    ) -> tuple[str, list[tuple[str, Value]], list[Unbounded]]:
+        """What `statement` gives, and what it relies on where it leaves bounds of time out, which `bounded` forbids."""
         columns = [(name, relation.field(name)) for name in wanted if relation.field(name).type is not Type.NULL]
         if not columns:
             columns = [("", v.integer(0))]
-        node = rewrite(relation.node) if self.rules else relation.node
+        node, relied_on = rewrite(relation.node) if self.rules else relation.node, []
+        if self.rules and not bounded:
+            node, relied_on = without_idle_bounds(node, self.store.reach)
         listed = [(f"c{position}", value) for position, (_, value) in enumerate(columns)]
         writer = Writer({key: self.store.table_function(key) for key in self._rows_below(node)})
-        return writer.query(node, listed, relation.order if ordered else ()), columns
+        return writer.query(node, listed, relation.order if ordered else ()), columns, relied_on
+
+    def _still_hold(self, relied_on: Iterable[Unbounded]) -> bool:
+        """Whether all rows that a statement may have read meet the bounds it left out."""
+        return all(one.holds(partial(self.store.reach, fresh=True)) for one in dict.fromkeys(relied_on))
 
     def rows_to_read(self, relation: Relation) -> int:
         """How many stored rows the engine expects to read for a relation, after indexes and partitions are pruned."""

@@ -67,6 +67,10 @@ TOKENIZER = "splitByNonAlpha"
 SLOW_BLOCK_ROWS = 8192
 """Rows of a block where Python is called for each."""
 _MANY_FILES = 1 << 20
+_MANY_PARTS = 100_000
+"""More rows than this are not the engine's notes about parts, of which there are some thousands at most."""
+_CLOCK_STEP_S = 1e-3
+"""What a time may lose as a float, and more."""
 _FROZEN = "frozen"
 _QUERY = compile("_sightline_connection.query(_sightline_sql, 'ArrowTable')", "<engine query>", "eval")
 _INSERT = compile("_sightline_connection.query(_sightline_sql, 'CSV')", "<engine insert>", "eval")
@@ -130,6 +134,7 @@ class EmbeddedStore:
         self._lock = threading.Lock()
         self._closed = False
         self._changes = 0
+        self._changing = 0
         self._kept: dict[tuple, Any] = {}
         path.mkdir(parents=True, exist_ok=True)
         # Hard links of a backup that a crash cut short would keep the disk of parts that are long gone.
@@ -209,10 +214,9 @@ class EmbeddedStore:
     ) -> None:
         """Run a statement that changes something, without the limits of a search."""
         settings = {**({"session_timezone": "UTC", "log_comment": sid} if sid else {}), **(settings or {})}
-        try:
+        # What steers the engine changes nothing that is stored.
+        with contextlib.nullcontext() if sql.startswith("SYSTEM ") else self._change():
             self._run(sql + settings_clause(settings), tables)
-        finally:
-            self._changed()
 
     def insert(
         self,
@@ -234,10 +238,8 @@ class EmbeddedStore:
             "log_comment": sid,
             **(settings or {}),
         }
-        try:
+        with self._change():
             return self._run(sql + settings_clause(all_settings), tables, _INSERT).rows_written()
-        finally:
-            self._changed()
 
     @staticmethod
     def table_function(name: str) -> str:
@@ -411,6 +413,30 @@ class EmbeddedStore:
         """Sourcetypes of the events in some indexes; None while parts change too fast to tell."""
         return self._unless_changed(("sourcetypes", *indexes), lambda: self._sourcetypes.read(indexes))
 
+    def reach(self, table: str, indexes: Sequence[str], *, fresh: bool = False) -> tuple[float, float] | None:
+        """A moment that no row of some indexes in a table is before, and one that all are before, in seconds since the epoch.
+
+        None where there is no row, or where it would have to be read from rows. `fresh` sees also rows of inserts that have not
+        returned yet.
+        """
+        if fresh and self._changing:
+            return self._read_reach(table, indexes)
+        return self._unless_changed(("reach", table, *indexes), lambda: self._read_reach(table, indexes))
+
+    def _read_reach(self, table: str, indexes: Sequence[str]) -> tuple[float, float] | None:
+        listed = ", ".join(map(quote, indexes)) or "''"
+        try:
+            # The engine answers this from the smallest and largest key of each part.
+            found = self.query(
+                f"SELECT count() AS n, toFloat64(min(_time)) AS first, toFloat64(max(_time)) AS last FROM {table}"
+                f" WHERE index IN ({listed})",
+                settings={"max_rows_to_read": _MANY_PARTS},
+            ).to_pylist()[0]
+        except EngineError:
+            # Parts that rows were deleted from have to be read.
+            return None
+        return (found["first"] - _CLOCK_STEP_S, found["last"] + _CLOCK_STEP_S) if found["n"] else None
+
     def words_beginning(self, begun: str, most: int) -> list[str] | None:
         """The words of all events that begin with a lower-case text, as the text index splits them; None beyond `most`, and
         while merges are faster than the looking.
@@ -440,10 +466,17 @@ class EmbeddedStore:
             " AND secondary_indices_compressed_bytes < 2 * rows + 4096"
         )["name"].to_pylist()
 
-    def _changed(self) -> None:
+    @contextlib.contextmanager
+    def _change(self) -> Iterator[None]:
         with self._lock:
-            self._changes += 1
-            self._kept.clear()
+            self._changing += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._changing -= 1
+                self._changes += 1
+                self._kept.clear()
 
     def _unless_changed(self, key: tuple, read: Callable[[], Any]) -> Any:
         """What was read of the parts, read again only after a statement that may have changed what they hold.

@@ -132,6 +132,9 @@ def _numbers(argument: Value) -> Value:
 
 def _counted_values(argument: Value) -> Value:
     """Each value with how often it occurs, as texts such as `3:some value`, in the order of the values."""
+    if argument.type is Type.FLOAT:
+        # The texts of 0 and of -0 differ, which are one value.
+        argument = v.call("plus", argument, v.real(0.0), type=Type.FLOAT)
     items = v.as_multi(argument)
     one = Lambda(Type.INT, ("value",), v.call("toInt64", v.integer(1), type=Type.INT))
     ones = v.call("arrayMap", one, items, type=Type.MULTI)

@@ -6,10 +6,11 @@ The engine's own optimiser prunes columns and pushes simple conditions; only wha
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 
 from sightline.search.planner import values as v
-from sightline.search.planner.relation import Filter, Join, Node, Project, Scan, Sort
+from sightline.search.planner.relation import Aggregate, Filter, Join, Node, Project, Scan, Sort
 from sightline.search.planner.sources import RAW_TIME
 from sightline.search.planner.sql import provided_columns
 from sightline.search.planner.values import Call, Column, Literal, Type, Value
@@ -76,6 +77,46 @@ def _is_certain(condition: Value) -> bool:
         return False
     (value,) = condition.arguments
     return isinstance(value, Column) and value.id in _NEVER_ABSENT
+
+
+_LIGHT_AGGREGATES = ("count", "sum", "avg", "min", "max", "any")
+"""Beginnings of the names of aggregates that cost little for a row, and keep little of it."""
+_AS_STORED = re.compile(r"`[^`]+`|nullIf\(`[^`]+`, ''\)")
+"""The text that reads a column of the table's own, as it is or with the empty text for none."""
+
+
+def presence_after_grouping(node: Node) -> Node:
+    """Aggregate(Filter(Scan, isNotNull(k) and a), k) -> Filter(Aggregate(Filter(Scan, a), k), isNotNull(k)).
+
+    One group is dropped instead of all rows being asked, which costs as much as counting them by a dictionary does. A field has
+    a column of its own only where many records have it, so that its group without a value is not most of the work; it would
+    be for aggregates that keep what they read, and those stay as they are. Unsafe without keys: a count of nothing is a row.
+    """
+    if not (isinstance(node, Aggregate) and isinstance(node.input, Filter) and isinstance(node.input.input, Scan)):
+        return node
+    provides = node.input.input.provides
+    stored = {
+        value: Column(value.type, id)
+        for id, value in node.keys
+        if isinstance(value, Column) and _AS_STORED.fullmatch(provides.get(value.id, ""))
+    }
+    if not stored or not all(_is_light(value) for _, value in node.aggregates):
+        return node
+    conditions = conjunction(node.input.condition)
+    asked = [c.arguments[0] for c in conditions if isinstance(c, Call) and c.function == "isNotNull"]
+    moved = [value for value in asked if value in stored]
+    if not moved:
+        return node
+    kept = [c for c in conditions if not (isinstance(c, Call) and c.function == "isNotNull" and c.arguments[0] in moved)]
+    grouped = dataclasses.replace(node, input=Filter(node.input.input, v.both(kept)) if kept else node.input.input)
+    return Filter(grouped, v.both([v.call("isNotNull", stored[value], type=Type.BOOL) for value in moved]))
+
+
+def _is_light(value: Value) -> bool:
+    """Whether every aggregate in a value is one of the light ones over one argument or none."""
+    if isinstance(value, Call) and value.aggregate:
+        return value.function.startswith(_LIGHT_AGGREGATES) and not value.function.startswith(("sumMap", "minMap", "maxMap"))
+    return all(_is_light(child) for child in value.children)
 
 
 def merge_heads(node: Node) -> Node:
@@ -187,6 +228,7 @@ RULES: tuple[Rule, ...] = (
     merge_filters,
     drop_null_guards,
     drop_certain_presence,
+    presence_after_grouping,
     merge_heads,
     filter_before_project,
     filter_before_join,
@@ -211,7 +253,7 @@ def _rewritten(node: Node, known: dict[int, tuple[Node, Node]]) -> Node:
     if found is not None:
         return found[1]
     first = node
-    node = _with_inputs(node, [_rewritten(input, known) for input in node.inputs])
+    node = with_inputs(node, [_rewritten(input, known) for input in node.inputs])
     for _ in range(20):
         changed = node
         for rule in RULES:
@@ -219,14 +261,15 @@ def _rewritten(node: Node, known: dict[int, tuple[Node, Node]]) -> Node:
         if changed is node or changed == node:
             node = changed
             break
-        node = _with_inputs(changed, [_rewritten(input, known) for input in changed.inputs])
+        node = with_inputs(changed, [_rewritten(input, known) for input in changed.inputs])
     # Both are kept beside what they became, so that no other node can get their identity meanwhile.
     known[id(first)] = (first, node)
     known[id(node)] = (node, node)
     return node
 
 
-def _with_inputs(node: Node, inputs: list[Node]) -> Node:
+def with_inputs(node: Node, inputs: list[Node]) -> Node:
+    """The node over other inputs; itself where they are the same."""
     if not inputs or all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
         return node
     if hasattr(node, "branches"):

@@ -76,6 +76,8 @@ _TABLES = {
     "spans": ("sightline.spans", _SPAN_COLUMNS, "fields", "fromUnixTimestamp64Nano", 1_000_000_000),
     "metrics": ("sightline.metrics", _METRIC_COLUMNS, "dims", "fromUnixTimestamp64Milli", 1_000),
 }
+TICKS_PER_S = {sql_name: ticks for sql_name, _, _, _, ticks in _TABLES.values()}
+"""How finely each table's time is stored."""
 _INTEGERS = {"Int64", "Int32", "Int16", "Int8", "UInt8", "UInt16", "UInt32"}
 _FLOATS = {"Float64", "Float32", "UInt64"}
 
