@@ -28,7 +28,7 @@ def test_script(path: Path, variant: str, world: World, request: pytest.FixtureR
     answers = world.run_script(steps, variant, seed=path.stem)
     wrong = []
     for search, answer in answers:
-        difference = compare(search.expectation, answer, check_position=variant != "printed")
+        difference = compare(search.expectation, answer, as_written=variant != "printed")
         if difference:
             wrong.append((search, answer, difference))
     if wrong and variant == "plain" and request.config.getoption("--rewrite", default=False):

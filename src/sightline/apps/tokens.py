@@ -1,4 +1,4 @@
-"""Dashboard tokens in a search text: `$name$`, with a filter (`$name|s$`), and `$$` for a plain dollar sign."""
+"""Dashboard tokens in a search text: `$name$`, with a filter (`$name|s$`, or one that an app brings), and `$$` for a plain dollar sign."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from sightline.search.syntax.expressions import quote_string
 
-TOKEN = re.compile(r"\$(?!\$)([A-Za-z_][\w.:\-{}<>@ ]{0,100}?)(?:\|([shun]))?\$")
+TOKEN = re.compile(r"\$(?!\$)([A-Za-z_][\w.:\-{}<>@ ]{0,100}?)(?:\|(\w+))?\$")
 """A token; names as Simple XML has them (`form.host`, `row.user name`, `click.value2`, `env:user`)."""
 
 
@@ -45,7 +45,7 @@ def fill_known(text: str, values: Mapping[str, str]) -> str:
 
 
 def filtered(value: str, name: str | None) -> str:
-    """A token's value as its filter writes it: `s` in quotes, `u` for an address, `h` for a page, `n` as it is."""
+    """A token's value as its filter writes it: `s` in quotes, `u` for an address, `h` for a page, `n` and those of an app as it is."""
     if name == "s":
         return quote_string(value) if not value.startswith('"') else value
     if name == "u":

@@ -27,6 +27,7 @@ from sightline.catalog.knowledge import MacroText, SavedText, macro_of_stanza
 from sightline.catalog.stanzas import check_shape
 from sightline.errors import LanguageError, SearchError, SightlineError, UserError
 from sightline.search import registry
+from sightline.search.context import SPLUNK_REFUSES
 from sightline.search.engine import SearchEngine
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.values import Column
@@ -408,6 +409,8 @@ class Trial:
             for difference in differences_of(command, written, has_subsearch=bool(stage.subsearches)):
                 found[difference] = None
         for message in context.messages:
+            if message.text.startswith(SPLUNK_REFUSES):
+                found[message.text] = None
             match = re.match(r'there is no (?:metric )?index "([^"]+)"', message.text)
             if match:
                 verdict.indexes = list(dict.fromkeys([*verdict.indexes, match.group(1)]))

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 TimeRange = tuple[float | None, float | None]
 """Earliest and latest moment in seconds; None is an open end."""
 CANCELLED = "the search was cancelled"
+SPLUNK_REFUSES = "Splunk refuses this: "
+"""Begins the warning about what runs here because its meaning is plain to a reader, though Splunk does not take it."""
 ROW_COLUMN = "row_number"
 """Column that keeps the order of rows held in memory."""
 
@@ -194,6 +196,10 @@ class Context:
     def warn(self, text: str, span: Span | None = None) -> None:
         """Leave a warning that travels with the answer; the same text is kept once."""
         self._say("warning", text, span)
+
+    def tell_leniency(self, text: str, span: Span | None = None) -> None:
+        """Leave the warning that Splunk refuses something: what rule it breaks, and how it is understood here."""
+        self.warn(SPLUNK_REFUSES + text, span)
 
     def inform(self, text: str) -> None:
         """Leave a note that travels with the answer."""

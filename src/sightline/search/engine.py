@@ -29,7 +29,7 @@ from sightline.search.surroundings import Surroundings
 from sightline.search.syntax.expressions import read_expression
 from sightline.search.syntax.parser import parse_pipeline
 from sightline.search.syntax.printer import print_pipeline
-from sightline.search.syntax.source import Macros, Source, read_source
+from sightline.search.syntax.source import Macros, Source, read_source, with_last_string_closed
 from sightline.search.syntax.tree import Pipeline, Stage
 from sightline.search.time import parse_time
 
@@ -105,8 +105,8 @@ class SearchEngine:
         """Source and structure of a search text."""
         if any("\ud800" <= c <= "\udfff" for c in text):
             raise SearchError("the search holds half a character (a lone surrogate)")
-        source = read_source(text, self.macros)
-        return source, parse_pipeline(source)
+        source = with_last_string_closed(read_source(text, self.macros))
+        return _without_heading(source, parse_pipeline(source))
 
     def evaluate(self, expression: str, values: Mapping[str, str]) -> object:
         """The value of an expression over named texts: text, number, truth value, list or None.
@@ -188,6 +188,8 @@ class SearchEngine:
         """Plan a search and run its Python steps. `cut` forces rows into memory after every command (for tests)."""
         source, pipeline = self.read(text)
         context.search_text = text
+        for leniency in source.leniencies:
+            context.tell_leniency(leniency, Span(0, len(text)))
         with _mapped(source):
             if not pipeline.stages:
                 raise SearchError("the search is empty: wanted a search such as index=main error | stats count")
@@ -226,6 +228,38 @@ class SearchEngine:
         return stages
 
 
+def _without_heading(source: Source, pipeline: Pipeline) -> tuple[Source, Pipeline]:
+    """Source and pipeline without a first line that begins with # before a command that makes rows of its own.
+
+    Such a line would be words to search for, after which no such command may follow, so that it can only be a heading.
+    """
+    if len(pipeline.stages) < 2:
+        return source, pipeline
+    heading, second = pipeline.stages[:2]
+    typed = source.text[heading.arguments.start : second.name_span.start].rstrip("| ")
+    if heading.name_span.end > heading.name_span.start or not _HEADING.fullmatch(typed) or not _only_begins(second):
+        return source, pipeline
+    note = f'the line "{typed.strip()}" before the first pipe is read as a comment (comments stand between three back-ticks)'
+    stages = pipeline.stages[1:]
+    whole = Pipeline(stages, pipeline.span, True)
+    return dataclasses.replace(source, leniencies=(*source.leniencies, note)), whole
+
+
+_HEADING = re.compile(r"#[^\n]*\n\s*")
+
+
+def _only_begins(stage: Stage) -> bool:
+    """Whether a stage's command can be read, makes rows of its own and cannot follow another one."""
+    try:
+        return _begins_only(registry.read_command(stage))
+    except SearchError:
+        return False
+
+
+def _begins_only(command: registry.Command) -> bool:
+    return command.kind == "generating" and not (command.anywhere or getattr(command, "append", False))
+
+
 class _mapped:
     """Errors raised inside have their spans mapped back to the typed text, once."""
 
@@ -262,7 +296,7 @@ def lower_pipeline(pipeline: Pipeline, context: Context, relation: Relation | No
             )
         # localop, which says where the rest runs, may stand before what begins a search.
         begins = all(before.command_name == "localop" for before in commands[:position])
-        if not begins and command.kind == "generating" and not (command.anywhere or getattr(command, "append", False)):
+        if not begins and _begins_only(command):
             raise LanguageError(
                 f"{command.command_name} makes rows of its own and cannot follow other commands",
                 stage.name_span,

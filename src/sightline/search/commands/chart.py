@@ -45,6 +45,7 @@ from sightline.search.planner.cells import (
     plain_cells,
     too_many_values,
 )
+from sightline.search.planner.lower import concatenate
 from sightline.search.planner.pivot import natural_key, one_array, pivot, series_name
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.series import Selection, read_limit, read_selection
@@ -144,15 +145,14 @@ class _Charted(Command):
                 found["row"] = name
             elif not found["column"]:
                 found["column"] = name
+            elif "further_columns" in found:
+                found["further_columns"].append(name)
             else:
-                wanted = (
-                    "one field is wanted after BY"
-                    if cls.command_name == "timechart"
-                    else "one field makes rows and one columns"
-                )
                 joined = f'{found["column"]}.":".{name}'
                 raise LanguageError(
-                    f'{wanted}, got also "{name}"', token.span, hint=f"make one field of both before: eval both={joined}"
+                    f'one field makes rows and one columns, got also "{name}"',
+                    token.span,
+                    hint=f"make one field of both before: eval both={joined}",
                 )
             names += 1
             arguments.skip_commas()
@@ -412,24 +412,28 @@ class TimeChart(_Charted):
     the start of the bucket. Without a span, the shortest of 1s, 5s, 10s, 30s, 1m, 5m, 10m, 30m, 1h, 1d and 1mon is taken
     that makes at most `bins` buckets. Days, weeks and months follow the calendar. `partial=false` leaves out the buckets
     that the range cuts. `per_second(f)` and its siblings divide a sum by the length of the bucket. Columns are chosen and
-    named as by chart.
+    named as by chart. Of several fields after BY, which Splunk refuses, each combination `a:b` has a column.
     """
 
     partial: bool = option(True, help="keep first and last buckets that the range cuts")
     fixedrange: bool = option(True, help="buckets over the searched range, not only over that of the events")
+    further_columns: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, arguments: Arguments) -> TimeChart:
-        found: dict[str, Any] = {"row": "_time"}
+        found: dict[str, Any] = {"row": "_time", "further_columns": []}
         cls.read_parts(arguments, found)
         return cls(**found)
 
     def print_arguments(self) -> list[str]:
-        by = ["BY", print_name(self.column)] if self.column else []
+        fields = ", ".join(print_name(name) for name in [self.column, *self.further_columns])
+        by = ["BY", fields] if self.column else []
         calls = [", ".join(print_call(call) for call in self.calls)]
         return [*print_options(self), *self.row_binning.print(), *calls, *by, *self.print_where()]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
+        if self.further_columns:
+            return self._by_combinations(relation, context)
         time = relation.field("_time")
         if time.type is Type.NULL and relation.fields:
             context.warn("no row has a _time")
@@ -454,6 +458,18 @@ class TimeChart(_Charted):
         return context.relation_of(
             context.python_step("fill buckets", lambda: self._filled(found, buckets, relation, time, context))
         )
+
+    def _by_combinations(self, relation: Relation, context: Context) -> Relation:
+        """With a column for each combination of the fields after BY."""
+        names = [self.column, *self.further_columns]
+        joined = ":".join(names)
+        listed = ", ".join(f'"{name}"' for name in names)
+        context.tell_leniency(
+            f'timechart takes one field after BY, got {listed}; each combination of them has a column, named "{joined}"'
+        )
+        parts = [part for name in names for part in (v.text(":"), relation.field(name))][1:]
+        relation = relation.with_field(joined, concatenate(parts))
+        return dataclasses.replace(self, column=joined, further_columns=[]).lower(relation, context)
 
     def _filled(self, found: _Cells, buckets: TimeBuckets, relation: Relation, time: Value, context: Context) -> pa.Table:
         present = found.rows.to_pylist()

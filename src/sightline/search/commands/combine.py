@@ -281,8 +281,9 @@ class MultiSearch(Command):
     Syntax: multisearch [<subsearch>] [<subsearch>]...
     Example: | multisearch [search index=web | eval from="web"] [search index=api | eval from="api"]
 
-    Subsearches may only hold commands that treat each event by itself, such as `eval`, `where`, `rex` and `lookup`; `union`
-    and `append` take any.
+    In Splunk there are two subsearches or more, of commands that treat each event by itself. Here there may be one, and of any
+    commands, as for `union`; a warning then says that Splunk refuses it. Rows that are no events come one subsearch after the
+    other.
     """
 
     runs_brackets = True
@@ -291,30 +292,40 @@ class MultiSearch(Command):
 
     @classmethod
     def read(cls, arguments: Arguments) -> MultiSearch:
-        branches = read_branches(arguments, 2)
-        for position, branch in enumerate(branches, 1):
+        branches = read_branches(arguments, 1)
+        for branch in branches:
             if branch.pipeline is None:
                 raise SearchError(f'a subsearch in brackets is expected, got "{branch.dataset}"', branch.span)
-            for stage in branch.pipeline.stages:
-                command = read_command(stage)
-                if not command.streams():
-                    raise LanguageError(
-                        f'subsearch {position} holds "{stage.name}", which is {command.kind}: only streaming commands are wanted',
-                        stage.name_span if stage.name_span.end > stage.name_span.start else branch.span,
-                        hint="use union or append",
-                    )
         return cls(branches)
 
     def print_arguments(self) -> list[str]:
         return [print_branch(branch) for branch in self.branches]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
+        if len(self.branches) == 1:
+            context.tell_leniency("multisearch wants two subsearches or more; this one runs by itself")
+        self._tell_other_commands(context)
         relations, ranges = [], []
         for branch in self.branches:
             relations.append(run_branch(branch, context))
             ranges.append(context.subsearch_range)
         context.override_range(ranges)
-        return newest_first(relations)
+        if all(one.kind == "events" for one in relations):
+            return newest_first(relations)
+        first, *others = relations
+        return first.union(others) if others else first
+
+    def _tell_other_commands(self, context: Context) -> None:
+        stages = [(n, s) for n, b in enumerate(self.branches, 1) if b.pipeline for s in b.pipeline.stages]
+        for position, stage in stages:
+            command = read_command(stage)
+            if not command.streams():
+                context.tell_leniency(
+                    f'multisearch takes streaming commands only, and subsearch {position} holds "{stage.name}", which is '
+                    f"{command.kind}; its rows are added as union adds them",
+                    stage.name_span,
+                )
+                return
 
 
 @command("set", kind="generating")

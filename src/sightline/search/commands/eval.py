@@ -34,16 +34,19 @@ class Eval(Command):
     """
 
     assignments: list[tuple[str, Expression]] = field(default_factory=list)
+    without_comma: str = ""
+    """The field of the first assignment that no comma stands before."""
     reads_stage = True
 
     @classmethod
     def read(cls, arguments: Stage) -> Eval:  # type: ignore[override]
-        return cls(_read_assignments(arguments))
+        return cls(*_read_assignments(arguments))
 
     def print_arguments(self) -> list[str]:
         return [_print_assignments(self.assignments)]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
+        _tell_missing_comma(self.command_name, self.without_comma, context)
         for target, expression in self.assignments:
             value = lower_expression(expression, relation, context)
             if value.type is Type.BOOL and _may_be_null(expression):
@@ -59,6 +62,11 @@ class Eval(Command):
         return relation
 
 
+def _tell_missing_comma(command_name: str, before: str, context: Context) -> None:
+    if before:
+        context.tell_leniency(f'{command_name} wants a comma between assignments; one is supposed before "{before}="')
+
+
 def _may_be_null(expression: Expression) -> bool:
     """Whether an expression chooses between a condition and null()."""
     if not isinstance(expression, FunctionCall) or expression.name not in ("if", "case"):
@@ -67,21 +75,26 @@ def _may_be_null(expression: Expression) -> bool:
     return any(isinstance(one, FunctionCall) and (one.name == "null" or _may_be_null(one)) for one in chosen)
 
 
-def _read_assignments(stage: Stage) -> list[tuple[str, Expression]]:
-    """`field=expression`, separated by commas, up to the end."""
+def _read_assignments(stage: Stage) -> tuple[list[tuple[str, Expression]], str]:
+    """`field=expression`, separated by commas, up to the end; and the first field that no comma stands before."""
     reader = ExpressionReader.over(stage)
     assignments: list[tuple[str, Expression]] = []
+    without_comma = ""
     while True:
         assignments.append((read_target(reader, stage), reader.expression()))
         token = reader.peek()
         if token.kind == "end":
             break
+        if token.kind == "name" and reader.peek(1).is_("="):
+            # Nothing else than a further assignment can begin so.
+            without_comma = without_comma or token.text
+            continue
         if not token.is_(","):
             raise LanguageError(f'wanted "," or the end, got {shown(token)}', token.span)
         reader.next()
         if reader.done:
             break
-    return assignments
+    return assignments, without_comma
 
 
 def _print_assignments(assignments: list[tuple[str, Expression]]) -> str:
@@ -103,16 +116,18 @@ class FieldFormat(Command):
     """
 
     assignments: list[tuple[str, Expression]] = field(default_factory=list)
+    without_comma: str = ""
     reads_stage = True
 
     @classmethod
     def read(cls, arguments: Stage) -> FieldFormat:  # type: ignore[override]
-        return cls(_read_assignments(arguments))
+        return cls(*_read_assignments(arguments))
 
     def print_arguments(self) -> list[str]:
         return [_print_assignments(self.assignments)]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
+        _tell_missing_comma(self.command_name, self.without_comma, context)
         presentation = relation.presentation
         for name, expression in self.assignments:
             # What makes no sense is told where it stands, not at the end of the search.

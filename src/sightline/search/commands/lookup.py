@@ -44,12 +44,25 @@ class Lookup(Command):
     """(field of the lookup, field of the rows)"""
     outputs: list[tuple[str, str]] | None = None
     only_new: bool = False
+    joined_by_equals: str = ""
+    """The first pair of fields that an equals sign stands between, as it was written."""
 
     @classmethod
     def read(cls, arguments: Arguments) -> Lookup:
         given = arguments.options(cls)
         name = arguments.name("a lookup's name")
-        keys = _pairs(arguments, ("output", "outputnew"))
+        keys: list[tuple[str, str]] = []
+        joined_by_equals = ""
+        arguments.skip_commas()
+        while not arguments.at_end_of_list(("output", "outputnew")):
+            if arguments.peek(1).is_("="):
+                theirs = arguments.name()
+                arguments.next()
+                keys.append((theirs, arguments.name("a field name after =")))
+                joined_by_equals = joined_by_equals or "=".join(keys[-1])
+            else:
+                keys.append(_pair(arguments))
+            arguments.skip_commas()
         if not keys:
             raise SearchError("at least one field to match is wanted", arguments.peek().span)
         outputs, only_new = None, False
@@ -58,7 +71,7 @@ class Lookup(Command):
             only_new = token.text.lower() == "outputnew"
             outputs = _pairs(arguments, ())
         arguments.finish()
-        return cls(name=name, keys=keys, outputs=outputs, only_new=only_new, **given)
+        return cls(name=name, keys=keys, outputs=outputs, only_new=only_new, joined_by_equals=joined_by_equals, **given)
 
     def print_arguments(self) -> list[str]:
         parts = [*print_options(self), print_name(self.name), _print_pairs(self.keys)]
@@ -67,6 +80,11 @@ class Lookup(Command):
         return parts
 
     def lower(self, relation: Relation, context: Context) -> Relation:
+        if self.joined_by_equals:
+            theirs, _, ours = self.joined_by_equals.partition("=")
+            context.tell_leniency(
+                f'lookup wants AS between its field and that of the event; "{theirs}={ours}" is read as "{theirs} AS {ours}"'
+            )
         return add_lookup(relation, Use(self.name, self.keys, self.outputs, self.only_new), context)
 
 
@@ -75,11 +93,14 @@ def _pairs(arguments: Arguments, stop_words: tuple[str, ...]) -> list[tuple[str,
     pairs = []
     arguments.skip_commas()
     while not arguments.at_end_of_list(stop_words):
-        theirs = arguments.name()
-        ours = arguments.name("a field name after AS") if arguments.accept_word("as") else theirs
-        pairs.append((theirs, ours))
+        pairs.append(_pair(arguments))
         arguments.skip_commas()
     return pairs
+
+
+def _pair(arguments: Arguments) -> tuple[str, str]:
+    theirs = arguments.name()
+    return theirs, arguments.name("a field name after AS") if arguments.accept_word("as") else theirs
 
 
 def _print_pairs(pairs: list[tuple[str, str]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
 from sightline.errors import SearchError, Span, nearest
@@ -20,6 +21,7 @@ from sightline.search.planner.lower import lower_predicate
 from sightline.search.planner.metric_names import as_asked
 from sightline.search.planner.partial import kept, kept_rows
 from sightline.search.planner.relation import Relation, wildcard_regex
+from sightline.search.planner.series import read_limit
 from sightline.search.planner.sources import DIMENSION_NAMES, DIMENSIONS, index_condition, table_relation, time_bounds
 from sightline.search.planner.values import Type, Value
 from sightline.search.registry import Command, command
@@ -112,7 +114,7 @@ class MStats(Command):
     """
 
     chart: bool = option(False, help="a column per series, as timechart shows them")
-    chart_limit: int = option(10, name="chart.limit", minimum=0, help="most series of the chart")
+    chart_limit: int = option("10", name="chart.limit", help="how many series: a number, topN or bottomN; 0 is all")
     chart_agg: str = option("sum", name="chart.agg", help="what ranks the series")
     chart_usenull: bool = option(True, name="chart.usenull", help="a series for points without the split field")
     chart_useother: bool = option(True, name="chart.useother", help="a series for the rest")
@@ -158,6 +160,7 @@ class MStats(Command):
                 raise SearchError("a metric is wanted in a function, not an expression", call.span)
         if self.every and not self.span:
             raise SearchError("every needs span", self.place)
+        read_limit(self.chart_limit, self.place)
         if self.chart and (self.prestats or self.append):
             raise SearchError("chart=true cannot be used with prestats or append", self.place)
         for text in (self.span, self.every):
@@ -412,8 +415,9 @@ class MStats(Command):
         text += f" nullstr={quote_string(self.chart_nullstr)} otherstr={quote_string(self.chart_otherstr)} sum({aggregate})"
         if split:
             text += f" BY {quote_string(split)}"
-            if self.chart_limit and self.chart_agg.lower() != "sum":
-                text += f" WHERE {self.chart_agg} IN top{self.chart_limit}"
+            limit = read_limit(self.chart_limit, self.place)
+            if limit.value and self.chart_agg.lower() != "sum":
+                text += f" {dataclasses.replace(limit, score=self.chart_agg)}"
             value = found.field(split)
             if value.type is Type.TEXT:
                 found = found.with_field(split, v.call("nullIf", value, v.text(_ABSENT), type=Type.TEXT))

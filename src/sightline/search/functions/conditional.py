@@ -38,7 +38,14 @@ def case(arguments: list[Value], context: Context) -> Value:
 
     Syntax: case(<condition>, <value>, ...)
     Example: index=web | eval class=case(status>=500, "error", status>=400, "client", true(), "ok")
+
+    A value that stands alone at the end is the one when no condition is true, and a warning says that Splunk refuses it.
     """
+    if len(arguments) % 2 and arguments[-1].type is not Type.BOOL:
+        context.tell_leniency(
+            "case takes pairs of a condition and a value; the value alone at its end holds where no condition does"
+        )
+        arguments = [*arguments[:-1], v.TRUE, arguments[-1]]
     return _first_of_pairs("case", arguments, lambda test: condition(test, "case"))
 
 
@@ -145,7 +152,13 @@ def match(arguments: list[Value], context: Context) -> Value:
     if not isinstance(pattern, Literal):
         text = v.as_text(pattern)
         return any_text(value, lambda item: regexes.matches_any(item, text))
-    return any_text(value, lambda item: regexes.matches(item, str(v.as_text(pattern).value)))  # type: ignore[attr-defined]
+    written = str(v.as_text(pattern).value)  # type: ignore[attr-defined]
+    if regexes.closes_too_much(written):
+        context.tell_leniency(
+            f'the pattern "{written}" closes a parenthesis that it does not open; its last one is left out'
+        )
+        written = written[:-1]
+    return any_text(value, lambda item: regexes.matches(item, written))
 
 
 @function("like", minimum=2, maximum=2)

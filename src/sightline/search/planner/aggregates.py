@@ -191,6 +191,12 @@ def lower_calls(
     finisher = Finisher(relation) if finishing and is_partial(relation) else None
     named: list[NamedValue] = []
     for call in calls:
+        if call.name in by and _is_the_group(call):
+            context.tell_leniency(
+                f'"{call.name}" names an aggregate and a field after BY; each group has one value of it, which is kept',
+                call.span,
+            )
+            continue
         if call.name in by:
             raise SearchError(
                 f'the aggregate and the BY field are both named "{call.name}"', call.span, hint="use AS with another name"
@@ -204,6 +210,15 @@ def lower_calls(
             raise error.at(call.span) from None
         named.append(NamedValue(call.name, value, call))
     return relation, named
+
+
+_PICKING = frozenset(("latest", "earliest", "first", "last", "values", "min", "max", "mode"))
+"""Aggregates that give a value of the field as it is, so that over one value they give that."""
+
+
+def _is_the_group(call: AggregateCall) -> bool:
+    """Whether a call named as its own field gives, within groups of that field, the value of the group."""
+    return call.function in _PICKING and call.field == call.name and call.expression is None and not call.extra
 
 
 def _lower_call(

@@ -27,6 +27,11 @@ def check(pattern: str, span: Span | None = None) -> None:
         raise LanguageError(f'"{pattern}" is not a regular expression: {problem}', span)
 
 
+def closes_too_much(pattern: str) -> bool:
+    """Whether all that is wrong with a pattern is a closing parenthesis at its end that none opens."""
+    return pattern.endswith(")") and bool(pcre.problem_of(pattern)) and not pcre.problem_of(pattern[:-1])
+
+
 def group_names(pattern: str) -> list[str]:
     """Names of the groups in the order they open."""
     return list(pcre.groups_of(pattern)[1])

@@ -7,6 +7,7 @@ an error inside a macro points at the macro's call.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ EXPANDED_TEXT_LIMIT = 1_000_000
 
 _ZERO_WIDTH = frozenset("\u200b\u200c\u200d\u2060\ufeff\u200e\u200f\u00ad")
 _QUOTES = {"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u201f": '"', "\u2018": "'", "\u2019": "'", "\u201b": "'"}
+_ONE_OPEN_WORD = re.compile(r'"[^\s"|()\[\],\\]+\s*')
+"""A double quote that is not closed, and one word behind it."""
 _MACRO_NAME = re.compile(r"\s*([\w.:\-]+)\s*(\(.*\))?\s*\Z", re.S)
 
 
@@ -69,6 +72,8 @@ class Source:
     typed: str
     text: str
     pieces: tuple[_Piece, ...]
+    leniencies: tuple[str, ...] = ()
+    """What was mended though Splunk refuses it, as the answer's warnings tell it."""
 
     def original(self, span: Span) -> Span:
         """The range of the typed text that a range of `text` came from."""
@@ -163,6 +168,28 @@ def _clean(typed: str, writer: _Writer) -> None:
             continue
         i += 1
     flush(n)
+
+
+def with_last_string_closed(source: Source) -> Source:
+    """The source with the quote that its last string lacks, where that string is one word; else as it is.
+
+    In `user="$user$` at the end of a search nothing else can be meant. A string that goes on over blanks, pipes or brackets
+    may have lacked its quote anywhere, and stays open for the parser to refuse.
+    """
+    text, i = source.text, 0
+    while i < len(text):
+        if text[i] == "\\" and text[i + 1 : i + 2] in ('"', "\\"):
+            i += 2
+        elif text[i] == '"':
+            end = _string_end(text, i)
+            if end == len(text) and _ONE_OPEN_WORD.fullmatch(text, i):
+                note = f"the string {text[i:].rstrip()} is not closed; it is read as if it ended with the search"
+                closed = text.rstrip()
+                return dataclasses.replace(source, text=f'{closed}"', leniencies=(*source.leniencies, note))
+            i = end
+        else:
+            i += 1
+    return source
 
 
 def _expand(source: Source, macros: Macros) -> Source:

@@ -37,8 +37,10 @@ class Token:
 
 
 _WORD_OPERATORS = ("==", "!=", "<=", ">=", "=", "<", ">")
-_TEMPLATE = r"<<\w+>>|\$[A-Za-z_][\w.:]*(?:\|\w)?\$"
-"""`<<FIELD>>` of foreach and `$token$` of dashboards: names whose text somebody else puts in."""
+_TEMPLATE = r"<<\w+>>|\$[A-Za-z_][\w.:]*(?:\|\w+)?\$"
+"""`<<FIELD>>` of foreach and `$token$` of dashboards: names whose text somebody else puts in.
+
+A page may have filters of its own, so that what follows a bar may be any word."""
 _A_TEMPLATE = re.compile(_TEMPLATE)
 _WORD = re.compile(rf"""(?:{_TEMPLATE}|\\[\\"\[\]|]|(?!!=)[^\s"(),=<>\[\]|])+""")
 _WORD_ESCAPE = re.compile(r"""\\([\\"\[\]|])""")
