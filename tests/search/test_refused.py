@@ -61,3 +61,30 @@ def test_no_documented_command_is_called_unknown():
     registry.load()
     known = registry.COMMANDS.keys() | registry.REFUSALS.keys()
     assert sorted(set(DOCUMENTED.split()) - known) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told", "hint"),
+    [
+        (
+            "x | table a\nindex=web b=1",
+            'table: a field name is expected, got "="',
+            "a second search begins here: a text holds one",
+        ),
+        (
+            "x | sort -a\n sourcetype=web",
+            'sort: a field name is expected, got "="',
+            "a second search begins here: a text holds one",
+        ),
+        ("x | table index=web", 'table: a field name is expected, got "="', ""),
+        (
+            'x NOT lower(status)="ok"',
+            'search: a condition is expected, got "="',
+            'functions are computed by where, as in: | where lower(status)="ok"',
+        ),
+        ("x | eval a=(b+1)^2", 'eval: "^" is no operator', "use pow(base, exponent)"),
+    ],
+)
+def test_a_usual_mistake_is_told_with_what_to_do(text, told, hint):
+    error = refusal_of(text)
+    assert (str(error), error.hint) == (told, hint)

@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -160,6 +161,8 @@ class UnknownCommand(SearchError):
         self.name = name
 
 
+_SECOND_SEARCH = re.compile(r"\n\s*(index|sourcetype)\s*\Z")
+"""What ends the arguments of a command where a line begins as searches do and cannot be read: two were put into one text."""
 COMMANDS: dict[str, CommandEntry] = {}
 REFUSALS: dict[str, Refusal] = {}
 FUNCTIONS: dict[str, FunctionEntry] = {}
@@ -251,6 +254,9 @@ def read_command(stage: Stage) -> Command:
 
             return Filled.of(entry, stage)
         place = stage.name_span if stage.name_span.end > stage.name_span.start else stage.arguments
+        if not error.hint and error.span is not None:
+            before = stage.text[stage.arguments.start : error.span.start]
+            error.hint = "a second search begins here: a text holds one" if _SECOND_SEARCH.search(before) else ""
         raise error.at(place, entry.name) from None
     except RecursionError:
         raise SearchError("the expression nests too deeply", stage.arguments, command=entry.name) from None

@@ -39,14 +39,24 @@ def case(arguments: list[Value], context: Context) -> Value:
     Syntax: case(<condition>, <value>, ...)
     Example: index=web | eval class=case(status>=500, "error", status>=400, "client", true(), "ok")
 
-    A value that stands alone at the end is the one when no condition is true, and a warning says that Splunk refuses it.
+    A value that stands alone at the end is the one when no condition is true; a number that stands for a condition is true
+    unless it is 0. A warning says that Splunk refuses either.
     """
     if len(arguments) % 2 and arguments[-1].type is not Type.BOOL:
         context.tell_leniency(
             "case takes pairs of a condition and a value; the value alone at its end holds where no condition does"
         )
         arguments = [*arguments[:-1], v.TRUE, arguments[-1]]
-    return _first_of_pairs("case", arguments, lambda test: condition(test, "case"))
+    return _first_of_pairs("case", arguments, lambda test: condition(_truth_of_number(test, context), "case"))
+
+
+def _truth_of_number(test: Value, context: Context) -> Value:
+    """A number that is written where a condition of `case` stands as one; what is computed stays, for `condition` to refuse."""
+    if not isinstance(test, Literal) or test.type not in (Type.INT, Type.FLOAT):
+        return test
+    always = "always" if test.value else "never"
+    context.tell_leniency(f"case wants conditions; the number {test.value:g} in the place of one {always} holds")
+    return v.TRUE if test.value else v.FALSE
 
 
 @function("validate", minimum=2, maximum=None)

@@ -180,7 +180,7 @@ def _has_names(node: tree.Expression) -> bool:
 
 
 def _is_condition(node: tree.Expression) -> bool:
-    logical = ("and", "or", "xor", "not", "=", "!=", "<", ">", "<=", ">=", "like", "in")
+    logical = ("and", "or", "xor", "not", "=", "!=", "<", ">", "<=", ">=", "like", "in", "is null", "is not null")
     return isinstance(node, tree.Operation) and node.operator in logical
 
 
@@ -230,6 +230,10 @@ def _operation(node: tree.Operation, relation: Relation, context: Context) -> Va
         return v.shared(operands, lambda left, right: v.compare(operator, left, right))
     if operator == "like":
         return like(operands[0], operands[1])
+    if operator in ("is null", "is not null"):
+        function = "isnull" if operator == "is null" else "isnotnull"
+        context.tell_leniency(f"conditions have no {operator.upper()}; it is read as {function}()")
+        return registry.FUNCTIONS[function].lower(operands, context)
     if operator == "in":
         return v.shared(operands, lambda value, *choices: membership(value, list(choices)))
     if operator == "+":

@@ -14,7 +14,7 @@ from typing import Any
 
 from sightline.errors import LanguageError, SearchError, Span, nearest
 from sightline.search.syntax.expressions import ExpressionReader, print_expression, quote_string, shown
-from sightline.search.syntax.tokens import Token, read_string, word_tokens
+from sightline.search.syntax.tokens import Token, expression_tokens, read_string, word_tokens
 from sightline.search.syntax.tree import Expression, Pipeline, Stage
 
 TRUE_WORDS = ("1", "t", "true", "y", "yes", "enable", "enabled")
@@ -62,6 +62,7 @@ class AggregateCall:
 
     function: str
     field: str | None
+    """For a sparkline its inner call, `avg(x)`, or `avg()` where that is over the expression."""
     expression: Expression | None
     name: str
     span: Span = dataclasses.field(compare=False)
@@ -73,12 +74,15 @@ class AggregateCall:
     """Further arguments as text (the span of a sparkline)."""
 
     def __str__(self) -> str:
-        if not self.explicit_name and (self.field is None or self.extra or print_name(self.field) == self.field):
+        plain = self.field is None or self.expression is not None or self.extra or print_name(self.field) == self.field
+        if not self.explicit_name and plain:
             # Without AS the name is the call as it was written.
             return self.name
         inner = ""
         if self.expression is not None:
             inner = f"eval({print_expression(self.expression)})"
+            if self.field is not None:
+                inner = f"{self.field.removesuffix(')')}{inner})"
         elif self.field is not None:
             # Where there are further arguments, the first may be a call: sparkline(avg(x), 1h).
             inner = self.field if self.extra or self.function == "sparkline" else print_name(self.field)
@@ -319,9 +323,9 @@ class Arguments:
             inner = self.parenthesised()
             end = self.tokens[self.position - 1].span.end
             inner_text = self.stage.text[inner.start : inner.end].strip()
-            field_name, expression, extra = self._aggregate_argument(inner, inner_text)
+            field_name, expression, extra = self._aggregate_argument(function, inner, inner_text)
         text = token.text + (f"({inner_text})" if self.tokens[self.position - 1].is_(")") else "")
-        default = f"{token.text}({field_name})" if field_name is not None and not extra else text
+        default = f"{token.text}({field_name})" if field_name is not None and expression is None and not extra else text
         if not inner_text:
             default = token.text
         if self.peek().is_(",") and self.peek(1).is_word("as") and self.peek(2).kind in ("word", "string", "quoted"):
@@ -340,7 +344,23 @@ class Arguments:
             )
         return AggregateCall(function, field_name, expression, default, Span(token.span.start, end), parameter, False, extra)
 
-    def _aggregate_argument(self, inner: Span, text: str) -> tuple[str | None, Expression | None, tuple[str, ...]]:
+    def _inner_expression(self, inner: Span, call: re.Match[str]) -> tuple[str | None, Expression | None, tuple[str, ...]]:
+        """The function of an inner call as its field, the expression that it is over, and what follows it as text."""
+        tokens = expression_tokens(self.stage.text, inner, self.stage.subsearches)
+        depth = 0
+        for n, token in enumerate(tokens):
+            depth += 1 if token.is_("(") else -1 if token.is_(")") else 0
+            if n > 2 and depth == 0:
+                # The last two parentheses are those of eval and of the inner function.
+                stop = tokens[n - 1].span.start
+                rest = self.stage.text[token.span.end : inner.end].strip().lstrip(",").strip()
+                expression = self.expression_in(Span(tokens[3].span.end, stop))
+                return f"{call.group(1)}()", expression, (rest,) if rest else ()
+        raise LanguageError('a parenthesis is not closed: wanted ")"', inner)
+
+    def _aggregate_argument(
+        self, function: str, inner: Span, text: str
+    ) -> tuple[str | None, Expression | None, tuple[str, ...]]:
         if not text:
             return None, None, ()
         lowered = text.lower()
@@ -348,6 +368,10 @@ class Arguments:
             start = self.stage.text.index("(", inner.start) + 1
             stop = inner.start + self.stage.text[inner.start : inner.end].rindex(")")
             return None, self.expression_in(Span(start, stop)), ()
+        inner_call = _CALL_OF_EXPRESSION.match(text) if function == "sparkline" else None
+        if inner_call:
+            # A call over an expression: sparkline(sum(eval(...)), 1h).
+            return self._inner_expression(inner, inner_call)
         if "," in text and not text.startswith(('"', "'")):
             first, _, rest = text.partition(",")
             return first.strip(), None, tuple(part.strip() for part in rest.split(","))
@@ -366,6 +390,7 @@ def unquoted(text: str) -> str:
     return value if end == len(text) else text
 
 
+_CALL_OF_EXPRESSION = re.compile(r"([A-Za-z_]+[\d.]*)\s*\(\s*eval\s*\(", re.I)
 _PERCENTILES = ("p", "perc", "exactperc", "upperperc")
 """Functions whose names go on with a number, and mean nothing without it."""
 

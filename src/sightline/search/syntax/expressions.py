@@ -118,6 +118,10 @@ class ExpressionReader:
                     self.next()
                 inner = self._like(left) if self.next().is_word("like") else self._in(left)
                 left = Operation("not", (inner,), span_of(inner)) if negated else inner
+            elif token.is_word("is"):
+                left = self._is_null(left)
+            elif token.is_("^"):
+                raise LanguageError('"^" is no operator', token.span, hint="use pow(base, exponent)")
             else:
                 return left
 
@@ -129,6 +133,18 @@ class ExpressionReader:
         self.expect("(")
         values = self._arguments()
         return Operation("in", (left, *values), _join(left, values[-1] if values else left))
+
+    def _is_null(self, left: Expression) -> Expression:
+        """`IS NULL`, `IS NOT NULL`: SQL's words, which Splunk does not take."""
+        start = self.next()
+        negated = self.peek().is_word("not")
+        if negated:
+            self.next()
+        last = self.next()
+        if not last.is_word("null"):
+            raise LanguageError(f"{shown(start)} is not expected here", start.span)
+        span = Span(span_of(left).start, last.span.end)
+        return Operation("is not null" if negated else "is null", (left,), span)
 
     def _binary(self, level: int) -> Expression:
         operators = ((".",), ("+", "-"), ("*", "/", "%"))
@@ -265,6 +281,8 @@ def print_expression(node: Expression) -> str:
         return f"(-{operands[0]})"
     if node.operator == "not":
         return f"(NOT {operands[0]})"
+    if node.operator in ("is null", "is not null"):
+        return f"({operands[0]} {node.operator.upper()})"
     if node.operator == "in":
         return f"({operands[0]} IN ({', '.join(operands[1:])}))"
     return "(" + f" {node.operator.upper()} ".join(operands) + ")"

@@ -141,7 +141,10 @@ class PredicateReader:
                 return Everything()
             text = f"'{token.text}'" if token.kind == "quoted" else token.text
             return Term(text, "word", token.span)
-        raise LanguageError(f"a condition is expected, got {shown(token)}", token.span)
+        hint = ""
+        if token.kind == "operator" and self.position > 1 and self.tokens[self.position - 2].is_(")"):
+            hint = 'functions are computed by where, as in: | where lower(status)="ok"'
+        raise LanguageError(f"a condition is expected, got {shown(token)}", token.span, hint=hint)
 
     def _closed(self, inner: Predicate) -> Predicate:
         closing = self.next()
