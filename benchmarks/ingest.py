@@ -315,8 +315,7 @@ print(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, size.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "logs.jsonl"
         with path.open("wb") as file:
-            for number in range(requests):
-                file.write(bodies.as_lines(logs[number % len(logs)]))
+            file.writelines(bodies.line_requests(logs, requests))
         columns = ", ".join(f"{key} {_TYPED[key]}" for key in logs[0][0])
         done = subprocess.run(
             [os.sys.executable, "-c", script, f"{folder}/engine", str(path), columns],
@@ -370,11 +369,8 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], list[
     """(name, what makes the loads, the logs for the engine alone)."""
     count = options.requests
 
-    def repeated(distinct: list[bytes]) -> list[bytes]:
-        return [distinct[k % len(distinct)] for k in range(count)]
-
     def spans() -> list[tuple[type[System], Load]]:
-        requests = repeated(bodies.span_requests())
+        requests = bodies.span_requests(count)
         return [
             (Sightline, Load("spans, OTLP/HTTP", requests, bodies.RECORDS, "/v1/traces", _PROTOBUF, "spans")),
             (Sightline, Load("spans, OTLP/gRPC", requests, bodies.RECORDS, _GRPC_TRACES, {}, "spans")),
@@ -387,7 +383,7 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], list[
         ]
 
     def otlp_logs() -> list[tuple[type[System], Load]]:
-        requests = repeated(bodies.log_requests())
+        requests = bodies.log_requests(count)
         return [
             (Sightline, Load("logs, OTLP/HTTP", requests, bodies.RECORDS, "/v1/logs", _PROTOBUF, "events")),
             (
@@ -397,8 +393,8 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], list[
         ]
 
     def json_logs(name: str, logs: list[list[dict[str, Any]]]) -> list[tuple[type[System], Load]]:
-        collected = repeated([bodies.as_hec(each) for each in logs])
-        lines = repeated([bodies.as_lines(each) for each in logs])
+        collected = bodies.hec_requests(logs, count)
+        lines = bodies.line_requests(logs, count)
         return [
             (Sightline, Load(name, collected, bodies.LINES, "/services/collector/event", _HEC, "events")),
             (
@@ -412,7 +408,7 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], list[
             "Content-Type": "application/x-protobuf", "Content-Encoding": "snappy",
             "X-Prometheus-Remote-Write-Version": "0.1.0",
         }  # fmt: skip
-        requests = repeated(bodies.write_requests())
+        requests = bodies.write_requests(count)
         return [(Sightline, Load("samples, remote write", requests, bodies.SERIES, "/api/v1/write", headers, "metrics"))]
 
     narrow = [bodies.narrow_logs(seed) for seed in range(bodies.DISTINCT)]

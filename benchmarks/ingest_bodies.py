@@ -1,7 +1,8 @@
 """The requests that the way in is measured with: the same records for everyone, in the protocol that each speaks.
 
 Spans and logs of the official SDK, 512 a request with 13 attributes; JSON logs of about 140 bytes and of about 512; samples of
-Prometheus remote write. Bodies are made before anything is measured, and repeated.
+Prometheus remote write. Bodies are made before anything is measured. A few different ones are repeated with times that move
+on, and with other ids: records of one moment in every request would be merged one by one, and compress to nothing.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ import json
 import random
 import struct
 import time
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
@@ -54,25 +58,41 @@ def attributes(number: int) -> dict[str, Any]:
     }
 
 
-def span_requests() -> list[bytes]:
+def span_requests(count: int) -> list[bytes]:
     """Requests of spans, encoded by the SDK."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider(resource=RESOURCE)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = provider.get_tracer("benchmark", "1.0")
+    began_ns = time.time_ns()
     for number in range(RECORDS * DISTINCT):
         with tracer.start_as_current_span(f"GET /item/{number % 7}", attributes=attributes(number)):
             pass
     spans = exporter.get_finished_spans()
-    return [encode_spans(spans[k : k + RECORDS]).SerializeToString() for k in range(0, len(spans), RECORDS)]
+    bodies = [encode_spans(spans[k : k + RECORDS]).SerializeToString() for k in range(0, len(spans), RECORDS)]
+    return moving_on(bodies, count, began_ns, time.time_ns(), _ids)
 
 
-def log_requests() -> list[bytes]:
+def _ids(body: bytes) -> list[int]:
+    """Where the ids of traces and spans stand in a request of spans."""
+    places, at = [], 0
+    for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                at = body.index(span.trace_id, at)
+                places += range(at, at + 16)
+                at = body.index(span.span_id, at + 16)
+                places += range(at, at + 8)
+    return places
+
+
+def log_requests(count: int) -> list[bytes]:
     """Requests of log records, encoded by the SDK."""
     exporter = InMemoryLogRecordExporter()
     provider = LoggerProvider(resource=RESOURCE)
     provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
     logger = provider.get_logger("benchmark")
+    began_ns = time.time_ns()
     for number in range(RECORDS * DISTINCT):
         logger.emit(
             LogRecord(
@@ -84,7 +104,32 @@ def log_requests() -> list[bytes]:
             )
         )
     records = exporter.get_finished_logs()
-    return [encode_logs(records[k : k + RECORDS]).SerializeToString() for k in range(0, len(records), RECORDS)]
+    bodies = [encode_logs(records[k : k + RECORDS]).SerializeToString() for k in range(0, len(records), RECORDS)]
+    return moving_on(bodies, count, began_ns, time.time_ns(), lambda body: [])
+
+
+def moving_on(
+    bodies: list[bytes], count: int, first_ns: int, last_ns: int, ids: Callable[[bytes], list[int]]
+) -> list[bytes]:
+    """So many requests: the bodies in turn, with all moments between the first and the last one moved behind those before, and
+    other bytes for ids from the second turn on."""
+    rng = np.random.default_rng(1)
+    changes = []
+    for body in bodies:
+        content = np.frombuffer(body, np.uint8)
+        words = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(content, 8)).view("<u8")[:, 0]
+        at = np.flatnonzero((words >= first_ns) & (words <= last_ns))
+        changes.append((content, at[:, None] + np.arange(8), words[at], np.array(ids(body), np.int64)))
+    requests = []
+    for number in range(count):
+        turn, which = divmod(number, len(bodies))
+        content, places, moments, id_places = changes[which]
+        moved = content.copy()
+        moved[places] = (moments + np.uint64(turn * (last_ns - first_ns))).astype("<u8")[:, None].view(np.uint8)
+        if turn:
+            moved[id_places] = rng.integers(0, 256, len(id_places), np.uint8)
+        requests.append(moved.tobytes())
+    return requests
 
 
 def narrow_logs(seed: int) -> list[dict[str, Any]]:
@@ -129,41 +174,76 @@ def wide_logs(seed: int) -> list[dict[str, Any]]:
     ]
 
 
-def as_hec(logs: list[dict[str, Any]]) -> bytes:
-    """A batch of the HTTP Event Collector."""
-    return b"\n".join(
-        json.dumps({"time": log["ts"], "host": "web-1", "source": "app", "event": log}, separators=(",", ":")).encode()
-        for log in logs
+_MOMENT = "@moment@"
+
+
+def hec_requests(logs: list[list[dict[str, Any]]], count: int) -> list[bytes]:
+    """Batches of the HTTP Event Collector."""
+    return _with_moments(
+        [
+            b"\n".join(
+                json.dumps(
+                    {"time": _MOMENT, "host": "web-1", "source": "app", "event": {**log, "ts": _MOMENT}},
+                    separators=(",", ":"),
+                ).encode()
+                for log in each
+            )
+            for each in logs
+        ],
+        count,
+        times=2,
     )
 
 
-def as_lines(logs: list[dict[str, Any]]) -> bytes:
+def line_requests(logs: list[list[dict[str, Any]]], count: int) -> list[bytes]:
     """JSON lines."""
-    return b"\n".join(json.dumps(log, separators=(",", ":")).encode() for log in logs) + b"\n"
+    return _with_moments(
+        [
+            b"".join(json.dumps({**log, "ts": _MOMENT}, separators=(",", ":")).encode() + b"\n" for log in each)
+            for each in logs
+        ],
+        count,
+        times=1,
+    )
 
 
-def write_requests() -> list[bytes]:
-    """Requests of Prometheus remote write 1.0, compressed: a sample of each of many series with six labels."""
+def _with_moments(templates: list[bytes], count: int, times: int) -> list[bytes]:
+    """So many requests of logs a millisecond apart; a log names its moment `times` times."""
+    now = time.time()
+    forms = [template.replace(b"%", b"%%").replace(f'"{_MOMENT}"'.encode(), b"%.3f") for template in templates]
+    requests = []
+    for number in range(count):
+        moments = (now + (number * LINES + n) / 1000 for n in range(LINES) for _ in range(times))
+        requests.append(forms[number % len(forms)] % tuple(moments))
+    return requests
+
+
+def write_requests(count: int) -> list[bytes]:
+    """Requests of Prometheus remote write 1.0, compressed: a sample of each of many series with six labels, 15 s after the one
+    before."""
     import pyarrow as pa
 
     snappy = pa.Codec("snappy")
     now_ms = int(time.time() * 1000)
+    names = []
+    for number in range(SERIES):
+        labels = {
+            "__name__": f"http_requests_{number % 20}_total",
+            "instance": f"10.0.{number % 10}.1:9100",
+            "job": "node",
+            "method": "GET",
+            "route": f"/item/{number // 200}",
+            "status": "200",
+            "zone": "eu-1",
+        }
+        names.append(b"".join(_field(1, _field(1, k.encode()) + _field(2, v.encode())) for k, v in sorted(labels.items())))
     requests = []
-    for turn in range(DISTINCT):
-        series = []
-        for number in range(SERIES):
-            labels = {
-                "__name__": f"http_requests_{number % 20}_total",
-                "instance": f"10.0.{number % 10}.1:9100",
-                "job": "node",
-                "method": "GET",
-                "route": f"/item/{number // 200}",
-                "status": "200",
-                "zone": "eu-1",
-            }
-            packed = b"".join(_field(1, _field(1, k.encode()) + _field(2, v.encode())) for k, v in sorted(labels.items()))
-            sample = b"\x09" + struct.pack("<d", number + turn) + b"\x10" + _varint(now_ms + turn * 15_000)
-            series.append(_field(1, packed + _field(2, sample)))
+    for turn in range(count):
+        moment = b"\x10" + _varint(now_ms + turn * 15_000)
+        series = [
+            _field(1, packed + _field(2, b"\x09" + struct.pack("<d", number + turn) + moment))
+            for number, packed in enumerate(names)
+        ]
         requests.append(snappy.compress(b"".join(series), asbytes=True))
     return requests
 
