@@ -21,11 +21,26 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from sightline.config import Settings
 from sightline.receivers.bodies import BodyTooLarge, inflate
+from sightline.search.engine import SearchEngine
 
 FIXTURES = Path(__file__).parent / "fixtures"
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 JSON = {"Content-Type": "application/json"}
+
+
+class OneMetricIndex:
+    """A catalog with one metric index and nothing else."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def indexes(self) -> dict[str, str]:
+        return {self.name: "metric"}
+
+    def macro(self, name, count):
+        return None
 
 
 def fixture(name: str) -> bytes:
@@ -117,7 +132,7 @@ def _as_otlp_json(request) -> str:
     return json.dumps(data)
 
 
-def test_captured_metrics_keep_every_point_and_exemplar(front, load, store):
+def test_captured_metrics_keep_every_point_and_exemplar(front, load, store, tmp_path):
     body = fixture("py_default_02_metrics.pb")
     request = ExportMetricsServiceRequest.FromString(body)
     assert post(front, "metrics", body).status_code == 200
@@ -142,6 +157,10 @@ def test_captured_metrics_keep_every_point_and_exemplar(front, load, store):
     given = sorted(e.trace_id.hex() for p in histograms for e in p.exemplars)
     assert given
     assert sorted(e["trace_id"] for row in stored if row["exemplars"] for e in json.loads(row["exemplars"])) == given
+    (index,) = {row["index"] for row in rows}
+    engine = SearchEngine(store, OneMetricIndex(index), None, Settings(data=tmp_path))
+    search = f"| mpreview index={index} target_per_timeseries=0 | spath input=exemplars path={{}}.trace_id output=trace | mvexpand trace | search trace=*"
+    assert sorted(engine.run(f"{search} | table trace").table["trace"].to_pylist()) == given
     (ledger,) = [row for row in loader.ledger.totals() if row.source == "otlp:metrics"]
     assert (ledger.received, ledger.stored, ledger.refused, ledger.waiting) == (len(points), len(points), 0, 0)
 

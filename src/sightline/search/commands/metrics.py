@@ -492,7 +492,8 @@ class MPreview(Command):
     Example: | mpreview index=my_model_metrics filter="metric_name=mlops.*"
 
     The newest points come first, at most `target_per_timeseries` of each series (0 is all). A point has its `metric_name` and
-    `_value`, where Splunk's has a field `metric_name:<name>`; `_raw` holds that.
+    `_value`, where Splunk's has a field `metric_name:<name>`; `_raw` holds that. Exemplars are in the field `exemplars`, as JSON
+    with `trace_id`, `span_id` and `value`: spath input=exemplars path={}.trace_id output=trace_id.
     """
 
     index: str = option("*", help="metric index, `*` allowed")

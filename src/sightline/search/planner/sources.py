@@ -60,6 +60,7 @@ _METRIC_COLUMNS = {
     "_value": (Type.FLOAT, "`value`"),
     "metric_type": (Type.TEXT, "nullIf(`type`, '')"),
     "unit": (Type.TEXT, "nullIf(`unit`, '')"),
+    "exemplars": (Type.TEXT, "nullIf(nullIf(`exemplars`, ''), '[]')"),
     "host": (Type.TEXT, "nullIf(`host`, '')"),
     "source": (Type.TEXT, "nullIf(`source`, '')"),
     "sourcetype": (Type.TEXT, "nullIf(`sourcetype`, '')"),
