@@ -36,12 +36,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from sightline.config import IngestSettings
 from sightline.journal import Piece
 from sightline.receivers.bodies import BodyMalformed, BodyTooLarge, inflate
+from sightline.receivers.otlp_looks import INDEX_ATTRIBUTE, PROFILING_SCOPE, usual_records
 from sightline.receivers.pieces import PIECE_BYTES, Path, cut_message, path
 
-PROFILING_SCOPE, PPROF_FORMAT = "otel.profiling", "pprof-gzip-base64"
-"""How Splunk's agents mark a log record that holds a profile."""
-INDEX_ATTRIBUTE = "com.splunk.index"
-"""The resource attribute that names an index: what Splunk's collectors call it."""
+PPROF_FORMAT = "pprof-gzip-base64"
+"""How Splunk's agents mark a log record that holds a profile, beside its scope."""
 MAX_TIME_NS = 2**63 - 1
 """The latest time that can be stored, in April 2262."""
 
@@ -100,6 +99,11 @@ def check_protobuf(request: type[Message], body: bytes, settings: IngestSettings
     checked = Checked()
     try:
         for part in cut_message(body, _SHAPES[request].path, PIECE_BYTES):
+            usual = usual_records(request, part)
+            if usual is not None:
+                if usual:
+                    checked.groups.setdefault("", Group()).add(part, usual, usual)
+                continue
             # Read for its faults alone; an outline would not find those in what it does not declare.
             request.FromString(part)
             _check(request, part, settings, checked)

@@ -14,14 +14,12 @@ empty does it beside its other work, while the statements load what comes.
 from __future__ import annotations
 
 import functools
-import hashlib
 import logging
-import os
 import subprocess
 import sys
 import threading
-from importlib.metadata import version
-from pathlib import Path
+
+from sightline.machinecode import cache_folder, processor
 
 log = logging.getLogger(__name__)
 
@@ -30,21 +28,6 @@ BESIDE = "--beside"
 """What tells the program of this package that others work meanwhile."""
 KINDS = frozenset({"traces", "logs", "hecevent", "prometheus", "prometheus2"})
 """The kinds of segments that are read by compiled functions."""
-
-
-@functools.cache
-def cache_folder() -> Path:
-    """Where the machine code is: beside the sources where they can be written, else in the user's cache."""
-    here = Path(__file__).parent
-    sources = b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))
-    name = f"{hashlib.sha256(sources).hexdigest()[:16]}-numba-{version('numba')}-{sys.implementation.cache_tag}"
-    beside = here / "__pycache__"
-    root = beside if os.access(beside if beside.exists() else here, os.W_OK) else _user_cache()
-    return root / name
-
-
-def _user_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sightline"
 
 
 @functools.cache
@@ -65,14 +48,6 @@ def inlined(function):
     return _numba().njit(cache=True, nogil=True, boundscheck=True, error_model="numpy", _nrt=False, forceinline=True)(
         function
     )
-
-
-@functools.cache
-def processor() -> str:
-    """The kind of processor that code is made for."""
-    import llvmlite.binding
-
-    return f"{llvmlite.binding.get_host_cpu_name()}-{hashlib.sha256(llvmlite.binding.get_host_cpu_features().flatten().encode()).hexdigest()[:8]}"
 
 
 def is_ready() -> bool:

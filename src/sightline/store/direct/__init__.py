@@ -20,10 +20,11 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
+from sightline import machinecode
 from sightline.config import IngestSettings
 from sightline.segments import Frame, check_frames, encode_frame
 from sightline.store import compiled
-from sightline.store.compiled import json_text
+from sightline.store.compiled import json_text, requests
 from sightline.store.direct.hec import hec_rows
 from sightline.store.direct.otlp import Scrubbed, log_rows, span_rows
 from sightline.store.direct.remote_write import sample_rows
@@ -75,6 +76,7 @@ def compile_everything() -> None:
     json_text.unescape(
         np.frombuffer(b'""', np.uint8), nothing, 0, 0, np.empty(0, np.uint8), window, window.astype(np.int32), 0
     )
+    machinecode.write(requests.check, requests.SIGNATURE)
     compiled.mark_complete()
 
 
