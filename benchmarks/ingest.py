@@ -191,6 +191,7 @@ def _engine_process(data: Path, commands: Any) -> None:
     loader.start()
     # Loading numba and the machine code takes two seconds of a processor once for a process, whatever comes afterwards.
     compile_everything()
+    loader.load_decoders()
     while (asked := commands.recv()) != "stop":
         if asked == "bytes":
             sql = (

@@ -8,7 +8,7 @@ import sightline
 ROOT = Path(sightline.__file__).parent
 LAYERS = (
     ("errors", "clock"),
-    ("config", "segments"),
+    ("config", "segments", "machinecode"),
     ("journal", "datadir", "supervisor", "sourcetypes", "counts"),
     ("quarantine", "backups"),
     ("ml", "store"),

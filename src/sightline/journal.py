@@ -222,6 +222,16 @@ class JournalWriter:
 
     def submit_pieces(self, kind: str, pieces: Sequence[Piece], *, token: str = "", index: str = "") -> Future[None]:
         """The same for a large request in pieces, which become frames of one segment: all are written, or none."""
+        item = self._item(kind, pieces, token, index)
+        done: Future[None] = Future()
+        # A client that goes away cancels who waits for the future. What was handed over is written all the same, and
+        # the thread that writes must not find a cancelled future: setting its result would end the thread.
+        done.set_running_or_notify_cancel()
+        item.done = done
+        self._hand_over(item)
+        return done
+
+    def _item(self, kind: str, pieces: Sequence[Piece], token: str, index: str) -> _Item:
         refusal = self.refusal()
         if refusal:
             raise JournalFull(refusal)
@@ -230,20 +240,17 @@ class JournalWriter:
         for piece in pieces:
             head = encode_frame(piece.body, token=token, index=index, received_ms=received_ms, records=piece.records)
             buffers += [head, piece.body]
-        size = sum(map(len, buffers))
-        item = _Item(kind, buffers, size, sum(piece.records for piece in pieces), Future())
-        # A client that goes away cancels who waits for the future. What was handed over is written all the same, and
-        # the thread that writes must not find a cancelled future: setting its result would end the thread.
-        item.done.set_running_or_notify_cancel()
+        return _Item(kind, buffers, sum(map(len, buffers)), sum(piece.records for piece in pieces))
+
+    def _hand_over(self, item: _Item) -> None:
         with self._condition:
             if self._stopping:
                 raise JournalClosing("the journal is closing", 1)
-            if self._queued_bytes and self._queued_bytes + size > 4 * self._settings.max_body_bytes:
+            if self._queued_bytes and self._queued_bytes + item.size > 4 * self._settings.max_body_bytes:
                 raise JournalFull("too many requests wait to be written to disk", 1)
             self._queue.append(item)
-            self._queued_bytes += size
+            self._queued_bytes += item.size
             self._condition.notify()
-        return item.done
 
     async def append(self, kind: str, body: bytes, *, token: str = "", index: str = "", records: int = 0) -> None:
         """Append a request and return when it is durable. Raises JournalFull, or OSError when the disk failed."""
@@ -251,7 +258,12 @@ class JournalWriter:
 
     async def append_pieces(self, kind: str, pieces: Sequence[Piece], *, token: str = "", index: str = "") -> None:
         """The same for a request in pieces."""
-        await asyncio.wrap_future(self.submit_pieces(kind, pieces, token=token, index=index))
+        # A future of the loop, and not `submit_pieces` with one of threads around it: that takes as long as all else here.
+        loop = asyncio.get_running_loop()
+        item = self._item(kind, pieces, token, index)
+        item.done = loop.create_future()
+        self._hand_over(item)
+        await item.done
 
     def rotate(self) -> None:
         """Close the open segments as soon as possible instead of at their age."""
@@ -328,14 +340,12 @@ class JournalWriter:
             failure: Exception = error
             if error.errno in (28, 122):
                 failure = JournalFull(f"no room on the disk of the journal: {error.strerror}")
-            for item in items:
-                item.done.set_exception(failure)
+            _answer(items, failure)
             return
         before = self._written.get(kind, Written())
         records = sum(item.records for item in items)
         self._written[kind] = Written(before.requests + len(items), before.records + records, before.size_bytes + written)
-        for item in items:
-            item.done.set_result(None)
+        _answer(items)
 
     def _open_segment(self, kind: str) -> _OpenSegment:
         self._number += 1
@@ -393,7 +403,35 @@ class _Item:
     buffers: list[bytes]
     size: int
     records: int
-    done: Future[None]
+    done: Future[None] | asyncio.Future[None] | None = None
+
+
+def _answer(items: list[_Item], failure: Exception | None = None) -> None:
+    """Tell those who wait; a loop is woken once for all of its own."""
+    of_loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for item in items:
+        if isinstance(item.done, asyncio.Future):
+            of_loops.setdefault(item.done.get_loop(), []).append(item.done)
+        elif item.done is not None:
+            _settle(item.done, failure)
+    for loop, futures in of_loops.items():
+        # A loop that was closed has nobody left who waits.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle_waiting, futures, failure)
+
+
+def _settle_waiting(futures: list[asyncio.Future[None]], failure: Exception | None) -> None:
+    for future in futures:
+        # A client that went away has cancelled its own.
+        if not future.done():
+            _settle(future, failure)
+
+
+def _settle(future: Future[None] | asyncio.Future[None], failure: Exception | None) -> None:
+    if failure is None:
+        future.set_result(None)
+    else:
+        future.set_exception(failure)
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import struct
+import threading
 from dataclasses import dataclass
 
 import orjson
@@ -13,6 +14,17 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData, ResourceLogs, ScopeLogs
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    Exemplar,
+    ExponentialHistogramDataPoint,
+    HistogramDataPoint,
+    Metric,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    SummaryDataPoint,
+)
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status, TracesData
 
@@ -358,6 +370,124 @@ def usual_traces(rows=8):
     return TracesData(resource_spans=[{"resource": resource, "scope_spans": [{"scope": scope, "spans": found}]}])
 
 
+# Dimensions are texts, and what becomes of a double or a list is the engine's to say: few points have one.
+dimensions = st.lists(
+    st.builds(
+        KeyValue,
+        key=st.sampled_from(NAMES) | texts,
+        value=st.builds(AnyValue, string_value=texts)
+        | st.builds(AnyValue, int_value=st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-5, 5))
+        | st.builds(AnyValue, bool_value=st.booleans())
+        | st.just(AnyValue()),
+    ),
+    max_size=6,
+) | st.lists(st.builds(KeyValue, key=st.sampled_from(NAMES), value=values), max_size=1)
+point_times = st.just(0) | nanoseconds
+flags = st.sampled_from([0, 0, 0, 1, 2])
+number_points = st.lists(
+    st.builds(
+        NumberDataPoint, start_time_unix_nano=point_times, time_unix_nano=point_times, attributes=dimensions, flags=flags,
+        as_double=st.floats(),
+    )
+    | st.builds(NumberDataPoint, time_unix_nano=point_times, attributes=dimensions, as_int=st.integers(-(1 << 63), (1 << 63) - 1))
+    | st.just(NumberDataPoint(flags=1)),
+    max_size=4,
+)  # fmt: skip
+statistics = st.none() | st.floats()
+histogram_points = st.lists(
+    st.builds(
+        HistogramDataPoint, start_time_unix_nano=point_times, time_unix_nano=point_times, attributes=dimensions, flags=flags,
+        count=st.sampled_from([0, 3, 1 << 63]), sum=statistics, min=statistics, max=statistics,
+        bucket_counts=st.lists(st.integers(0, (1 << 64) - 1), max_size=3),
+        explicit_bounds=st.lists(st.floats(allow_nan=False), max_size=2),
+    ),
+    max_size=3,
+)  # fmt: skip
+temporalities = st.integers(0, 2)
+unusual_points = st.sampled_from(
+    [
+        {"gauge": {"data_points": [NumberDataPoint(as_int=1, exemplars=[Exemplar(as_int=2)])]}},
+        {"summary": {"data_points": [SummaryDataPoint(count=2, sum=3.0)]}},
+        {"exponential_histogram": {"data_points": [ExponentialHistogramDataPoint(count=2, scale=3)]}},
+        {"histogram": {"data_points": [HistogramDataPoint(count=2, exemplars=[Exemplar(as_double=2)])]}},
+    ]
+)
+all_metrics = st.builds(
+    lambda name, unit, data: Metric(name=name, unit=unit, description="d", **data),
+    texts,
+    texts,
+    number_points.map(lambda points: {"gauge": {"data_points": points}})
+    | st.builds(
+        lambda points, kind, goes_up: {
+            "sum": {"data_points": points, "aggregation_temporality": kind, "is_monotonic": goes_up}
+        },
+        number_points,
+        temporalities,
+        st.booleans(),
+    )
+    | st.builds(
+        lambda points, kind: {"histogram": {"data_points": points, "aggregation_temporality": kind}},
+        histogram_points,
+        temporalities,
+    ),
+)
+odd_metrics = st.builds(lambda data: Metric(name="odd", **data), unusual_points)
+
+
+def metric_requests(metrics):
+    return st.builds(
+        MetricsData,
+        resource_metrics=st.lists(
+            st.builds(
+                ResourceMetrics, resource=st.builds(Resource, attributes=dimensions, dropped_attributes_count=counts),
+                schema_url=texts,
+                scope_metrics=st.lists(
+                    st.builds(
+                        ScopeMetrics, schema_url=texts, metrics=st.lists(metrics, max_size=4),
+                        scope=st.builds(InstrumentationScope, name=texts, version=texts, attributes=dimensions),
+                    ),
+                    max_size=2,
+                ),
+            ),
+            max_size=2,
+        ),
+    )  # fmt: skip
+
+
+metrics = metric_requests(all_metrics) | metric_requests(all_metrics | odd_metrics)
+
+
+def count_points(data):
+    return sum(
+        len(getattr(metric, metric.WhichOneof("data")).data_points)
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    )
+
+
+def usual_metrics(rows=8):
+    attributes = [
+        [
+            KeyValue(key="http.route", value=AnyValue(string_value=f"/r{n}")),
+            KeyValue(key="status", value=AnyValue(int_value=n)),
+        ]
+        for n in range(rows)
+    ]
+    numbers = [NumberDataPoint(as_double=n / 3, time_unix_nano=n + 1, attributes=attributes[n]) for n in range(rows)]
+    buckets = [
+        HistogramDataPoint(count=3, sum=1.5, min=0.1, max=1.0, bucket_counts=[1, 2], explicit_bounds=[0.5], attributes=one)
+        for one in attributes
+    ]
+    metrics = [
+        Metric(name="memory", unit="By", gauge={"data_points": numbers}),
+        Metric(name="done", sum={"data_points": numbers, "aggregation_temporality": 2, "is_monotonic": True}),
+        Metric(name="took", unit="s", histogram={"data_points": buckets, "aggregation_temporality": 1}),
+    ]
+    resource = Resource(attributes=[KeyValue(key="service.name", value=AnyValue(string_value="shop"))])
+    return MetricsData(resource_metrics=[{"resource": resource, "scope_metrics": [{"metrics": metrics}]}])
+
+
 LABELS = ["__name__", "instance", "job", "method", "zone", ""]
 label_values = texts | st.sampled_from(["a:9100", "a:b:1", ":1", "up_total", "x_bucket", "node", "up"])
 label_sets = st.lists(st.tuples(st.sampled_from(LABELS) | texts, label_values), min_size=1, max_size=6)
@@ -466,6 +596,7 @@ INDEXES = st.sampled_from(["", "-other"])
     [
         ("traces", traces, usual_traces(), count_spans),
         ("logs", logs, usual_logs(), count_logs),
+        ("metrics", metrics, usual_metrics(), count_points),
         ("hecevent", hecevent, usual_hecevent(), count_hecevent),
         ("prometheus", prometheus, usual_prometheus(), count_samples),
         ("prometheus2", prometheus2, usual_prometheus(True), count_samples),
@@ -491,11 +622,44 @@ def test_a_fault_of_the_decoders_holds_nothing_up(store, tmp_path, monkeypatch):
     def fails(*_):
         raise RuntimeError("made to fail")
 
-    monkeypatch.setattr(DirectDecoder, "rows", fails)
     settings = Settings(data=tmp_path)
+    loader = Loader(store, settings)
+    loader.load_decoders()
+    monkeypatch.setattr(DirectDecoder, "rows", fails)
     journal = JournalWriter(tmp_path / "journal", settings.ingest)
     journal.submit("traces", usual_traces().SerializeToString(), index="after-a-fault", records=8).result()
     journal.close()
-    assert Loader(store, settings).load_waiting() == 1
+    assert loader.load_waiting() == 1
     found = store.query("SELECT count() AS n FROM sightline.spans WHERE index = 'after-a-fault'")
     assert found["n"].to_pylist() == [8]
+
+
+def test_what_comes_first_is_loaded_while_the_machine_code_is(store, tmp_path, monkeypatch):
+    settings = Settings(data=tmp_path)
+    loader = Loader(store, settings)
+    allowed, loaded = threading.Event(), threading.Event()
+    load_decoders = loader.load_decoders
+
+    def load_when_allowed():
+        allowed.wait(60)
+        load_decoders()
+        loaded.set()
+
+    monkeypatch.setattr(loader, "load_decoders", load_when_allowed)
+    read = []
+    monkeypatch.setattr(DirectDecoder, "rows", lambda self, kind, *_: read.append(kind))
+    journal = JournalWriter(tmp_path / "journal", settings.ingest)
+    journal.submit("traces", usual_traces().SerializeToString(), index="first", records=8).result()
+    journal.close()
+    assert loader.load_waiting() == 1
+    assert read == []
+    found = store.query("SELECT count() AS n FROM sightline.spans WHERE index = 'first'")
+    assert found["n"].to_pylist() == [8]
+    monkeypatch.setattr("sightline.store.direct.use_everything", lambda: None)
+    allowed.set()
+    assert loaded.wait(60)
+    journal = JournalWriter(tmp_path / "journal", settings.ingest)
+    journal.submit("traces", usual_traces().SerializeToString(), index="second", records=8).result()
+    journal.close()
+    assert loader.load_waiting() == 1
+    assert read == ["traces"]

@@ -90,18 +90,22 @@ def load(name: str) -> Callable[..., int] | None:
 
     def call(*arrays: np.ndarray) -> int:
         if len(arrays) not in native:
-            one = (ctypes.c_void_p, ctypes.c_void_p, *(ctypes.c_int64,) * 2, ctypes.c_void_p, *(ctypes.c_int64,) * 2)
-            native[len(arrays)] = ctypes.CFUNCTYPE(ctypes.c_int32, *(ctypes.c_void_p,) * 2, *one * len(arrays))(address)
+            native[len(arrays)] = ctypes.CFUNCTYPE(ctypes.c_int32, *(ctypes.c_void_p,) * 2, *_ARRAY * len(arrays))(address)
         result, fault = ctypes.c_int64(), ctypes.c_void_p()
-        # As numba passes an array: two owners, of which there is none, then its size, that of an item, where it is, and its shape.
-        passed = [
-            part
-            for a in arrays
-            for part in (None, None, a.size, a.itemsize, a.ctypes.data, a.size, a.itemsize)
-        ]  # fmt: skip
+        passed = [part for array in arrays for part in _passed(array)]
         if native[len(arrays)](ctypes.addressof(result), ctypes.addressof(fault), *passed):
             raise IndexError(name)
         return result.value
 
     call.engine = engine  # type: ignore[attr-defined]  # The code is there as long as this is.
     return call
+
+
+_ARRAY = (ctypes.c_void_p, ctypes.c_void_p, *(ctypes.c_int64,) * 2, ctypes.c_void_p, *(ctypes.c_int64,) * 2)
+
+
+def _passed(array: np.ndarray) -> tuple[int | None, ...]:
+    """An array of one dimension as numba passes it: two owners, of which there is none, its size and that of an item, where it is,
+    and its shape and steps."""
+    place = array.__array_interface__["data"][0]
+    return None, None, array.size, array.itemsize, place, array.size, array.itemsize

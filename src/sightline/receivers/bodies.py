@@ -85,25 +85,28 @@ async def read_sent(request: Request, limit: int, cost: int = COST) -> bytes:
         await share.hold(cost * int(declared))
     pieces, size = [], 0
     settings = getattr(request.app.state, "ingest", None)
+    patience_s = settings.body_timeout_s if settings else None
     loop = asyncio.get_running_loop()
     started = loop.time()
-    stream = request.stream()
-    while True:
-        patience_s = settings.body_timeout_s if settings else None
-        if settings and loop.time() > started + patience_s + size / settings.body_rate_bytes_s:
-            raise BodyTooSlow(settings.body_rate_bytes_s)
-        try:
-            piece = await asyncio.wait_for(anext(stream, None), patience_s)
-        except TimeoutError:
-            raise BodyTooSlow(settings.body_rate_bytes_s) from None
-        if piece is None:
-            break
-        size += len(piece)
-        if size > limit:
-            raise BodyTooLarge(limit)
-        if share and not declared.isdigit():
-            await share.hold(cost * size)
-        pieces.append(piece)
+    # One deadline that moves: a task for each piece, as `wait_for` makes, costs as much as checking its records.
+    try:
+        async with asyncio.timeout(patience_s) as deadline:
+            async for piece in request.stream():
+                size += len(piece)
+                if size > limit:
+                    raise BodyTooLarge(limit)
+                if share and not declared.isdigit():
+                    # Waiting for room is not the sender's fault.
+                    deadline.reschedule(None)
+                    await share.hold(cost * size)
+                pieces.append(piece)
+                if settings:
+                    now = loop.time()
+                    if now > started + patience_s + size / settings.body_rate_bytes_s:
+                        raise BodyTooSlow(settings.body_rate_bytes_s)
+                    deadline.reschedule(now + patience_s)
+    except TimeoutError:
+        raise BodyTooSlow(settings.body_rate_bytes_s) from None
     return b"".join(pieces)
 
 

@@ -14,8 +14,9 @@ import functools
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 
 import httpx
 import uvicorn
@@ -334,7 +335,30 @@ def _cannot_listen(name: str, address: str, error: OSError) -> EnvironmentTroubl
 
 def _with_room(app: Starlette, room: Room, settings: Settings) -> WithRoom:
     app.state.ingest = settings.ingest
-    return WithRoom(app, room)
+    return WithRoom(_Straight(app), room)
+
+
+class _Straight:
+    """The layer around an application that gives what is posted to a path of its own straight to the endpoint. Layers that answer
+    errors and search for routes, which a request would pass otherwise, take longer than to store what it holds; and what an
+    endpoint does not catch is answered by the server in the same words."""
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+        self._endpoints: dict[str, Callable[[Request], Awaitable[Response]]] = {}
+        for route in app.routes:
+            # The first route of a path counts. One that asks for more than a name has to be searched for.
+            if isinstance(route, Route) and "{" not in route.path and "POST" in (route.methods or ()):
+                self._endpoints.setdefault(route.path, route.endpoint)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if endpoint is None:
+            await self._app(scope, receive, send)
+            return
+        scope["app"] = self._app
+        response = await endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
 def _config(app: WithRoom, settings: Settings) -> uvicorn.Config:

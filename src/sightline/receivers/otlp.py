@@ -180,7 +180,10 @@ class OtlpReceiver:
             except Refused as refusal:
                 reasons[f"{signal.noun}: {refusal.message}"] += group.told
         # All share one fsync. When one finds no room the client sends all of them again.
-        await asyncio.gather(*(self._write(*group, grant) for group in groups))
+        if len(groups) == 1:
+            await self._write(*groups[0], grant)
+        else:
+            await asyncio.gather(*(self._write(*group, grant) for group in groups))
 
     async def _write(
         self, signal: Signal, kind: str, source: str, index: str, group: Group, grant: TokenGrant | None
@@ -209,6 +212,8 @@ class OtlpReceiver:
 
 def _response(signal: Signal, reasons: Counter[str], warnings: tuple[str, ...]) -> Message:
     response = signal.response()
+    if not reasons and not warnings:
+        return response
     told = [f"{reason}: {number}" for reason, number in reasons.most_common()]
     text = f"refused: {'; '.join(told)}" if told else ""
     text = "; ".join(part for part in (text, *warnings) if part)

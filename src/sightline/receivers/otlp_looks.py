@@ -1,4 +1,4 @@
-"""A first look at an OTLP request by compiled code, in a tenth of the time that protobuf takes to read it.
+"""A first look at an OTLP request by compiled code, in a third of the time that protobuf and our own checks take.
 
 Enters: a request's bytes. Leaves: how many records it has, where it can be read, all of them can be stored as they came, and none
 needs anything done first; None where that may not be so, which is for `otlp_requests` to find out. Where the machine code is not

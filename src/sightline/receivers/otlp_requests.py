@@ -4,7 +4,8 @@ Enters: the bytes of a request, protobuf or JSON. Leaves: protobuf bytes for eac
 came. A record that nobody could store or find again is cut out and counted with its reason, so that one bad span does
 not cost its neighbours.
 
-Records are looked at all together. An outline is a message of our own over the same bytes that declares what is
+Most requests get no more than a first look by compiled code (`otlp_looks`). What it does not find usual is read by protobuf, and
+its records are looked at all together. An outline is a message of our own over the same bytes that declares what is
 checked and nothing else, and every level above the records as a single message where OTLP has a list: protobuf merges
 what occurs several times, so that one parse gives all records of a request in one list. Written out again without what
 it does not know, an outline of records that have the same fields is a table with rows of equal length. Only a request

@@ -39,12 +39,18 @@ class Version:
     kind: str
     source: str
     message: type[Message]
+    each: type[Message]
+    """The same with a list of series."""
     path: Path
     """Where its records are: a series that alone is large stays whole."""
 
 
 def _messages() -> dict[str, type[Message]]:
-    """Only what counting needs: the lists of series, samples, histograms and exemplars. What else is there stays unread."""
+    """Only what counting needs: the lists of series, samples, histograms and exemplars. What else is there stays unread.
+
+    The series are declared as one message where there is a list: protobuf merges what occurs several times, so that one list has
+    the samples of all of them. Only exemplars are counted series by series, with the messages of the name with `Each`.
+    """
     file = descriptor_pb2.FileDescriptorProto(name="sightline/remote_write.proto", package="sightline", syntax="proto3")
     repeated, message, nothing = 3, 11, file.message_type.add(name="Nothing")
     assert nothing.name
@@ -52,16 +58,20 @@ def _messages() -> dict[str, type[Message]]:
         one = file.message_type.add(name=f"{name}Series")
         for field, number in (("samples", samples), ("histograms", histograms), ("exemplars", exemplars)):
             one.field.add(name=field, number=number, label=repeated, type=message, type_name=".sightline.Nothing")
-        whole = file.message_type.add(name=name)
-        whole.field.add(name="timeseries", number=series, label=repeated, type=message, type_name=f".sightline.{name}Series")
+        for called, label in ((name, 1), (f"{name}Each", repeated)):
+            whole = file.message_type.add(name=called)
+            whole.field.add(
+                name="timeseries", number=series, label=label, type=message, type_name=f".sightline.{name}Series"
+            )
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return {n: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"sightline.{n}")) for n in ("Write1", "Write2")}
+    names = ("Write1", "Write2", "Write1Each", "Write2Each")
+    return {n: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"sightline.{n}")) for n in names}
 
 
 _MESSAGES = _messages()
-VERSION_1 = Version("prometheus", "prometheus:write", _MESSAGES["Write1"], path(1))
-VERSION_2 = Version("prometheus2", "prometheus:write2", _MESSAGES["Write2"], path(5))
+VERSION_1 = Version("prometheus", "prometheus:write", _MESSAGES["Write1"], _MESSAGES["Write1Each"], path(1))
+VERSION_2 = Version("prometheus2", "prometheus:write2", _MESSAGES["Write2"], _MESSAGES["Write2Each"], path(5))
 _BY_NAME = {"prometheus.WriteRequest": VERSION_1, "io.prometheus.write.v2.Request": VERSION_2}
 
 
@@ -119,12 +129,19 @@ def _checked(version: Version, compressed: bytes, limit: int) -> tuple[list[Piec
     try:
         for part in cut_message(unsnapped(compressed, limit), version.path):
             message: Any = version.message.FromString(part)
-            samples = sum(len(series.samples) for series in message.timeseries)
-            histograms = sum(len(series.histograms) for series in message.timeseries)
-            exemplars = [len(series.exemplars) for series in message.timeseries]
-            # All exemplars of a series are one record.
-            pieces.append(Piece(part, samples + histograms + sum(map(bool, exemplars))))
-            written.update(Samples=samples, Histograms=histograms, Exemplars=sum(exemplars))
+            series = message.timeseries
+            samples, histograms, exemplars, with_exemplars = (
+                len(series.samples),
+                len(series.histograms),
+                len(series.exemplars),
+                0,
+            )
+            if exemplars:
+                each: Any = version.each.FromString(part)
+                # All exemplars of a series are one record.
+                with_exemplars = sum(bool(one.exemplars) for one in each.timeseries)
+            pieces.append(Piece(part, samples + histograms + with_exemplars))
+            written.update(Samples=samples, Histograms=histograms, Exemplars=exemplars)
     except DecodeError as error:
         raise Refused(400, f"the body is not a valid remote write request: {error}") from error
     return pieces, written

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 _DONE = "complete"
 BESIDE = "--beside"
 """What tells the program of this package that others work meanwhile."""
-KINDS = frozenset({"traces", "logs", "hecevent", "prometheus", "prometheus2"})
+KINDS = frozenset({"traces", "logs", "metrics", "hecevent", "prometheus", "prometheus2"})
 """The kinds of segments that are read by compiled functions."""
 
 

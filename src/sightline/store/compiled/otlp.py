@@ -250,10 +250,13 @@ def _append(members, n, key, key_length, kind, value, length, name):
 
 
 @compiled
-def shared(buf, groups, frame_index, all_columns, members, ranges, own, names):
+def shared(buf, groups, frame_index, all_columns, members, ranges, own, names, as_dimensions):
     """The members that all records of a group have from its scope and resource, in this order: lines of `members` as of items, and
     the number of the name as the sixth. `ranges[g]` is where those of a group begin; `own` gets place and length of
-    service.name, host.name, com.splunk.source and com.splunk.sourcetype. Returns their number.
+    service.name, host.name, com.splunk.source and com.splunk.sourcetype. Returns their number, or one below 0.
+
+    `as_dimensions` is for metrics, whose members are texts and fewer: without counts of what was dropped, the resource's schema, and
+    entities.
     """
     n = np.int64(0)
     for g in range(groups.shape[1]):
@@ -291,7 +294,7 @@ def shared(buf, groups, frame_index, all_columns, members, ranges, own, names):
                         value, length = groups[SCHEMA, g], groups[SCHEMA_LENGTH, g]
                     elif constant == SCOPE_DROPPED:
                         kind, value, length = np.int64(INT), dropped, dropped
-                    if length == 0:
+                    if length == 0 or (as_dimensions and kind == INT):
                         continue
                     key, key_length = names.constants[0, constant], names.constants[1, constant]
                     if not _append(members, n, key, key_length, kind, value, length, names.constant_names[constant]):
@@ -315,6 +318,10 @@ def shared(buf, groups, frame_index, all_columns, members, ranges, own, names):
                         # The first of a name counts, and only a text; a place is never 0.
                         own[2 * (name - SERVICE), g] = value if kind == STRING else -1
                         own[2 * (name - SERVICE) + 1, g] = length if kind == STRING else 0
+                    if kind == NONE and as_dimensions:
+                        kind, value, length = np.int64(STRING), np.int64(0), np.int64(0)
+                    elif as_dimensions and kind != STRING and kind != INT and kind != BOOL:
+                        return np.int64(-1)
                     if kind == NONE:
                         continue
                     if name >= 0 and (
@@ -328,14 +335,14 @@ def shared(buf, groups, frame_index, all_columns, members, ranges, own, names):
                     if not _append(members, n, key, key_length, kind, value, length, name):
                         return np.int64(-1)
                     n += 1
-                elif not is_scope and number == 3:
+                elif not is_scope and number == 3 and not as_dimensions:
                     # Entities are written by the engine.
                     return np.int64(-1)
                 elif not is_scope and number == 2:
                     if wire != VARINT:
                         return np.int64(-1)
                     dropped = a & 0xFFFFFFFF
-            if not is_scope:
+            if not is_scope and not as_dimensions:
                 for constant in (RESOURCE_SCHEMA_URL, RESOURCE_DROPPED):
                     kind, value, length = np.int64(STRING), groups[RESOURCE_SCHEMA, g], groups[RESOURCE_SCHEMA_LENGTH, g]
                     if constant == RESOURCE_DROPPED:

@@ -255,6 +255,4 @@ def _given(item):
 
 
 _filled = types.Array(types.int64, 1, "C")
-SIGNATURE = types.int64(
-    _given(types.uint8), _given(types.int32), _given(types.uint8), _given(types.int64), _filled, _filled
-)
+SIGNATURE = types.int64(_given(types.uint8), _given(types.int32), _given(types.uint8), _given(types.int64), _filled, _filled)

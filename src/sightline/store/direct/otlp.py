@@ -1,4 +1,4 @@
-"""Spans and log records of OpenTelemetry."""
+"""Spans, log records and metrics of OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sightline.store.compiled import logs, otlp, spans, texts
+from sightline.store.compiled import logs, metrics, otlp, spans, texts, wire
 from sightline.store.direct.segment import (
     TABLE_NAME,
     Given,
@@ -85,14 +85,16 @@ def _scrubbed_places(
     return places, np.ascontiguousarray(made[:, of_row.reshape(-1)])
 
 
-def _outline(segment: Segment) -> tuple[np.ndarray, np.ndarray, int]:
-    """Where the records are, what their groups have, and the elements of lists with the number of those of groups."""
+def _outline(segment: Segment, *, of_metrics: bool = False) -> tuple[np.ndarray, otlp.Shared, np.ndarray, int]:
+    """Where the records are, what their groups have, and the elements of lists with the number of those of groups. Of metrics it is
+    those, and not their points."""
     expected = sum(frame.records for frame in segment.frames)
     records = np.empty((3, expected), np.int64)
     groups = np.empty((otlp.GROUP_LINES, expected), np.int64)
     n, count = otlp.outline(segment.buf, segment.bodies, records, groups)
-    if n < 1 or n != expected:
+    if n < 1 or (n != expected and not of_metrics):
         raise Unusual
+    records = records[:, :n]
     groups = np.ascontiguousarray(groups[:, :count])
     # An attribute takes four bytes at least, and the program itself names six.
     room = int((groups[otlp.RESOURCE_END] - groups[otlp.RESOURCE] + groups[otlp.SCOPE_END] - groups[otlp.SCOPE]).sum()) // 4
@@ -100,9 +102,13 @@ def _outline(segment: Segment) -> tuple[np.ndarray, np.ndarray, int]:
     members = np.empty((6, room), np.int64)
     ranges, promoted_ranges, rest_ranges = (np.empty(count + 1, np.int64) for _ in range(3))
     own = np.empty((8, count), np.int64)
-    made = otlp.shared(segment.buf, groups, segment.frame_index, segment.all_columns, members, ranges, own, segment.names)
+    made = otlp.shared(
+        segment.buf, groups, segment.frame_index, segment.all_columns, members, ranges, own, segment.names, of_metrics
+    )
     if made < 0:
         raise Unusual
+    if of_metrics:
+        _write_as_texts(segment, members[:, :made])
     promoted, rest = np.empty((5, made), np.int64), np.empty((6, made), np.int64)
     elements = np.empty((2, len(segment.buf) // 2), np.int64)
     state = np.zeros(3, np.int64)
@@ -114,6 +120,18 @@ def _outline(segment: Segment) -> tuple[np.ndarray, np.ndarray, int]:
         raise Unusual
     segment.resolve(rest, int(rest_ranges[-1]))
     return records, otlp.Shared(groups, own, promoted, promoted_ranges, rest, rest_ranges), elements, int(state[1])
+
+
+def _write_as_texts(segment: Segment, members: np.ndarray) -> None:
+    """Make texts of whole numbers and truths."""
+    written: dict[tuple[int, int], tuple[int, int]] = {}
+    for m in np.flatnonzero(members[2] != wire.STRING).tolist():
+        kind, value = int(members[2, m]), int(members[3, m])
+        if (kind, value) not in written:
+            text = str(value) if kind == wire.INT else "true" if value else "false"
+            written[kind, value] = segment.add(text.encode()), len(text)
+        members[2, m] = wire.STRING
+        members[3, m], members[4, m] = written[kind, value]
 
 
 def _decoded(
@@ -240,6 +258,82 @@ def _log_batch(segment: Segment, of_group: np.ndarray, shared: otlp.Shared, wind
         "fields": objects(segment, shared, window, window.own[logs.LOG_FIRST_ITEM], of_group),
     }
     return pa.record_batch(columns)
+
+
+def point_rows(given: Given) -> Rows:
+    """The rows of a segment of metrics. Raises Unusual."""
+    segment = Segment(given, known=otlp.KNOWN, constants=otlp.CONSTANTS, default_index="metrics", table="metrics")
+    found, shared, elements, used = _outline(segment, of_metrics=True)
+    expected = sum(frame.records for frame in given.frames)
+    points = np.empty((metrics.POINT_LINES, expected), np.int64)
+    if metrics.points_of(segment.buf, found, points) != expected:
+        raise Unusual
+    batches = []
+    for low, high in segment.windows(points):
+        size_bytes = int((points[metrics.END, low:high] - points[metrics.PLACE, low:high]).sum())
+        window = Window(segment, metrics.OWN_LINES, high - low, size_bytes, elements, used)
+        buckets = [np.empty(size_bytes // 8, np.int64) for _ in range(2)]
+        # A number of ten bytes has 20 digits at most, and one of a byte has five as a truth.
+        scratch = np.empty(5 * size_bytes, np.uint8)
+        if metrics.points(
+            segment.buf, points, low, high, shared, segment.frame_index, segment.all_columns, segment.bound, window.own,
+            window.into, *buckets, scratch, segment.more_end, segment.names,
+        ) < 0:  # fmt: skip
+            raise Unusual
+        segment.add(scratch[: window.into.state[2]].tobytes())
+        window.into.state[2] = 0
+        batches.append(_point_batch(segment, points[:, low:high], shared, window, *buckets))
+    return rows_of(segment, batches, {"sourcetype": "'otlp:metrics'"})
+
+
+_TEMPORALITIES = pa.array(["", "delta", "cumulative"])
+
+
+def _point_batch(
+    segment: Segment, points: np.ndarray, shared: otlp.Shared, window: Window, bounds: np.ndarray, counts: np.ndarray
+) -> pa.RecordBatch:
+    own = window.own[:, :-1]
+    of_group = points[metrics.GROUP]
+    frame = shared.groups[otlp.FRAME, of_group]
+    milliseconds = np.where(own[metrics.TIME] > 0, own[metrics.TIME] // 1_000_000, segment.received_ms[frame])
+    is_histogram = points[metrics.TYPE] == metrics.TYPES.index("histogram")
+    totals = own[metrics.COUNT].view(np.uint64)
+    sums = own[metrics.SUM].view(np.float64)
+    has_sum = (own[metrics.HAS] & 1) != 0
+    with np.errstate(all="ignore"):
+        values = np.select(
+            [is_histogram, own[metrics.VALUE_KIND] == 2],
+            [np.where(has_sum & (totals > 0), sums / totals, np.nan), own[metrics.VALUE].astype(np.float64)],
+            own[metrics.VALUE].view(np.float64),
+        )
+    has_value = (is_histogram | (own[metrics.VALUE_KIND] > 0)) & (own[metrics.FLAGS] & 1 == 0) & np.isfinite(values)
+    columns = {
+        "index": segment.index(frame),
+        "metric_name": segment.text(points[metrics.METRIC], points[metrics.METRIC_LENGTH]),
+        "_time": pa.array(milliseconds).view(pa.timestamp("ms", "UTC")),
+        "value": pa.array(values, mask=~has_value, from_pandas=False),
+        "type": pa.array(metrics.TYPES).take(pa.array(points[metrics.TYPE])),
+        "unit": segment.text(points[metrics.UNIT], points[metrics.UNIT_LENGTH]),
+        "temporality": _TEMPORALITIES.take(pa.array(points[metrics.TEMPORALITY])),
+        "is_monotonic": pa.array(points[metrics.IS_MONOTONIC] != 0),
+        "start_time": pa.array(own[metrics.START] // 1_000_000).view(pa.timestamp("ms", "UTC")),
+        "host": segment.text(shared.own[2, of_group], shared.own[3, of_group]),
+        "source": segment.text(shared.own[0, of_group], shared.own[1, of_group]),
+        "count": pa.array(totals, mask=~is_histogram),
+        **{
+            name: pa.array(own[line].view(np.float64), mask=own[metrics.HAS] & bit == 0, from_pandas=False)
+            for name, line, bit in (("sum", metrics.SUM, 1), ("min", metrics.MIN, 2), ("max", metrics.MAX, 4))
+        },
+        "bounds": _lists(window.own[metrics.FIRST_BOUND], bounds.view(np.float64)),
+        "bucket_counts": _lists(window.own[metrics.FIRST_COUNT], counts.view(np.uint64)),
+        **window.promoted(segment),
+        "dims": objects(segment, shared, window, window.own[metrics.FIRST_ITEM], of_group),
+    }
+    return pa.record_batch(columns)
+
+
+def _lists(offsets: np.ndarray, values: np.ndarray) -> pa.Array:
+    return pa.ListArray.from_arrays(offsets.astype(np.int32), pa.array(values[: offsets[-1]], from_pandas=False))
 
 
 def _words(*words: str) -> tuple[np.ndarray, np.ndarray]:
