@@ -1,5 +1,7 @@
 """Relations whose nodes are shared: a statement that would repeat itself holds rows instead, and one too large is refused."""
 
+import dataclasses
+
 import pyarrow as pa
 import pytest
 
@@ -10,6 +12,7 @@ from sightline.errors import SearchError
 from sightline.search.engine import SearchEngine
 from sightline.search.planner import sql
 from sightline.search.planner import values as v
+from sightline.search.planner.lookups import Use, joined_lookup
 from sightline.search.planner.relation import Filter, Rows, Union, distinct_nodes
 from sightline.search.planner.rules import rewrite
 from sightline.search.planner.values import Column, Type
@@ -26,12 +29,18 @@ LOOKED_UP = "| makeresults count=4 | streamstats count AS n " + " ".join(STAGES)
 
 
 @pytest.fixture
-def engine(store, tmp_path):
+def catalog(tmp_path):
     catalog = Catalog(tmp_path)
     catalog.lookups.write("paths", pa.table({"path": ["/api/*", "*.png"], "kind": ["machine", "picture"]}))
     catalog.stanzas["transforms"].put("paths", {"filename": "paths.csv", "match_type": "WILDCARD(path)", "max_matches": "1"})
-    yield SearchEngine(store, CatalogKnowledge(catalog), None, Settings(data=tmp_path))
+    catalog.lookups.write("exact", pa.table({"path": ["/3", "/5"], "kind": ["third", "fifth"]}))
+    yield catalog
     catalog.close()
+
+
+@pytest.fixture
+def engine(catalog, store, tmp_path):
+    return SearchEngine(store, CatalogKnowledge(catalog), None, Settings(data=tmp_path))
 
 
 def test_many_lookups_by_wildcard_in_a_row_are_answered(engine):
@@ -45,6 +54,19 @@ def test_many_lookups_by_wildcard_in_a_row_are_answered(engine):
 def test_their_statements_stay_short(engine):
     statements = [stage["text"] for stage in engine.explain(LOOKED_UP) if stage["name"].endswith("sql")]
     assert statements and max(map(len, statements)) < 1_000_000
+
+
+@pytest.mark.parametrize("only_some", [False, True])
+def test_a_field_that_many_configured_lookups_fill_is_written_once_for_each(engine, only_some):
+    context = engine.context()
+    relation = context.relation_of(pa.table({"path": ["/3", "/4", "/5"], "kind": ["given", None, None]}))
+    read_where = v.compare("=", relation.field("path"), v.text("/5")) if only_some else v.TRUE
+    for _ in range(LOOKUPS):
+        use = Use("exact", [("path", "path")], [("kind", "kind")], only_new=True)
+        relation, found = joined_lookup(relation, use, context, read_where=read_where)
+        relation = dataclasses.replace(relation, fields=relation.fields | found)
+    assert relation.field("kind").size < 100 * LOOKUPS
+    assert context.table_of(relation, ["kind"])["kind"].to_pylist() == ["given", None, "fifth"]
 
 
 def test_a_node_that_is_shared_is_rewritten_once():
