@@ -129,8 +129,17 @@ FAULTS = {
     "index=shop | eval a=tolower(b)": 'eval: there is no function "tolower" (did you mean "lower"?)',
     "index=shop | eval a=match(b)": "eval: match takes 2 arguments, got 1",
     "index=shop | eval a=(b=1)": 'eval: a condition cannot be assigned to a field (use a=if(..., "true", "false"))',
-    "index=shop | where a=*b*": 'where: a value is expected, got "*"',
-    "index=shop | eval a=mvfilter(b!=c)": 'eval: mvfilter goes through the values of one field, got "b", "c"',
+    "index=shop | where a=*b*": (
+        'where: a value is expected, got "*" (search takes patterns, and so does like(): like(field, "%text%"))'
+    ),
+    "index=shop | eval a=mvfilter(b!=c)": (
+        'eval: mvfilter goes through the values of one field, got "b", "c" '
+        "(mvmap reads other fields, too: mvmap(b, if(..., b, null())))"
+    ),
+    'index=shop | where match(a, "*b*")': (
+        'where: match: "*b*" is not a regular expression: quantifier does not follow a repeatable item at character 2 '
+        '(any text is ".*" in a regular expression, and at its ends it is there anyway)'
+    ),
     'index=shop | where match(a, "b)c")': 'where: "b)c" is not a regular expression: unmatched closing parenthesis at character 3',
     'index=shop | rex "no group"': 'rex: the regular expression has no named group such as (?<name>...): "no group"',
     "index=shop | stats nosuch(a)": 'stats: there is no aggregate function "nosuch"',
@@ -207,6 +216,44 @@ def test_a_saved_search_that_names_an_unknown_command_is_told_as_one(tmp_path):
     _, found = verdicts_of(write_files(tmp_path / "nested", {"default/savedsearches.conf": conf}))
     assert found["outer"][0] == "unknown_command" and "holtwinters" in found["outer"][1][0]
     assert found["outer faulty"][1][0].startswith("Splunk refuses this as well: savedsearch: saved search")
+
+
+def test_what_is_not_there_has_the_fields_and_datasets_that_are_asked_of_it(app):
+    calculation = {
+        "calculationID": "c",
+        "calculationType": "Lookup",
+        "owner": "Web",
+        "editable": True,
+        "lookupName": "agents",
+        "inputField": "agent",
+        "lookupInputs": [{"inputField": "agent", "lookupField": "agent_text"}],
+        "lookupOutputs": [],
+        "outputFields": [{"fieldName": "family", "lookupOutputFieldName": "family_name", "owner": "Web", "type": "string"}],
+    }
+    dataset = {"objectName": "Web", "displayName": "Web", "parentName": "BaseEvent", "fields": [], "calculations": []}
+    dataset |= {"constraints": [{"search": "index=web", "owner": "Web"}], "calculations": [calculation]}
+    path = app(
+        {
+            "default/macros.conf": "[machines]\ndefinition = Fleet Machines_Busy\n",
+            "default/savedsearches.conf": """
+                [by pivot]
+                search = | pivot `machines` count(Machines_Busy) AS n SPLITROW host AS host
+                [outer]
+                search = | savedsearch "by pivot"
+                [by model]
+                search = | tstats count FROM datamodel=Web BY Web.family
+                [no name of a field]
+                search = index=shop | lookup agents lower(agent) AS a OUTPUT family_name
+                """,
+            "default/data/models/Web.json": json.dumps({"modelName": "Web", "displayName": "Web", "objects": [dataset]}),
+        }
+    )
+    _, found = verdicts_of(path)
+    for name in ("by pivot", "outer"):
+        assert found[name] == ("needs", ["needs data model Fleet"])
+    assert found["by model"] == ("needs", ["needs lookup agents"])
+    told = 'lookup: lookup "agents" is not there, and "lower(agent)" is no name of a field'
+    assert found["no name of a field"] == ("refused", [told])
 
 
 def test_the_counts_agree_with_the_searches(checked):

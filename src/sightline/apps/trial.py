@@ -32,7 +32,7 @@ from sightline.search.engine import SearchEngine
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.values import Column
 from sightline.search.syntax.parser import parse_pipeline
-from sightline.search.syntax.source import read_source
+from sightline.search.syntax.source import Macros, read_source
 from sightline.search.syntax.tree import Pipeline, Stage
 
 RUNS, NEEDS, UNKNOWN, REFUSED = "runs", "needs", "unknown_command", "refused"
@@ -59,6 +59,8 @@ _LOOKED_UP = re.compile(r"(?!(?i:as|output|outputnew)\b)[A-Za-z_][\w.:{}@-]*")
 _STORED = frozenset(("index", "_time", "_indextime", "_raw", "host", "source", "sourcetype", "_value", "metric_name"))
 _NO_FIELDS = frozenset(("AND", "OR", "NOT", "BY", "by", "AS", "as", "IN", "in", "LIKE", "OUTPUT", "OUTPUTNEW", "WHERE"))
 _AFTER_MODEL = frozenset(("where", "by", "groupby", "search", "flat", "acceleration_search", "strict_fields", "in", "as"))
+_NO_FIELD = re.compile(r'(?P<where>(?:.*: )?)lookup "(?P<table>[^"]+)" has no field "(?P<field>[^"]+)"; fields: ')
+"""How the error of a lookup reads that lacks a field."""
 _ABSENT = re.compile(
     r'(?P<kind>model) "(?P<name>[^"]+)" (?:does not exist|is not there)|there is no (?P<other>model|transforms stanza|namespace) "(?P<its>[^"]+)"'
 )
@@ -111,6 +113,9 @@ class TrialKnowledge:
         self._indexes = base.indexes()
         self._stanzas: dict[tuple[str, str], Stanzas] = {}
         self._own = ""
+        self._asked: dict[str, list[str]] = {}
+        """Fields of tables that are not there, which are asked for elsewhere than in the search itself."""
+        self.macros_of_texts: Macros | None = None
         self._scripted: set[str] = set()
         """Lookups that run a script; a table of the same name would do."""
 
@@ -118,7 +123,7 @@ class TrialKnowledge:
         """Prepares for a search of an app, whose objects win over those of others."""
         own, self._own = self._apps.get(app), app
         self._order = [a for a in self._apps.values() if a is own] + [a for a in self._apps.values() if a is not own]
-        self.missing, self.marks = {}, []
+        self.missing, self.marks, self._asked = {}, [], {}
         self.use(text)
 
     def use(self, text: str) -> None:
@@ -205,8 +210,28 @@ class TrialKnowledge:
                 None
             )
             named = _LOOKED_UP.findall(" ".join(_LOOKUP.findall(self._text)))
-            return _empty(list(dict.fromkeys([*self._words, *named, *self._fields_of_definitions(name)])))
+            asked = self._asked.get(name.removesuffix(".csv"), [])
+            return _empty(list(dict.fromkeys([*self._words, *named, *self._fields_of_definitions(name), *asked])))
         return found.slice(0, 0)
+
+    def suppose(self, error: UserError) -> bool:
+        """Whether the error is that a table which is not there lacks a field, and the table is now supposed to have it."""
+        match = _NO_FIELD.match(str(error))
+        if match is None or not self.lacks_table(match.group("table")) or not _LOOKED_UP.fullmatch(match.group("field")):
+            return False
+        asked = self._asked.setdefault(self._file_of(match.group("table")), [])
+        if match.group("field") in asked:
+            return False
+        asked.append(match.group("field"))
+        return True
+
+    def lacks_table(self, name: str) -> bool:
+        """Whether the table of a lookup was asked for and is not there."""
+        return any(thing.removesuffix(".csv") == f"lookup {self._file_of(name)}" for thing in self.missing)
+
+    def _file_of(self, name: str) -> str:
+        """The name of a lookup's table, without its ending."""
+        return self.stanzas("transforms").get(name, {}).get("filename", name).removesuffix(".csv")
 
     def csv_file(self, name: str) -> pa.Table | None:
         """A file that a search wrote, without rows."""
@@ -241,7 +266,10 @@ class TrialKnowledge:
         for app in self._order:
             if name in app.searches:
                 # Its words may be fields as well, and its lookups have them.
-                self.use(f"{self._text}\n{app.searches[name]}")
+                text = app.searches[name]
+                with contextlib.suppress(UserError):
+                    text = read_source(text, self.macros_of_texts).text
+                self.use(f"{self._text}\n{text}")
                 return SavedText(app.searches[name], "", "")
         found = self._base.saved_search(name)
         if found is None:
@@ -290,6 +318,7 @@ class Trial:
         self._knowledge = TrialKnowledge(base, apps)
         self._store = TrialStore(store, self._knowledge)
         self._engine = SearchEngine(self._store, self._knowledge, models, settings)
+        self._knowledge.macros_of_texts = self._engine.macros
 
     def judge(self, search: Search) -> Verdict:
         """What becomes of a search here. Never raises for what the search holds."""
@@ -388,6 +417,26 @@ class Trial:
 
     def _plan(self, text: str, verdict: Verdict) -> list[str]:
         """Plans a text down to the engine's statement; gives the differences. Raises UserError."""
+        for _ in range(MAX_WORDS):
+            try:
+                return self._planned(text, verdict)
+            except UserError as error:
+                if not self._knowledge.suppose(error):
+                    raise self._without_supposed_fields(error) from error
+        return self._planned(text, verdict)
+
+    def _without_supposed_fields(self, error: UserError) -> UserError:
+        """The error without a list of fields that were only supposed for a table which is not there."""
+        match = _NO_FIELD.match(str(error))
+        if match is None or not self._knowledge.lacks_table(match.group("table")) or not isinstance(error, SearchError):
+            return error
+        told = error.with_message(
+            f'{match.group("where")}lookup "{match.group("table")}" is not there, and "{match.group("field")}" is no name of a field'
+        )
+        told.hint = ""
+        return told
+
+    def _planned(self, text: str, verdict: Verdict) -> list[str]:
         knowledge = self._knowledge
         knowledge.use(text)
         context = self._engine.context(earliest="-24h", latest="now", dry=True)

@@ -297,7 +297,10 @@ def _iterated(node: tree.Expression, relation: Relation, call: tree.FunctionCall
     listed = ", ".join(f'"{name}"' for name in names)
     # The documentation of mvfilter says so; that of mvmap leaves other fields their meaning.
     kind = LanguageError if call.name == "mvfilter" else SearchError
-    raise kind(f"{call.name} goes through the values of one field, got {listed}", call.span)
+    hint = (
+        f"mvmap reads other fields, too: mvmap({names[0]}, if(..., {names[0]}, null()))" if call.name == "mvfilter" else ""
+    )
+    raise kind(f"{call.name} goes through the values of one field, got {listed}", call.span, hint=hint)
 
 
 def _field_names(node: tree.Expression, relation: Relation) -> list[str]:

@@ -24,7 +24,8 @@ def check(pattern: str, span: Span | None = None) -> None:
         raise LanguageError(f'"{pattern}" is not a regular expression: it holds the character 0, wanted \\0', span)
     problem = pcre.problem_of(pattern)
     if problem:
-        raise LanguageError(f'"{pattern}" is not a regular expression: {problem}', span)
+        hint = 'any text is ".*" in a regular expression, and at its ends it is there anyway' if pattern[:1] == "*" else ""
+        raise LanguageError(f'"{pattern}" is not a regular expression: {problem}', span, hint=hint)
 
 
 def closes_too_much(pattern: str) -> bool:

@@ -196,7 +196,8 @@ class ExpressionReader:
             if token.text.lower() in _KEYWORDS:
                 raise LanguageError(f'a value is expected, got "{token.text}"', token.span)
             return self._dotted(token)
-        raise LanguageError(f"a value is expected, got {shown(token)}", token.span)
+        hint = 'search takes patterns, and so does like(): like(field, "%text%")' if token.is_("*") else ""
+        raise LanguageError(f"a value is expected, got {shown(token)}", token.span, hint=hint)
 
     def _dotted(self, first: Token) -> Expression:
         parts, last = [first.text], first
