@@ -15,15 +15,16 @@ import json
 import math
 import re
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from sightline.receivers.pieces import PIECE_BYTES
+from sightline.receivers.pieces import PIECE_BYTES, varint
 
 EVENT, METRIC = "event", "metric"
 FIRST_S, LAST_S = -2_208_988_800, 10_413_791_999
@@ -161,10 +162,12 @@ def _ordinary(body: bytes, defaults: Defaults, index_of: IndexOf) -> Sorted | No
         return None
     events = list(map(bytes, map(_event, envelopes)))
     named = set(map(_index, envelopes))
-    if not _NO_EVENTS.isdisjoint(events):
-        return None
     kind = EVENT
-    if _METRIC_EVENT in events:
+    # What stands for no event, or for a metric, is short. To look for it among long texts takes as long as to copy them.
+    is_short = min(map(len, events)) <= len(_METRIC_EVENT)
+    if is_short and not _NO_EVENTS.isdisjoint(events):
+        return None
+    if is_short and _METRIC_EVENT in events:
         if events.count(_METRIC_EVENT) < len(events):
             return None
         kind = METRIC
@@ -205,8 +208,6 @@ def _frame(
     defaults: Defaults,
 ) -> Frame:
     batch = _BATCH()
-    if kind == EVENT:
-        batch.events.extend(events)
     if any(fields):
         batch.fields.extend(fields)
     batch.times.extend(times)
@@ -214,7 +215,25 @@ def _frame(
     batch.sources.extend(_column(envelopes, _source, defaults.source))
     batch.sourcetypes.extend(_column(envelopes, _sourcetype, defaults.sourcetype))
     segment = "hecmetric" if kind == METRIC else "hectimed" if defaults.find_time else "hecevent"
-    return Frame(segment, index, batch.SerializeToString(), records)
+    pieces: Iterable[bytes] = ()
+    if kind == EVENT:
+        # The events as protobuf writes them, which would copy each of them twice.
+        pieces = chain.from_iterable(zip(map(_HEADS.__getitem__, map(len, events)), events, strict=True))
+    return Frame(segment, index, b"".join((*pieces, batch.SerializeToString())), records)
+
+
+class _Heads(dict[int, bytes]):
+    """What stands before an event of so many bytes in a frame: the first field's tag, and the length."""
+
+    def __missing__(self, length: int) -> bytes:
+        head = b"\x0a" + varint(length)
+        if length < _REMEMBERED_LENGTHS:
+            self[length] = head
+        return head
+
+
+_REMEMBERED_LENGTHS = 8192
+_HEADS = _Heads()
 
 
 def _objects(envelopes: list[Envelope]) -> list[bytes]:

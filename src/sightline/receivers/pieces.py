@@ -63,7 +63,7 @@ def _cut(body: memoryview, records: Path, limit: int) -> Iterator[bytes]:
             continue
         tag = bytes(body[start : start + 1])
         for part in _cut(body[inside:end], records[1:], room):
-            yield rest + tag + _varint(len(part)) + part
+            yield rest + tag + varint(len(part)) + part
 
 
 def _runs(body: memoryview, wanted: frozenset[int], limit: int) -> tuple[bytes, list[tuple[int, int, int]]]:
@@ -132,7 +132,8 @@ def _read_varint(body: memoryview, at: int) -> tuple[int, int]:
     raise _NoMessage
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """A number as protobuf writes it."""
     out = bytearray()
     while value > 0x7F:
         out.append((value & 0x7F) | 0x80)
