@@ -134,7 +134,7 @@ FAULTS = {
     ),
     "index=shop | eval a=mvfilter(b!=c)": (
         'eval: mvfilter goes through the values of one field, got "b", "c" '
-        "(mvmap reads other fields, too: mvmap(b, if(..., b, null())))"
+        "(mvmap reads other fields, too: mvmap(field, if(..., field, null())))"
     ),
     'index=shop | where match(a, "*b*")': (
         'where: match: "*b*" is not a regular expression: quantifier does not follow a repeatable item at character 2 '
@@ -142,6 +142,9 @@ FAULTS = {
     ),
     'index=shop | where match(a, "b)c")': 'where: "b)c" is not a regular expression: unmatched closing parenthesis at character 3',
     'index=shop | rex "no group"': 'rex: the regular expression has no named group such as (?<name>...): "no group"',
+    'index=shop | rex "(?<a>x)|(?<a>y)"': (
+        'rex: "(?<a>x)|(?<a>y)" is not a regular expression: two named subpatterns have the same name at character 14'
+    ),
     "index=shop | stats nosuch(a)": 'stats: there is no aggregate function "nosuch"',
     "index=shop | stats sum(a*) as b": 'stats: "a*" has 1 star and "b" has 0 stars: wanted equal numbers',
     "index=shop | chart count by a, b, c": (

@@ -66,7 +66,7 @@ def problem_of(pattern: str) -> str:
     try:
         _code(pattern, jit=False)
     except pcre2.PatternError as error:
-        what = str(error).partition("; ")[2] or str(error)
+        what = (str(error).partition("; ")[2] or str(error)).replace(" (PCRE2_DUPNAMES not set)", "")
         return f"{what} at character {error.pos + 1}" if error.pos < len(pattern) else what
     return ""
 

@@ -297,9 +297,7 @@ def _iterated(node: tree.Expression, relation: Relation, call: tree.FunctionCall
     listed = ", ".join(f'"{name}"' for name in names)
     # The documentation of mvfilter says so; that of mvmap leaves other fields their meaning.
     kind = LanguageError if call.name == "mvfilter" else SearchError
-    hint = (
-        f"mvmap reads other fields, too: mvmap({names[0]}, if(..., {names[0]}, null()))" if call.name == "mvfilter" else ""
-    )
+    hint = "mvmap reads other fields, too: mvmap(field, if(..., field, null()))" if call.name == "mvfilter" else ""
     raise kind(f"{call.name} goes through the values of one field, got {listed}", call.span, hint=hint)
 
 

@@ -290,7 +290,9 @@ def _expand_text(call: str, macros: Macros, depth: int) -> str:
         raise SearchError(f'macro "{call}" nests deeper than {MACRO_DEPTH_LIMIT}')
     match = _MACRO_NAME.match(call)
     if not match:
-        raise SearchError(f"a macro call is a name with arguments in parentheses, got `{call}`")
+        raise SearchError(
+            f"a macro call is a name with arguments in parentheses, got `{call}`", hint="back-ticks stand around macros only"
+        )
     name, arguments_text = match.group(1), match.group(2)
     arguments = split_arguments(arguments_text[1:-1]) if arguments_text else []
     if name == "comment":
