@@ -102,7 +102,6 @@ def test_several_stanzas_are_kept_all_or_none(catalog):
         ("props", "a", {"x=y": "1"}, 'without "="'),
         ("transforms", "a", {"max_matches": "0"}, "max_matches wants a whole number of 1 or more"),
         ("transforms", "a", {"case_sensitive_match": "maybe"}, 'wants true or false, got "maybe"'),
-        ("transforms", "a", {"external_type": "kvstore"}, "wants a collection"),
         ("eventtypes", "a", {}, "wants a search"),
         ("tags", "host", {}, r"wants? a stanza \[field=value\]"),
         ("tags", "host=a", {"x": "perhaps"}, "wants enabled or disabled"),

@@ -61,6 +61,7 @@ _NO_FIELDS = frozenset(("AND", "OR", "NOT", "BY", "by", "AS", "as", "IN", "in", 
 _AFTER_MODEL = frozenset(("where", "by", "groupby", "search", "flat", "acceleration_search", "strict_fields", "in", "as"))
 _NO_FIELD = re.compile(r'(?P<where>(?:.*: )?)lookup "(?P<table>[^"]+)" has no field "(?P<field>[^"]+)"; fields: ')
 """How the error of a lookup reads that lacks a field."""
+_SCRIPTED = " as a table, for its script is not run"
 _ABSENT = re.compile(
     r'(?P<kind>model) "(?P<name>[^"]+)" (?:does not exist|is not there)|there is no (?P<other>model|transforms stanza|namespace) "(?P<its>[^"]+)"'
 )
@@ -206,9 +207,7 @@ class TrialKnowledge:
         except UserError:
             found = None  # A definition may have a name that no file can have.
         if found is None:
-            self.missing[f"lookup {name}" + (" as a table, for its script is not run" if name in self._scripted else "")] = (
-                None
-            )
+            self.missing[f"lookup {name}" + (_SCRIPTED if name in self._scripted else "")] = None
             named = _LOOKED_UP.findall(" ".join(_LOOKUP.findall(self._text)))
             asked = self._asked.get(name.removesuffix(".csv"), [])
             return _empty(list(dict.fromkeys([*self._words, *named, *self._fields_of_definitions(name), *asked])))
@@ -227,7 +226,8 @@ class TrialKnowledge:
 
     def lacks_table(self, name: str) -> bool:
         """Whether the table of a lookup was asked for and is not there."""
-        return any(thing.removesuffix(".csv") == f"lookup {self._file_of(name)}" for thing in self.missing)
+        told = f"lookup {self._file_of(name)}"
+        return any(thing.removesuffix(_SCRIPTED).removesuffix(".csv") == told for thing in self.missing)
 
     def _file_of(self, name: str) -> str:
         """The name of a lookup's table, without its ending."""

@@ -127,6 +127,15 @@ def tagged_pair(stanza: str) -> tuple[str, str]:
 # ---- shapes ----------------------------------------------------------------------------------------------------------
 
 
+def collection_of(name: str, settings: Mapping[str, str]) -> str:
+    """The collection that a stanza of transforms makes a lookup of; an empty string where it makes none.
+
+    A definition that names none is called as its collection is.
+    """
+    is_collection = settings.get("external_type", "").strip().lower() == "kvstore"
+    return settings.get("collection", "").strip() or (name if is_collection else "")
+
+
 def check_shape(kind: str, name: str, settings: Mapping[str, str]) -> None:
     """Raises UserError unless the stanza's name and settings have the shape that this kind wants."""
     if kind not in SHAPES:
@@ -181,8 +190,6 @@ def _check_transforms(name: str, settings: Mapping[str, str]) -> None:
     ):
         if key in settings:
             _check_bool(name, key, settings[key])
-    if settings.get("external_type", "").lower() == "kvstore" and not settings.get("collection"):
-        raise UserError(f'[{name}]: a lookup of external_type "kvstore" wants a collection')
 
 
 def _check_event_types(name: str, settings: Mapping[str, str]) -> None:

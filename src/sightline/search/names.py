@@ -11,6 +11,7 @@ import time as wall
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sightline.catalog.stanzas import collection_of
 from sightline.errors import SightlineError
 from sightline.search.commands.subsearch import cell_text
 from sightline.search.completion import Names, suggest
@@ -82,7 +83,7 @@ class KnownNames:
     def _lookups(self) -> list[str]:
         """Definitions, collections and files: what `lookup` and `inputlookup` find by a name."""
         knowledge = self._engine.knowledge
-        defined = [n for n, s in knowledge.stanzas("transforms").items() if "filename" in s or "collection" in s]
+        defined = [n for n, s in knowledge.stanzas("transforms").items() if "filename" in s or collection_of(n, s)]
         return [*sorted(defined), *sorted(knowledge.stanzas("collections")), *knowledge.lookups()]
 
     def _fields(self, datatypes: dict[str, str], indexes: Sequence[str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sightline.catalog.stanzas import collection_of
 from sightline.errors import SearchError, nearest
 from sightline.search import registry
 from sightline.search.context import Context
@@ -96,8 +97,7 @@ def definition_of(name: str, context: Context) -> Definition:
         raise SearchError(
             f'lookup "{name}" {what}, which is not done here', hint="keep its rows in a CSV file or a collection"
         )
-    if settings.get("collection"):
-        collection = settings["collection"].strip()
+    if collection := collection_of(name, settings):
         table = knowledge.collection(collection)
         if table is None:
             raise SearchError(
@@ -127,7 +127,7 @@ def definition_of(name: str, context: Context) -> Definition:
 def lookup_names(context: Context) -> list[str]:
     """Every name that stands for a lookup: definitions, CSV files, collections."""
     knowledge = context.knowledge
-    defined = [n for n, s in knowledge.stanzas("transforms").items() if s.get("filename") or s.get("collection")]
+    defined = [n for n, s in knowledge.stanzas("transforms").items() if s.get("filename") or collection_of(n, s)]
     return sorted({*defined, *knowledge.lookups(), *knowledge.stanzas("collections")})
 
 

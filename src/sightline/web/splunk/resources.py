@@ -20,6 +20,7 @@ from urllib.parse import quote, unquote
 from sightline import __version__
 from sightline.catalog.accounts import ROLES
 from sightline.catalog.models import Alert, SavedSearch
+from sightline.catalog.stanzas import collection_of
 from sightline.errors import Forbidden, NotFound, UserError, nearest
 from sightline.watch.notify import without_secrets
 from sightline.web.api.indexes import describe_indexes
@@ -412,8 +413,9 @@ def lookup_files(parts: Parts, identity: Identity) -> Iterator[Row]:
 def lookup_definitions(parts: Parts, identity: Identity) -> Iterator[Row]:
     """Definitions of lookups."""
     for row in _stanza_rows("transforms", parts):
-        if "filename" in row or "collection" in row:
-            yield row | {"type": "kvstore" if "collection" in row else "file"}
+        collection = collection_of(row["title"], row)
+        if "filename" in row or collection:
+            yield row | ({"type": "kvstore", "collection": collection} if collection else {"type": "file"})
 
 
 @resource("storage/collections/config")
