@@ -35,6 +35,8 @@ def _numba():
     import numba
 
     numba.config.CACHE_DIR = str(cache_folder())
+    # What numba does at its usual level takes a sixth longer, and the code is no faster.
+    numba.config.OPT = type(numba.config.OPT)(1)
     return numba
 
 

@@ -145,12 +145,22 @@ def events(buf, own, low, high, frame_index, all_columns, bound, into, names, st
         if (
             own[OWN_LENGTH, row]
             and take_object(
-                buf, own[OWN, row], own[OWN, row] + own[OWN_LENGTH, row], row, columns, into, names, stack, SEVERITY, own
+                buf,
+                own[OWN, row],
+                own[OWN, row] + own[OWN_LENGTH, row],
+                row,
+                columns,
+                into,
+                names,
+                stack,
+                # No literal, here and below: for each of those numba would compile the function again.
+                np.int64(SEVERITY),
+                own,
             )
             < 0
         ):
             return np.int64(-1)
-        if take_text(buf, at, at + length, row, columns, into, names, stack, SEVERITY, own) < 0:
+        if take_text(buf, at, at + length, row, columns, into, names, stack, np.int64(SEVERITY), own) < 0:
             return np.int64(-1)
     own[FIRST_ITEM, high - low] = into.state[0]
     return np.int64(0)

@@ -202,7 +202,8 @@ def logs(
                 into,
                 names,
                 stack,
-                -1,
+                # No literal: for each of those numba would compile the function again.
+                np.int64(-1),
                 own,
             )
             < 0
