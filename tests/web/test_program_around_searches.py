@@ -39,6 +39,8 @@ def data(parts):
     )
     parts.catalog.macros.save("twice", "$x$*2", ["x"])
     parts.catalog.lookups.write_bytes("teams.csv", b"host,team\na,red\n")
+    parts.catalog.stanzas["transforms"].put("teams", {"filename": "teams.csv"})
+    parts.catalog.stanzas["transforms"].put("people", {"external_type": "kvstore"})
     parts.catalog.tokens.create("hec", "collector", owner="ada")
     parts.catalog.dashboards.create("Overview", {"panels": [{"search": "index=around"}]}, "", "ada")
 
@@ -102,6 +104,12 @@ def test_what_is_kept_has_paths(parts):
     assert indexes["around"]["totalEventCount"] == 3 and indexes["around"]["currentDBSizeMB"] > 0
     assert indexes["metrics"]["datatype"] == "metric"
     assert "teams.csv" in [row["title"] for row in rows(parts, "| rest /servicesNS/-/search/data/lookup-table-files")]
+    defined = {row["title"]: row for row in rows(parts, "| rest /services/data/transforms/lookups")}
+    assert (defined["teams"]["type"], defined["people"]["type"], defined["people"]["collection"]) == (
+        "file",
+        "kvstore",
+        "people",
+    )
     for path in ("admin/macros", "configs/conf-macros"):
         macro = next(row for row in rows(parts, f"| rest /services/{path}") if row["title"] == "twice(1)")
         assert (macro["definition"], macro["args"], macro["iseval"]) == ("$x$*2", "x", 0)
