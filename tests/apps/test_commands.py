@@ -71,9 +71,7 @@ def test_check_prints_a_report_or_json(run, app, tmp_path):
 
 
 def test_check_gives_the_share_without_faulty_searches(run, app):
-    conf = (
-        "[good]\nsearch = index=shop\n[faulty]\nsearch = index=shop | eval a=1 b=2\n[here]\nsearch = x | script python y\n"
-    )
+    conf = "[good]\nsearch = index=shop\n[faulty]\nsearch = index=shop | eval a=1 b\n[here]\nsearch = x | script python y\n"
     status, out, _ = run("check", app({"default/savedsearches.conf": conf}))
     lines = out.split("\n")
     assert status == 0

@@ -60,7 +60,10 @@ def test_what_is_not_closed_is_told(text, message):
 def searches():
     for path in sorted(SCRIPTS.glob("*.test")):
         for step in parse(path.read_text(), path.name):
-            if isinstance(step, Search) and step.expectation.error is None:
+            # The layout works on what was typed, and leaves a missing quote to the writer.
+            if not isinstance(step, Search) or any("is not closed" in told for told in step.expectation.warnings):
+                continue
+            if step.expectation.error is None:
                 yield step.text
 
 
