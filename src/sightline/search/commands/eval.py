@@ -34,7 +34,7 @@ class Eval(Command):
     """
 
     assignments: list[tuple[str, Expression]] = field(default_factory=list)
-    without_comma: str = ""
+    without_comma: str = field(default="", compare=False)
     """The field of the first assignment that no comma stands before."""
     reads_stage = True
 
@@ -116,7 +116,7 @@ class FieldFormat(Command):
     """
 
     assignments: list[tuple[str, Expression]] = field(default_factory=list)
-    without_comma: str = ""
+    without_comma: str = field(default="", compare=False)
     reads_stage = True
 
     @classmethod

@@ -44,7 +44,7 @@ class Lookup(Command):
     """(field of the lookup, field of the rows)"""
     outputs: list[tuple[str, str]] | None = None
     only_new: bool = False
-    joined_by_equals: str = ""
+    joined_by_equals: str = field(default="", compare=False)
     """The first pair of fields that an equals sign stands between, as it was written."""
 
     @classmethod
