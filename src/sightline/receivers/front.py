@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import errno
 import functools
+import gc
 import logging
 import signal
 import socket
@@ -75,6 +76,8 @@ _HOP_BY_HOP = {
 
 def run_front(settings: Settings, token_source: TokenSource, clock: Clock = system_clock) -> None:
     """Listen until SIGTERM or SIGINT. Raises EnvironmentTrouble naming the listener whose port is taken."""
+    # What was imported stays, and need not be visited by every collection of garbage.
+    gc.freeze()
     uvloop.run(serve_front(settings, token_source, clock))
 
 

@@ -11,6 +11,7 @@ piece has a token of its own, and a marker file makes a later run cut the same p
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import threading
 import time
@@ -342,6 +343,8 @@ class Loader:
             from sightline.store.direct import DirectDecoder, use_everything
 
             use_everything()
+            # A compiler is a hundred thousand objects that stay: every collection of garbage would visit them again.
+            gc.freeze()
             self._direct = DirectDecoder(self._ingest, self._store.query)
 
     def _load_decoders_beside(self) -> None:
