@@ -182,7 +182,6 @@ def _front_process(data: Path, listen: Any) -> None:
 def _engine_process(data: Path, commands: Any) -> None:
     from sightline.config import Settings
     from sightline.store import EmbeddedStore
-    from sightline.store.direct import compile_everything
     from sightline.store.loading import Loader
 
     settings = Settings(data=data)
@@ -190,7 +189,7 @@ def _engine_process(data: Path, commands: Any) -> None:
     loader = Loader(store, settings)
     loader.start()
     # Loading numba and the machine code takes two seconds of a processor once for a process, whatever comes afterwards.
-    compile_everything()
+    loader.load_decoders()
     loader.load_decoders()
     while (asked := commands.recv()) != "stop":
         if asked == "bytes":
