@@ -138,3 +138,37 @@ def test_without_rules_every_bound_stays(place) -> None:
     context = dataclasses.replace(engine(store).context(now=NOW + 5), rules=False)
     prepared = engine(store).prepare(SEARCH.format(index=index), context)
     assert "less(`_time`" in context.statement(prepared.relation, ["count"])[0]
+
+
+class Remembering(Latecomers):
+    """A store that keeps the settings of its statements over events."""
+
+    def query(self, sql: str, **options):
+        self._keep(sql, options)
+        return super().query(sql, **options)
+
+    def stream(self, sql: str, **options):
+        self._keep(sql, options)
+        yield from super().stream(sql, **options)
+
+    def _keep(self, sql: str, options: dict) -> None:
+        if "ORDER BY `_time` DESC" in sql:
+            self.in_order = (options.get("settings") or {}).get("optimize_read_in_order") != 0
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "at_once", "streamed"),
+    [("table _time host", False, True), ("head 2 | table host", True, True), ("dedup host", False, False),
+     ("streamstats window=2 count AS n | stats sum(n)", False, False), ("head 2 | dedup host", True, True)],
+)  # fmt: skip
+def test_stored_order_is_read_for_first_events_and_for_streams_of_events(
+    place, pipeline: str, at_once: bool, streamed: bool
+) -> None:
+    store, engine, index = place
+    remembering = Remembering(store, index)
+    search = f"index={index} | {pipeline}"
+    whole = engine(remembering).run(search, now=NOW + 5).table
+    assert remembering.in_order == at_once
+    _, batches = engine(remembering).prepare(search, engine(remembering).context(now=NOW + 5)).batches()
+    assert sum(batch.num_rows for batch in batches) == whole.num_rows
+    assert remembering.in_order == streamed
