@@ -4,7 +4,7 @@
 -- An empty string in host, source, sourcetype, severity, trace_id or span_id means "not set".
 -- The deduplication window makes a repeated load of a journal segment a no-op: 10,000 inserts are about an hour at
 -- two segments a second, and a segment is replayed within seconds of a crash.
--- One event is found by a word in a granule that is read whole, so a granule of events has 3 MB at most. It cannot be changed
+-- One event is found by a word in a granule that is read whole, so a granule of events has 2 MB at most. It cannot be changed
 -- later: a directory made before has granules of 8,192 events, and finds them as before.
 
 CREATE TABLE IF NOT EXISTS sightline.events
@@ -27,7 +27,7 @@ ENGINE = MergeTree
 PARTITION BY (`index`, toYYYYMM(_time))
 ORDER BY (`index`, _time)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1,
-    min_bytes_for_wide_part = 134217728, index_granularity_bytes = 3000000;
+    min_bytes_for_wide_part = 134217728, index_granularity_bytes = 2000000;
 
 CREATE TABLE IF NOT EXISTS sightline.spans
 (
