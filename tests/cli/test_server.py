@@ -106,7 +106,11 @@ def test_the_status_counts_what_was_received(server):
             status = client.get("/api/v1/status").json()
         assert {p["name"]: p["running"] for p in status["processes"]} == {"engine": True, "front": True}
         rows = [row for row in status["ledger"] if row["source"].startswith("hec")]
-        return rows and all(r["received"] == r["stored"] + r["refused"] + r["waiting"] for r in rows) and any(r["stored"] for r in rows)
+        return (
+            rows
+            and all(r["received"] == r["stored"] + r["refused"] + r["waiting"] for r in rows)
+            and any(r["stored"] for r in rows)
+        )
 
     wait_until(stored)
 
