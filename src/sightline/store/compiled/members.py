@@ -123,6 +123,21 @@ def add(items, state, key, key_length, kind, value, length):
 
 
 @inlined
+def keep(kind, value, length, name, key, key_length, columns, row, into):
+    """Put a member where it belongs: into the column of its name, or to what none takes. Where a column has taken one of two equal
+    names, the first counts. False where there is no room."""
+    if name >= 0:
+        if into.seen[name] == 2 * row + 1:
+            return True
+        if into.seen[name] != 2 * row:
+            taken = put(kind, value, length, name, columns, row, into)
+            into.seen[name] = 2 * row + np.int64(taken)
+            if taken:
+                return True
+    return add(into.items, into.state, key, key_length, kind, value, length)
+
+
+@inlined
 def name_of(buf, key, length, place, names):
     """The number of a name. Records of one kind have the same names in the same order, so the one that stood there last is tried."""
     if place < GUESSES:

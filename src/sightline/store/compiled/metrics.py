@@ -4,7 +4,7 @@ other kinds of points, are left to the engine, and so are dimensions that are ne
 import numpy as np
 
 from sightline.store.compiled import compiled, inlined
-from sightline.store.compiled.members import add, name_of, put
+from sightline.store.compiled.members import keep, name_of
 from sightline.store.compiled.otlp import FRAME, complete
 from sightline.store.compiled.wire import (
     BOOL,
@@ -144,16 +144,7 @@ def _take_dimension(buf, at, end, place, row, columns, into, names, scratch, bas
     elif kind != STRING:
         return False
     name = name_of(buf, key, key_length, place, names)
-    if name >= 0:
-        # The first of two equal names counts.
-        if into.seen[name] == 2 * row + 1:
-            return True
-        if into.seen[name] != 2 * row:
-            taken = put(np.int64(STRING), value, length, name, columns, row, into)
-            into.seen[name] = 2 * row + np.int64(taken)
-            if taken:
-                return True
-    return add(into.items, into.state, key, key_length, np.int64(STRING), value, length)
+    return keep(np.int64(STRING), value, length, name, key, key_length, columns, row, into)
 
 
 @inlined

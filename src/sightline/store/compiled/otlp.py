@@ -23,6 +23,7 @@ from sightline.store.compiled.members import (
     TEXT,
     TEXTS,
     add,
+    keep,
     list_texts,
     name_of,
     put,
@@ -224,15 +225,8 @@ def take_attribute(buf, at, end, place, row, columns, into, names):
 def say(constant, kind, value, length, row, columns, into, names):
     """Put a member that this program names where it belongs; False where there is no room."""
     name = names.constant_names[constant]
-    if name >= 0:
-        if into.seen[name] == 2 * row + 1:
-            return True
-        if into.seen[name] != 2 * row:
-            taken = put(kind, value, length, name, columns, row, into)
-            into.seen[name] = 2 * row + np.int64(taken)
-            if taken:
-                return True
-    return add(into.items, into.state, names.constants[0, constant], names.constants[1, constant], kind, value, length)
+    key, key_length = names.constants[0, constant], names.constants[1, constant]
+    return keep(kind, value, length, name, key, key_length, columns, row, into)
 
 
 @inlined

@@ -4,7 +4,7 @@ to the engine."""
 import numpy as np
 
 from sightline.store.compiled import compiled, inlined
-from sightline.store.compiled.members import add, name_of, put
+from sightline.store.compiled.members import keep, name_of
 from sightline.store.compiled.wire import FIXED64, LENGTH, STRING, VARINT, read_field, read_varint
 
 SAMPLE_LINES = 5
@@ -113,15 +113,7 @@ def _take_label(buf, key, key_length, value, length, place, row, columns, own, i
             return True
     if key_length == 0:
         return True
-    if name >= 0:
-        if into.seen[name] == 2 * row + 1:
-            return True
-        if into.seen[name] != 2 * row:
-            taken = put(np.int64(STRING), value, length, name, columns, row, into)
-            into.seen[name] = 2 * row + np.int64(taken)
-            if taken:
-                return True
-    return add(into.items, into.state, key, key_length, np.int64(STRING), value, length)
+    return keep(np.int64(STRING), value, length, name, key, key_length, columns, row, into)
 
 
 @compiled
