@@ -22,7 +22,7 @@ from sightline.errors import SearchError, SightlineError, Span
 from sightline.search.interrupting import interruptible
 from sightline.search.planner import values as v
 from sightline.search.planner.reach import Unbounded, without_idle_bounds
-from sightline.search.planner.relation import Filter, Names, Node, Project, Relation, Rows, Scan, Sort
+from sightline.search.planner.relation import Filter, Names, Node, Project, Relation, Rows, Scan, Sort, nodes_of
 from sightline.search.planner.rules import rewrite
 from sightline.search.planner.sql import Writer
 from sightline.search.planner.values import Column, Type, Value
@@ -397,16 +397,7 @@ class Context:
         return self.relation_of(table, kind=relation.kind)
 
     def _rows_below(self, node: Node) -> set[str]:
-        # Nodes may be shared, and are met once.
-        met, pending, found = {id(node)}, [node], set()
-        while pending:
-            node = pending.pop()
-            if isinstance(node, Rows):
-                found.add(node.key)
-            below = [input for input in node.inputs if id(input) not in met]
-            met.update(map(id, below))
-            pending += below
-        return found
+        return {one.key for one in nodes_of(node) if isinstance(one, Rows)}
 
     def _used_tables(self, statement: str) -> Mapping[str, pa.Table]:
         return {key: table for key, table in self.tables.items() if key in statement}
@@ -489,15 +480,8 @@ def _order_of_reading(node: Node, *, streams: bool) -> dict[str, Any]:
     """
     if streams and _is_plain(node):
         return {}
-    met, pending = {id(node)}, [node]
-    while pending:
-        one = pending.pop()
-        if isinstance(one, Sort) and one.limit is not None and not one.limit_by:
-            return {}
-        below = [input for input in one.inputs if id(input) not in met]
-        met.update(map(id, below))
-        pending += below
-    return {"optimize_read_in_order": 0}
+    wants_first = any(isinstance(one, Sort) and one.limit is not None and not one.limit_by for one in nodes_of(node))
+    return {} if wants_first else {"optimize_read_in_order": 0}
 
 
 def _is_plain(node: Node) -> bool:

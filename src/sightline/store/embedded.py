@@ -414,10 +414,10 @@ class EmbeddedStore:
         return self._unless_changed(("sourcetypes", *indexes), lambda: self._sourcetypes.read(indexes))
 
     def reach(self, table: str, indexes: Sequence[str], *, fresh: bool = False) -> tuple[float, float] | None:
-        """A moment that no row of some indexes in a table is before, and one that all are before, in seconds since the epoch.
+        """A moment that no row of some indexes is before, and one that all are before, in seconds since the epoch.
 
-        None where there is no row, or where it would have to be read from rows. `fresh` sees also rows of inserts that have not
-        returned yet.
+        `table` is one such as `sightline.events`. None where there is no row, or where it would have to be read from rows.
+        `fresh` sees also rows of inserts that have not returned yet.
         """
         if fresh and self._changing:
             return self._read_reach(table, indexes)

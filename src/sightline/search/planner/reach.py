@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sightline.search.planner import values as v
 from sightline.search.planner.relation import Filter, Node, Scan
 from sightline.search.planner.rules import conjunction, with_inputs
-from sightline.search.planner.sources import RAW_INDEX, RAW_TIME, TICKS_PER_S
+from sightline.search.planner.sources import CLOCKS, RAW_INDEX, RAW_TIME
 from sightline.search.planner.values import Call, Column, Literal, Value
 
 Reach = tuple[float, float]
@@ -60,7 +60,7 @@ def without_idle_bounds(node: Node, reach_of: ReachOf) -> tuple[Node, list[Unbou
 def _freed(node: Filter, scan: Scan, reach_of: ReachOf, relied_on: list[Unbounded]) -> Node:
     conditions = conjunction(node.condition)
     indexes = next((found for found in map(_indexes, conditions) if found is not None), None)
-    if indexes is None or scan.table not in TICKS_PER_S:
+    if indexes is None or scan.table not in CLOCKS:
         return node
     bounds = [(condition, _bound(condition, scan.table, indexes)) for condition in conditions]
     if not any(bound for _, bound in bounds):
@@ -97,7 +97,7 @@ def _bound(condition: Value, table: str, indexes: tuple[str, ...]) -> Unbounded 
         (moment,) = moment.arguments
     if not isinstance(moment, Literal):
         return None
-    seconds = moment.value / TICKS_PER_S[table]
+    seconds = moment.value / CLOCKS[table][1]
     if condition.function == "greaterOrEquals":
         return Unbounded(table, indexes, earliest=seconds)
     if condition.function in ("less", "lessOrEquals"):

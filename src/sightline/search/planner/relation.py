@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -56,14 +56,20 @@ class Node:
         return 1 + sum(input.written for input in self.inputs)
 
 
-def distinct_nodes(node: Node) -> int:
-    """How many nodes there are, those that are shared counted once."""
+def nodes_of(node: Node) -> Iterator[Node]:
+    """The node and all below it, each once however many share it."""
     met, pending = {id(node)}, [node]
     while pending:
-        below = [input for input in pending.pop().inputs if id(input) not in met]
+        one = pending.pop()
+        yield one
+        below = [input for input in one.inputs if id(input) not in met]
         met.update(map(id, below))
         pending += below
-    return len(met)
+
+
+def distinct_nodes(node: Node) -> int:
+    """How many nodes there are, those that are shared counted once."""
+    return sum(1 for _ in nodes_of(node))
 
 
 @dataclass(frozen=True)

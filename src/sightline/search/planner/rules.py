@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from sightline.search.planner import values as v
 from sightline.search.planner.relation import Aggregate, Filter, Join, Node, Project, Scan, Sort
-from sightline.search.planner.sources import RAW_TIME
+from sightline.search.planner.sources import CLOCKS, RAW_TIME
 from sightline.search.planner.sql import provided_columns
 from sightline.search.planner.values import Call, Column, Literal, Type, Value
 
@@ -195,14 +195,10 @@ def time_bounds_on_stored_column(node: Node) -> Node:
     """
     if not (isinstance(node, Filter) and isinstance(node.input, Scan)):
         return node
-    conditions = conjunction(node.condition)
-    constructor, ticks = {
-        "sightline.events": ("fromUnixTimestamp64Micro", 1_000_000),
-        "sightline.spans": ("fromUnixTimestamp64Nano", 1_000_000_000),
-        "sightline.metrics": ("fromUnixTimestamp64Milli", 1_000),
-    }.get(node.input.table, ("", 0))
-    if not constructor:
+    if node.input.table not in CLOCKS:
         return node
+    conditions = conjunction(node.condition)
+    constructor, ticks = CLOCKS[node.input.table]
     added: list[Value] = []
     for condition in conditions:
         if not isinstance(condition, Call) or len(condition.arguments) != 2:

@@ -77,8 +77,8 @@ _TABLES = {
     "spans": ("sightline.spans", _SPAN_COLUMNS, "fields", "fromUnixTimestamp64Nano", 1_000_000_000),
     "metrics": ("sightline.metrics", _METRIC_COLUMNS, "dims", "fromUnixTimestamp64Milli", 1_000),
 }
-TICKS_PER_S = {sql_name: ticks for sql_name, _, _, _, ticks in _TABLES.values()}
-"""How finely each table's time is stored."""
+CLOCKS = {sql_name: (constructor, ticks) for sql_name, _, _, constructor, ticks in _TABLES.values()}
+"""How each table's time is stored: what makes one of a number of ticks, and ticks of a second."""
 _INTEGERS = {"Int64", "Int32", "Int16", "Int8", "UInt8", "UInt16", "UInt32"}
 _FLOATS = {"Float64", "Float32", "UInt64"}
 
