@@ -344,6 +344,7 @@ class Loader:
 
             use_everything()
             # A compiler is a hundred thousand objects that stay: every collection of garbage would visit them again.
+            gc.collect()
             gc.freeze()
             self._direct = DirectDecoder(self._ingest, self._store.query)
 
