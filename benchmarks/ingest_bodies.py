@@ -11,7 +11,7 @@ import json
 import random
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -219,33 +219,42 @@ def _with_moments(templates: list[bytes], count: int, times: int) -> list[bytes]
 
 
 def write_requests(count: int) -> list[bytes]:
-    """Requests of Prometheus remote write 1.0, compressed: a sample of each of many series with six labels, 15 s after the one
-    before."""
+    """Requests of Prometheus remote write 1.0: a sample of each of many series with six labels, 15 s after the one before."""
+    now_ms = int(time.time() * 1000)
+    series = [
+        labels(
+            {
+                "__name__": f"http_requests_{number % 20}_total",
+                "instance": f"10.0.{number % 10}.1:9100",
+                "job": "node",
+                "method": "GET",
+                "route": f"/item/{number // 200}",
+                "status": "200",
+                "zone": "eu-1",
+            }
+        )
+        for number in range(SERIES)
+    ]
+    return [
+        write_request((packed, number + turn, now_ms + turn * 15_000) for number, packed in enumerate(series))
+        for turn in range(count)
+    ]
+
+
+def labels(named: dict[str, str]) -> bytes:
+    """The labels of a series."""
+    return b"".join(_field(1, _field(1, name.encode()) + _field(2, named[name].encode())) for name in sorted(named))
+
+
+def write_request(samples: Iterable[tuple[bytes, float, int]]) -> bytes:
+    """A request of remote write 1.0, compressed: labels, value and milliseconds of each sample."""
     import pyarrow as pa
 
-    snappy = pa.Codec("snappy")
-    now_ms = int(time.time() * 1000)
-    names = []
-    for number in range(SERIES):
-        labels = {
-            "__name__": f"http_requests_{number % 20}_total",
-            "instance": f"10.0.{number % 10}.1:9100",
-            "job": "node",
-            "method": "GET",
-            "route": f"/item/{number // 200}",
-            "status": "200",
-            "zone": "eu-1",
-        }
-        names.append(b"".join(_field(1, _field(1, k.encode()) + _field(2, v.encode())) for k, v in sorted(labels.items())))
-    requests = []
-    for turn in range(count):
-        moment = b"\x10" + _varint(now_ms + turn * 15_000)
-        series = [
-            _field(1, packed + _field(2, b"\x09" + struct.pack("<d", number + turn) + moment))
-            for number, packed in enumerate(names)
-        ]
-        requests.append(snappy.compress(b"".join(series), asbytes=True))
-    return requests
+    series = [
+        _field(1, packed + _field(2, b"\x09" + struct.pack("<d", value) + b"\x10" + _varint(time_ms)))
+        for packed, value, time_ms in samples
+    ]
+    return pa.Codec("snappy").compress(b"".join(series), asbytes=True)
 
 
 def _field(number: int, content: bytes) -> bytes:

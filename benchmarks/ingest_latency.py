@@ -1,6 +1,6 @@
 """How soon the way in answers, and how soon a search finds what it took, at half of what it can take; and memory meanwhile.
 
-`python -m benchmarks.ingest_latency [--seconds 30] [--only spans] [--write]`. First as many requests as go in are sent over two
+`python -m benchmarks.ingest_latency [--seconds 30] [--only spans,narrow] [--write]`. First as many requests as go in are sent over two
 connections for the given time: what is loaded meanwhile, per second, is full load. Then, on a new server, requests come evenly at
 half of that, so that a slow answer does not slow the next request down, and four times a second one record with a time of its own,
 for which a search is asked until it is found. Memory is the sum of the processes' (PSS, so that shared pages count once).
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
+import json
 import logging
 import os
 import random
@@ -26,10 +27,13 @@ from typing import Any
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from benchmarks import ingest_bodies as bodies
 from benchmarks.common import report
 from benchmarks.ingest import CONNECTIONS, Load, Sightline, cases
 from sightline.app import GIVE_BACK, GIVE_BACK_ENGINE
 
+_REQUESTS = 64
+"""Different requests, which are repeated."""
 _SENDERS = 8
 """Connections at half load: enough that a request never waits for another's answer."""
 _PROBES_PER_S = 4
@@ -134,7 +138,7 @@ def full_load(load: Load, seconds: float) -> dict[str, Any]:
         }
 
 
-def half_load(load: Load, probe: Callable[[int], bytes], per_s: float, seconds: float) -> dict[str, Any]:
+def half_load(load: Load, probe: Callable[[int], bytes], step_ns: int, per_s: float, seconds: float) -> dict[str, Any]:
     """Requests at an even pace, and records of their own that a search is asked for."""
     with _running() as system:
         pids = list(system.processes().values())
@@ -152,8 +156,7 @@ def half_load(load: Load, probe: Callable[[int], bytes], per_s: float, seconds: 
 
         def look(number: int) -> None:
             time.sleep(max(0.0, begin + number / _PROBES_PER_S - time.perf_counter()))
-            # Microseconds: some tables keep no more.
-            time_ns = time.time_ns() // 1000 * 1000 + 1000
+            time_ns = (time.time_ns() // step_ns + 1) * step_ns
             acknowledged = connections.post(load, probe(time_ns))
             while system.holds(load.count, time_ns) == 0:
                 time.sleep(_ASK_S)
@@ -192,24 +195,39 @@ def _log(time_ns: int) -> bytes:
     return request.SerializeToString()
 
 
-_PROBES = {"spans": _span, "logs": _log}
+def _event(time_ns: int) -> bytes:
+    return json.dumps({"time": time_ns / 1e9, "event": "a probe"}).encode()
+
+
+def _sample(time_ns: int) -> bytes:
+    return bodies.write_request([(bodies.labels({"__name__": "probe"}), 0.0, time_ns // 1_000_000)])
+
+
+_PROBES: dict[str, tuple[Callable[[int], bytes], int]] = {
+    "spans": (_span, 1_000),
+    "logs": (_log, 1_000),
+    "narrow": (_event, 1_000),
+    "wide": (_event, 1_000),
+    "samples": (_sample, 1_000_000),
+}
+"""What makes a record of a moment, and the nanoseconds between the moments that its table can tell apart."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30)
-    parser.add_argument("--only", default="spans,logs")
+    parser.add_argument("--only", default=",".join(_PROBES))
     parser.add_argument("--write", action="store_true", help="keep the result in benchmarks/results")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     random.seed(1)
     rows = []
-    for name, make, _ in cases(argparse.Namespace(requests=16)):
-        if name not in options.only.split(",") or name not in _PROBES:
+    for name, make, _ in cases(argparse.Namespace(requests=_REQUESTS)):
+        if name not in options.only.split(","):
             continue
-        load = next(load for kind, load in make() if kind is Sightline and load.path.startswith("/v1/"))
+        load = next(load for kind, load in make() if kind is Sightline)
         full = full_load(load, options.seconds)
-        half = half_load(load, _PROBES[name], full["full_loaded_per_s"] / 2, options.seconds)
+        half = half_load(load, *_PROBES[name], full["full_loaded_per_s"] / 2, options.seconds)
         rows.append({"load": load.name, **full, **half})
         print(rows[-1], flush=True)
     report("ingest_latency", {"seconds": options.seconds}, rows, write=options.write)
