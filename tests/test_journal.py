@@ -56,6 +56,8 @@ def test_appends_come_back_in_order_with_their_headers(tmp_path):
 
 def test_a_client_that_goes_away_does_not_stop_the_writing(tmp_path):
     writer = JournalWriter(tmp_path, IngestSettings(group_commit_ms=50))
+    # What comes next is gathered for a while.
+    writer.submit("traces", b"before").result(5)
 
     async def send():
         gone = asyncio.create_task(writer.append("traces", b"gone"))
@@ -67,7 +69,7 @@ def test_a_client_that_goes_away_does_not_stop_the_writing(tmp_path):
 
     asyncio.run(send())
     writer.close()
-    assert all_bodies(tmp_path, "traces") == [b"gone", b"stays"]
+    assert all_bodies(tmp_path, "traces") == [b"before", b"gone", b"stays"]
 
 
 def test_many_requests_share_an_fsync(tmp_path, monkeypatch):
@@ -80,6 +82,22 @@ def test_many_requests_share_an_fsync(tmp_path, monkeypatch):
         future.result(5)
     writer.close()
     assert 1 <= len(calls) < 10
+
+
+def test_a_request_alone_is_written_at_once_and_those_behind_it_together(tmp_path, monkeypatch):
+    calls = []
+    real = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda fd: (calls.append(fd), real(fd)))
+    writer = JournalWriter(tmp_path, IngestSettings(group_commit_ms=3000))
+    started = time.monotonic()
+    writer.submit("logs", b"alone").result(10)
+    assert time.monotonic() - started < 2
+    futures = [writer.submit("logs", b"x") for _ in range(10)]
+    for future in futures:
+        future.result(10)
+    assert time.monotonic() - started >= 3
+    assert len(calls) == 2
+    writer.close()
 
 
 def test_the_pieces_of_a_request_lie_in_one_segment_or_nowhere(tmp_path, monkeypatch):
@@ -298,6 +316,7 @@ def test_a_journal_of_a_newer_version_is_refused(tmp_path):
 
 def test_a_sender_that_goes_away_harms_nobody(tmp_path):
     writer = JournalWriter(tmp_path, IngestSettings(group_commit_ms=50))
+    writer.submit("logs", b"before").result(5)
 
     async def send():
         gone = asyncio.ensure_future(writer.append("logs", b"gone"))
@@ -307,4 +326,4 @@ def test_a_sender_that_goes_away_harms_nobody(tmp_path):
 
     asyncio.run(send())
     writer.close()
-    assert all_bodies(tmp_path, "logs") == [b"gone", b"stays"]
+    assert all_bodies(tmp_path, "logs") == [b"before", b"gone", b"stays"]

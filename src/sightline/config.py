@@ -69,7 +69,7 @@ class IngestSettings:
     max_connections: int = 4_000
     """Connections at once for each listener over HTTP, each with 64 KB at most that wait; more are answered "retry later"."""
     group_commit_ms: float = 4.0
-    """How long appends are gathered before one fsync; long enough to share it, short enough not to be felt."""
+    """Least time between two fsyncs of the journal: one append alone is written at once, many share what comes next."""
     segment_max_age_s: float = 0.5
     """A segment is closed and loaded at this age: what a person feels as "at once"."""
     segment_max_age_behind_s: float = 5.0

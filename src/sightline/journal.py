@@ -172,8 +172,8 @@ def journal_bytes(root: Path) -> int:
 class JournalWriter:
     """Appends for one process. `append` may be called from any event loop or thread; `close` once, at the end.
 
-    All writing is done by one thread: it gathers what arrives within `group_commit_ms`, writes it, and answers
-    everybody after one fsync per kind. Nothing is acknowledged that could be lost by losing power.
+    All writing is done by one thread: it writes what has arrived, and answers everybody after one fsync per kind. What arrives
+    within `group_commit_ms` of the last fsync is gathered for the next. Nothing is acknowledged that could be lost by losing power.
     """
 
     def __init__(self, root: Path, settings: IngestSettings, clock: Clock = system_clock) -> None:
@@ -283,6 +283,7 @@ class JournalWriter:
     # The writing thread
 
     def _work(self) -> None:
+        due_at = 0.0
         while True:
             with self._condition:
                 while not self._queue and not self._stopping:
@@ -293,13 +294,14 @@ class JournalWriter:
                     self._condition.wait(timeout)
                 first = bool(self._queue)
             if first and not self._stopping:
-                time.sleep(self._settings.group_commit_ms / 1000)
+                time.sleep(max(0.0, due_at - time.monotonic()))
             with self._condition:
                 batch, self._queue = self._queue, []
                 self._queued_bytes = 0
                 stopping = self._stopping
             self._commit(batch)
             now = time.monotonic()
+            due_at = now + self._settings.group_commit_ms / 1000
             for kind, segment in list(self._open.items()):
                 if stopping or segment.deadline <= now or segment.size >= self._settings.segment_max_bytes:
                     self._close_segment(kind)
