@@ -9,11 +9,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sightline.receivers import envelopes
+from sightline import machinecode
+from sightline.machinecode.machine import Machine
+from sightline.receivers import envelopes, hec_looks
 from sightline.receivers.envelopes import Defaults, Fault, sort_batch
+from sightline.store.compiled import envelopes as compiled_envelopes
 
 DEFAULTS = Defaults("h", "s", "st")
 INDEXES = {"": {"event": "main", "metric": "metrics"}, "app": {"event": "app"}, "m": {"metric": "m"}}
+
+
+@pytest.fixture(scope="module", autouse=True, params=["compiled", "library"])
+def machine(request):
+    """Whatever is compiled or not, batches mean the same."""
+    if machinecode.load("batch") is None:
+        machinecode.write(compiled_envelopes.batch, compiled_envelopes.SIGNATURE)
+    with pytest.MonkeyPatch.context() as patch:
+        machine = Machine("batch" if request.param == "compiled" else "none")
+        machine.load()
+        patch.setattr(hec_looks, "_machine", machine)
+        yield request.param
 
 
 def index_of(named, kind):
@@ -102,6 +117,64 @@ def test_every_form_of_a_batch_gives_the_same(batch, escaped):
     first = plain.frames[0]
     expected = [each for each in batch if (each.get("index") or "") == ("app" if first.index == "app" else "")]
     assert [json.loads(event) for event in columns(first)["events"]] == [each["event"] for each in expected]
+
+
+def by_library(body):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hec_looks, "_machine", Machine("none"))
+        return take(body)
+
+
+@given(st.lists(one, min_size=1, max_size=4), st.booleans(), st.integers(0), st.binary(max_size=2))
+@settings(max_examples=300, deadline=None)
+def test_compiled_code_takes_what_the_library_takes(batch, escaped, place, damage):
+    body = " ".join(json.dumps(each, ensure_ascii=escaped) for each in batch).encode()
+    assert take(body) == by_library(body)
+    at = place % len(body)
+    broken = body[:at] + damage + body[at + 1 :]
+    assert take(broken) == by_library(broken)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b'{"event":1,}',
+        b'{"event":1 "time":2}',
+        b'{"event":01}',
+        b'{"event":metric}',
+        b'{"event":null,"time":1}',
+        b'{"event":1,"time":"1 "}',
+        b'{"event":1,"time":true}',
+        b'{"event":1,"time":-0}{"event":2,"time":1700000000.1234567890123}',
+        b'{"event":1,"index":7}',
+        b'{"event":1,"fields":[]}',
+        b'{"event":1,"fields":{"a":1,"a":2}}{"event":2}',
+        b'{"event":1,"host":null}{"event":1,"host":""}{"event":1,"host":"h"}',
+        b'{"event":1}' + b" " * 5000 + b'{"event":2}',
+        b'{"event":' + b"[" * 70 + b"]" * 70 + b"}",
+    ],
+)
+def test_odd_batches_mean_the_same_to_compiled_code(body):
+    assert take(body) == by_library(body)
+
+
+def test_usual_batches_are_taken_by_compiled_code(machine):
+    body = (
+        b'{"time":1763900000.25,"host":"a","source":"s","sourcetype":"t","index":"app","event":{"b":[1,{"c":"\\n"}]},'
+        b'"fields":{"d":"x","e":-1.5}}\n{"time":"7","event":"text","index":"app"}'
+    )
+    found = hec_looks.usual_batch(body, "h", "s", "st")
+    if machine == "library":
+        assert found is None
+        return
+    assert (found.events, found.index) == (2, "app")
+    assert take(body).frames[0].body == found.body
+    assert hec_looks.usual_batch(b'{"event":1}', "", "", "").events == 1
+    # What holds for events without a host is longer than there is room for.
+    some = b'{"event":1}{"event":2,"host":"b"}' * 50
+    assert hec_looks.usual_batch(some, "h" * 5000, "s", "st") is None
+    assert len(columns(sort_batch(some, Defaults("h" * 5000, "s", "st"), index_of).frames[0])["hosts"]) == 100
 
 
 def test_values_are_the_bytes_that_came():

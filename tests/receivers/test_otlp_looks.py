@@ -12,6 +12,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 
 from sightline import machinecode
 from sightline.config import IngestSettings
+from sightline.machinecode.machine import Machine
 from sightline.receivers import otlp_looks, otlp_requests
 from sightline.receivers.otlp_requests import Unreadable, check_protobuf
 from sightline.store.compiled import requests
@@ -199,7 +200,7 @@ def test_a_message_deeper_than_the_code_reads_is_left_to_protobuf():
 
 def test_without_machine_code_protobuf_reads_everything(monkeypatch):
     monkeypatch.setattr(machinecode, "load", lambda name: None)
-    monkeypatch.setattr(otlp_looks, "_machine", otlp_looks._Machine())
+    monkeypatch.setattr(otlp_looks, "_machine", Machine("check"))
     body = usual().SerializeToString()
     assert otlp_looks.usual_records(ExportTraceServiceRequest, body) is None
     assert check_protobuf(ExportTraceServiceRequest, body, IngestSettings()).groups[""].records == 3

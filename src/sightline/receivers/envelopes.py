@@ -4,8 +4,9 @@ Enters: a body, one JSON object after another or an array of them. Leaves: frame
 kind of record, in which values of "event" and "fields" are the bytes that came; and the first fault, if there is one. What
 stands before it is taken, and nothing after it: that is what Splunk does, and what clients that resume count on.
 
-One call of a library reads all of an ordinary batch, and no statement here runs for each event. A batch with anything out of
-the ordinary is read again, event by event. A large one is read in pieces, as long as all of them are ordinary.
+Most batches are taken apart by compiled code (`hec_looks`). Of what it does not find usual, one call of a library reads all of an
+ordinary batch, and no statement here runs for each event. A batch with anything out of the ordinary is read again, event by event.
+A large one is read in pieces, as long as all of them are ordinary.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from typing import Any
 import msgspec
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from sightline.machinecode.batches import FIRST_S, LAST_S
+from sightline.receivers.hec_looks import usual_batch
 from sightline.receivers.pieces import PIECE_BYTES, varint
 
 EVENT, METRIC = "event", "metric"
-FIRST_S, LAST_S = -2_208_988_800, 10_413_791_999
-"""The times that the store can hold: from 1900 to 2299."""
 _CLOCK_S = 1e11
 """A time of twelve digits and more is in milliseconds or finer: as seconds it would be after the year 5138."""
 _MAX_DIGITS = 4_000
@@ -153,6 +154,10 @@ _VALUE = re.compile(rb'"_value"\s*:\s*(?:' + _NUMBER + rb'|"' + _NUMBER + rb'")\
 
 def _ordinary(body: bytes, defaults: Defaults, index_of: IndexOf) -> Sorted | None:
     """The batch, or None when it has to be looked at event by event."""
+    usual = usual_batch(body, defaults.host, defaults.source, defaults.sourcetype)
+    if usual is not None:
+        index = index_of(usual.index or defaults.index, EVENT)
+        return None if index is None else Sorted([Frame(_event_kind(defaults), index, usual.body, usual.events)])
     try:
         body.decode()
         envelopes = _ARRAY.decode(body) if body.lstrip()[:1] == b"[" else _STREAM.decode_lines(body)
@@ -214,12 +219,16 @@ def _frame(
     batch.hosts.extend(_column(envelopes, _host, defaults.host))
     batch.sources.extend(_column(envelopes, _source, defaults.source))
     batch.sourcetypes.extend(_column(envelopes, _sourcetype, defaults.sourcetype))
-    segment = "hecmetric" if kind == METRIC else "hectimed" if defaults.find_time else "hecevent"
+    segment = "hecmetric" if kind == METRIC else _event_kind(defaults)
     pieces: Iterable[bytes] = ()
     if kind == EVENT:
         # The events as protobuf writes them, which would copy each of them twice.
         pieces = chain.from_iterable(zip(map(_HEADS.__getitem__, map(len, events)), events, strict=True))
     return Frame(segment, index, b"".join((*pieces, batch.SerializeToString())), records)
+
+
+def _event_kind(defaults: Defaults) -> str:
+    return "hectimed" if defaults.find_time else "hecevent"
 
 
 class _Heads(dict[int, bytes]):

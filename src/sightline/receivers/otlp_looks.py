@@ -7,29 +7,19 @@ there, or not loaded yet, every answer is None.
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
-from collections.abc import Callable
-
 import numpy as np
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from sightline import machinecode
 from sightline.machinecode import messages
-
-log = logging.getLogger(__name__)
+from sightline.machinecode.machine import Machine
 
 PROFILING_SCOPE = "otel.profiling"
 """The scope of a log record that holds a profile, as Splunk's agents send them."""
 INDEX_ATTRIBUTE = "com.splunk.index"
 """The resource attribute that names an index: what Splunk's collectors call it."""
-
-_LOOK_AGAIN_S = 30.0
-"""How often machine code is looked for that was not there."""
 
 _KINDS = {
     "gauge": messages.POINT,
@@ -94,10 +84,8 @@ _TEXT_AT = np.array([0, len(INDEX_ATTRIBUTE), len(INDEX_ATTRIBUTE) + len(PROFILI
 def usual_records(request: type[Message], body: bytes) -> int | None:
     """The number of records of a request that needs no other look; None for one that does."""
     table = _TABLES.get(request)
-    check = _machine.code if table is not None else None
+    check = _machine.wanted() if table is not None else None
     if check is None:
-        if table is not None:
-            _machine.want()
         return None
     found = np.empty(1, np.int64)
     try:
@@ -109,30 +97,6 @@ def usual_records(request: type[Message], body: bytes) -> int | None:
     return int(found[0]) if is_usual else None
 
 
-class _Machine:
-    """The compiled code, loaded by the first who wants it, in a thread beside them."""
-
-    def __init__(self) -> None:
-        self.code: Callable[..., int] | None = None
-        self._lock = threading.Lock()
-        self._again_at = 0.0
-
-    def want(self) -> None:
-        """Begin to load, unless that was tried a moment ago."""
-        with self._lock:
-            if self.code is not None or time.monotonic() < self._again_at:
-                return
-            self._again_at = time.monotonic() + _LOOK_AGAIN_S
-            threading.Thread(target=self.load, name="machine code", daemon=True).start()
-
-    def load(self) -> None:
-        """Load now."""
-        try:
-            self.code = machinecode.load("check")
-        except Exception as error:
-            log.warning("requests are checked without compiled code: %s", error)
-
-
-_machine = _Machine()
+_machine = Machine("check")
 load = _machine.load
 """Load the machine code now, where it is there."""

@@ -26,7 +26,7 @@ _POWERS = np.array([10.0**k for k in range(23)])
 
 
 @inlined
-def _after_space(buf, at, end):
+def after_space(buf, at, end):
     while at < end and (buf[at] == 32 or buf[at] == 10 or buf[at] == 13 or buf[at] == 9):
         at += 1
     return at
@@ -97,7 +97,7 @@ def after_escapes(buf, at, end):
 
 
 @inlined
-def _text_end(buf, at, end):
+def text_end(buf, at, end):
     """(place of the quote that ends the text at `at`, whether it has escapes); -1 where it does not end."""
     while at + 8 <= end and is_plain(read_word(buf, at)):
         at += 8
@@ -169,11 +169,11 @@ def read_number(buf, at, end):
         return np.int64(NUMBER), np.int64(0), at
     value = np.float64(mantissa)
     value = value / _POWERS[-exponent] if exponent < 0 else value * _POWERS[exponent]
-    return np.int64(DOUBLE), _bits(-value if negative else value), at
+    return np.int64(DOUBLE), bits_of(-value if negative else value), at
 
 
 @inlined
-def _bits(value):
+def bits_of(value):
     return np.float64(value).view(np.int64)
 
 
@@ -185,7 +185,7 @@ def _container_end(buf, at, end):
     # What may come: 0 a value, 1 a value or the end of a list, 2 a name or the end of an object, 3 a name, 4 a comma or an end.
     wanted = 0
     while True:
-        at = _after_space(buf, at, end)
+        at = after_space(buf, at, end)
         if at >= end:
             return np.int64(-1)
         byte = buf[at]
@@ -213,10 +213,10 @@ def _container_end(buf, at, end):
         if wanted >= 2:
             if byte != 34:
                 return np.int64(-1)
-            at, _ = _text_end(buf, at + 1, end)
+            at, _ = text_end(buf, at + 1, end)
             if at < 0:
                 return np.int64(-1)
-            at = _after_space(buf, at + 1, end)
+            at = after_space(buf, at + 1, end)
             if at >= end or buf[at] != 58:
                 return np.int64(-1)
             at += 1
@@ -231,7 +231,7 @@ def _container_end(buf, at, end):
             at += 1
             continue
         if byte == 34:
-            at, _ = _text_end(buf, at + 1, end)
+            at, _ = text_end(buf, at + 1, end)
             if at < 0:
                 return np.int64(-1)
             at += 1
@@ -263,13 +263,13 @@ def _scalar(buf, at, end):
 
 
 @inlined
-def _value(buf, at, end):
+def read_value(buf, at, end):
     """(kind, value, length, place after it). Texts are told without their quotes, numbers and containers by their place."""
     if at >= end:
         return np.int64(-1), np.int64(0), np.int64(0), at
     byte = buf[at]
     if byte == 34:
-        close, escaped = _text_end(buf, at + 1, end)
+        close, escaped = text_end(buf, at + 1, end)
         if close < 0:
             return np.int64(-1), np.int64(0), np.int64(0), at
         return np.int64(ESCAPED if escaped else STRING), at + 1, close - at - 1, close + 1
@@ -287,18 +287,18 @@ def _plain_texts(buf, at, end, into):
     """List the texts of a list for a column of lists: (first, count). A count of 0 is for a list that has none or anything else;
     below 0 for one that the engine has to read."""
     first = into.state[1]
-    at = _after_space(buf, at + 1, end)
+    at = after_space(buf, at + 1, end)
     while buf[at] == 34:
-        close, escaped = _text_end(buf, at + 1, end)
+        close, escaped = text_end(buf, at + 1, end)
         if escaped or close < 0 or into.state[1] >= into.elements.shape[1]:
             return np.int64(-1), np.int64(-1)
         into.elements[0, into.state[1]] = at + 1
         into.elements[1, into.state[1]] = close - at - 1
         into.state[1] += 1
-        at = _after_space(buf, close + 1, end)
+        at = after_space(buf, close + 1, end)
         if buf[at] == 93:
             return first, into.state[1] - first
-        at = _after_space(buf, at + 1, end)
+        at = after_space(buf, at + 1, end)
     into.state[1] = first
     return first, np.int64(0)
 
@@ -377,7 +377,7 @@ def _take_inside(buf, at, end, parent, row, columns, into, names, stack):
     result = 1
     at += 1
     while True:
-        at = _after_space(buf, at, end)
+        at = after_space(buf, at, end)
         if buf[at] == 125:
             if stack[1, depth] == 0:
                 result = 0
@@ -388,8 +388,8 @@ def _take_inside(buf, at, end, parent, row, columns, into, names, stack):
                 break
             continue
         if buf[at] == 44:
-            at = _after_space(buf, at + 1, end)
-        close, escaped = _text_end(buf, at + 1, end)
+            at = after_space(buf, at + 1, end)
+        close, escaped = text_end(buf, at + 1, end)
         if escaped:
             result = -1
             break
@@ -398,7 +398,7 @@ def _take_inside(buf, at, end, parent, row, columns, into, names, stack):
         if name < 0 or into.seen[name] >= 2 * row or taken >= _MOST_MEMBERS:
             result = 0
             break
-        at = _after_space(buf, _after_space(buf, close + 1, end) + 1, end)
+        at = after_space(buf, after_space(buf, close + 1, end) + 1, end)
         into.seen[name] = 2 * row
         if buf[at] == 123 and columns[name, DEEP] == 0 and depth + 1 < stack.shape[1]:
             depth += 1
@@ -406,7 +406,7 @@ def _take_inside(buf, at, end, parent, row, columns, into, names, stack):
             stack[1, depth] = 0
             at += 1
             continue
-        kind, value, length, after = _value(buf, at, end)
+        kind, value, length, after = read_value(buf, at, end)
         if kind < 0:
             result = -1
             break
@@ -433,26 +433,26 @@ def take_object(buf, at, end, row, columns, into, names, stack, known, own):
     `own[known + 2 * k]` and the line after it get place and length of the text that the first of the names has, for the first
     four; none where `known` is below 0.
     """
-    at = _after_space(buf, at, end)
+    at = after_space(buf, at, end)
     while end > at and (buf[end - 1] == 32 or buf[end - 1] == 10 or buf[end - 1] == 13 or buf[end - 1] == 9):
         end -= 1
     if end - at < 2 or buf[at] != 123:
         return -1
-    at = _after_space(buf, at + 1, end)
+    at = after_space(buf, at + 1, end)
     if buf[at] == 125:
         return 0 if at + 1 == end else -1
     while True:
         if at >= end or buf[at] != 34:
             return -1
-        close, escaped = _text_end(buf, at + 1, end)
+        close, escaped = text_end(buf, at + 1, end)
         if close < 0 or escaped:
             return -1
         key, key_length = at + 1, close - at - 1
-        at = _after_space(buf, close + 1, end)
+        at = after_space(buf, close + 1, end)
         if at >= end or buf[at] != 58:
             return -1
-        at = _after_space(buf, at + 1, end)
-        kind, value, length, after = _value(buf, at, end)
+        at = after_space(buf, at + 1, end)
+        kind, value, length, after = read_value(buf, at, end)
         if kind < 0:
             return -1
         name = find_name(buf, key, key_length, names.text, names.at[0], names.at[1], names.table)
@@ -475,14 +475,14 @@ def take_object(buf, at, end, row, columns, into, names, stack, known, own):
                 return -1
         elif name < 0 and not _add_value(into, key, key_length, kind, value, at, length):
             return -1
-        at = _after_space(buf, after, end)
+        at = after_space(buf, after, end)
         if at >= end:
             return -1
         if buf[at] == 125:
             return 0 if at + 1 == end else -1
         if buf[at] != 44:
             return -1
-        at = _after_space(buf, at + 1, end)
+        at = after_space(buf, at + 1, end)
 
 
 @compiled
@@ -667,7 +667,7 @@ def take_pairs(buf, at, end, row, columns, into, names, known, own):
 @compiled
 def take_text(buf, at, end, row, columns, into, names, stack, known, own):
     """Put what the text of an event says of itself where it belongs: its members, where it is an object, or else its pairs."""
-    first = _after_space(buf, at, end)
+    first = after_space(buf, at, end)
     if first < end and buf[first] == 123:
         return take_object(buf, at, end, row, columns, into, names, stack, known, own)
     for k in range(at, end):

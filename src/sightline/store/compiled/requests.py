@@ -36,56 +36,12 @@ from sightline.machinecode.messages import (
     VARINT_LIST,
 )
 from sightline.store.compiled import inlined
-from sightline.store.compiled.words import is_same, read_word
+from sightline.store.compiled.words import is_same, is_text, read_word
 
 RECORDS = 0
 """The place in `found` of the number of records."""
 
 _DEEPEST = 24
-_HIGHS = 0x8080808080808080 - (1 << 64)
-
-
-@inlined
-def _is_text(buf, at, end):
-    """Whether bytes are UTF-8."""
-    while at < end:
-        if at + 8 <= len(buf):
-            word = read_word(buf, at) & _HIGHS
-            if end - at < 8:
-                word &= (np.int64(1) << 8 * (end - at)) - 1
-            if word == 0:
-                at += 8
-                continue
-        byte = buf[at]
-        if byte < 128:
-            at += 1
-            continue
-        if byte < 0xC2:
-            return False
-        least, most = 0x80, 0xBF
-        if byte < 0xE0:
-            more = 1
-        elif byte < 0xF0:
-            more = 2
-            if byte == 0xE0:
-                least = 0xA0
-            elif byte == 0xED:
-                most = 0x9F
-        elif byte < 0xF5:
-            more = 3
-            if byte == 0xF0:
-                least = 0x90
-            elif byte == 0xF4:
-                most = 0x8F
-        else:
-            return False
-        if end - at <= more or buf[at + 1] < least or buf[at + 1] > most:
-            return False
-        for k in range(2, more + 1):
-            if buf[at + k] < 0x80 or buf[at + k] > 0xBF:
-                return False
-        at += more + 1
-    return True
 
 
 @inlined
@@ -204,7 +160,7 @@ def check(buf, table, texts, text_at, work, found):
                     values[COUNTS] = values[BOUNDS] = 0
                 continue
             if kind == STRING:
-                if not _is_text(buf, at, after):
+                if not is_text(buf, at, after):
                     return 0
                 if role >= ROLES:
                     place = text_at[role - ROLES]

@@ -1,4 +1,4 @@
-"""Eight bytes at once: reading, comparing, hashing and copying runs of bytes, within the bounds of their arrays."""
+"""Eight bytes at once: reading, comparing, checking, hashing and copying runs of bytes, within the bounds of their arrays."""
 
 import llvmlite.ir
 import numpy as np
@@ -48,6 +48,14 @@ def read_word(buf, at):
 
 
 @inlined
+def write_word(out, to, value):
+    """Write a number as eight bytes. Raises IndexError where they are not all in the array."""
+    if to < 0 or to > len(out) - 8:
+        raise IndexError
+    _store(out, to, value)
+
+
+@inlined
 def is_same(buf, at, length, other, other_at):
     """Whether two runs of bytes of one length are the same."""
     if length >= 8:
@@ -91,6 +99,49 @@ def is_plain(word):
     quotes, backslashes = word ^ _QUOTES, word ^ _BACKSLASHES
     found = ((quotes - _LOWS) & ~quotes) | ((backslashes - _LOWS) & ~backslashes) | ((word - _SPACES) & ~word)
     return found & _HIGHS == 0
+
+
+@inlined
+def is_text(buf, at, end):
+    """Whether bytes are UTF-8."""
+    while at < end:
+        if at + 8 <= len(buf):
+            word = read_word(buf, at) & _HIGHS
+            if end - at < 8:
+                word &= (np.int64(1) << 8 * (end - at)) - 1
+            if word == 0:
+                at += 8
+                continue
+        byte = buf[at]
+        if byte < 128:
+            at += 1
+            continue
+        if byte < 0xC2:
+            return False
+        least, most = 0x80, 0xBF
+        if byte < 0xE0:
+            more = 1
+        elif byte < 0xF0:
+            more = 2
+            if byte == 0xE0:
+                least = 0xA0
+            elif byte == 0xED:
+                most = 0x9F
+        elif byte < 0xF5:
+            more = 3
+            if byte == 0xF0:
+                least = 0x90
+            elif byte == 0xF4:
+                most = 0x8F
+        else:
+            return False
+        if end - at <= more or buf[at + 1] < least or buf[at + 1] > most:
+            return False
+        for k in range(2, more + 1):
+            if buf[at + k] < 0x80 or buf[at + k] > 0xBF:
+                return False
+        at += more + 1
+    return True
 
 
 @inlined

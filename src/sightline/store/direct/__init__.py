@@ -25,7 +25,7 @@ from sightline import machinecode
 from sightline.config import IngestSettings
 from sightline.segments import Frame, check_frames, encode_frame
 from sightline.store import compiled
-from sightline.store.compiled import json_text, requests
+from sightline.store.compiled import envelopes, json_text, requests
 from sightline.store.direct.hec import hec_rows
 from sightline.store.direct.otlp import Scrubbed, log_rows, point_rows, span_rows
 from sightline.store.direct.remote_write import sample_rows
@@ -67,6 +67,7 @@ def compile_everything() -> None:
     """Compile what is not compiled yet, for this process and for those that have no compiler, and say so in the cache."""
     use_everything()
     machinecode.write(requests.check, requests.SIGNATURE)
+    machinecode.write(envelopes.batch, envelopes.SIGNATURE)
     compiled.mark_complete()
 
 
