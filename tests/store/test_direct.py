@@ -75,8 +75,8 @@ class Segments:
     def by_statement(self, kind, path):
         """The rows as the engine's statements give them."""
         columns, select = decoding.divided(
-            decoding.select_statement(kind, path), decoding.KINDS[kind].columns.split(), decoding.KINDS[kind].table,
-            self.promoted(kind),
+            decoding.without_ids(kind, decoding.select_statement(kind, path)), decoding.KINDS[kind].columns.split(),
+            decoding.KINDS[kind].table, self.promoted(kind),
         )  # fmt: skip
         return self.read(kind, columns, select, None, decoding.settings(kind))
 
@@ -609,6 +609,36 @@ def test_any_records_become_the_same_rows(store, tmp_path_factory, kind, request
         check(store, tmp_path_factory.mktemp("segments"), kind, ordinary, count, given_frames)
 
     holds()
+
+
+def test_ids_of_an_event_are_in_its_own_columns_alone(segments):
+    events = [
+        b'{"x":1,"trace_id":"t1","span_id":"s1"}',
+        b'{"trace_id":"t2","span_id":7}',
+        b'{"trace_id":"","span_id":"s3","trace":"t3"}',
+        b'{"trace_id":{"id":"t4"},"span_id":"s4","span_id":"other"}',
+        b'{"x":5}',
+        b'"trace_id=t6 x=6"',
+    ]
+    own = [b""] * 4 + [b'{"trace_id":"t5"}', b""]
+    batch = Batch(events, own, [], ["h"])
+    frame = ("ids", batch.SerializeToString(), len(events))
+    segments.promote("hecevent", [frame])
+    assert not {"trace_id:String", "span_id:String"} & {
+        one.column for one in segments.promoted("hecevent") if "ids" in one.indexes
+    }
+    path = segments.write("hecevent", [frame])
+    found = segments.directly("hecevent", path)
+    assert found == segments.by_statement("hecevent", path)
+    rows = sorted(map(json.loads, found), key=lambda row: row["_raw"])
+    assert {(row.get("trace_id"), row.get("span_id"), json.dumps(row["fields"], sort_keys=True)) for row in rows} == {
+        ("t1", "s1", '{"x": 1}'),
+        ("t2", "", '{"span_id": 7}'),
+        ("", "s3", '{"trace": "t3", "trace_id": ""}'),
+        ("", "s4", '{"trace_id.id": "t4"}'),
+        ("t5", "", '{"x": 5}'),
+        ("t6", "", '{"x": 6}'),
+    }
 
 
 def test_what_a_resource_says_of_many_records_is_bounded(segments):

@@ -431,7 +431,7 @@ def take_object(buf, at, end, row, columns, into, names, stack, known, own):
     """Put the members of the object that a text is where they belong. Below 0 where the engine has to read it.
 
     `own[known + 2 * k]` and the line after it get place and length of the text that the first of the names has, for the first
-    four; none where `known` is below 0.
+    four; none where `known` is below 0. The last two of them are ids, which are nowhere else where they are there.
     """
     at = after_space(buf, at, end)
     while end > at and (buf[end - 1] == 32 or buf[end - 1] == 10 or buf[end - 1] == 13 or buf[end - 1] == 9):
@@ -464,7 +464,9 @@ def take_object(buf, at, end, row, columns, into, names, stack, known, own):
                         return -1
                     own[known + 2 * name, row] = value if kind == STRING else 0
                     own[known + 2 * name + 1, row] = length if kind == STRING else 0
-                if kind == OBJECT and columns[name, DEEP] == 0:
+                if known >= 0 and 2 <= name < 4 and kind == STRING and length > 0:
+                    taken = 1
+                elif kind == OBJECT and columns[name, DEEP] == 0:
                     taken = _take_inside(buf, at, at + length, name, row, columns, into, names, stack)
                 else:
                     taken = _put_value(buf, kind, value, at, length, name, row, columns, into)
@@ -655,7 +657,10 @@ def take_pairs(buf, at, end, row, columns, into, names, known, own):
             if known >= 0 and name < 4:
                 own[known + 2 * name, row] = value if kind == STRING else 0
                 own[known + 2 * name + 1, row] = length if kind == STRING else 0
-            taken = _put_value(buf, kind, number, text, length, name, row, columns, into)
+            if known >= 0 and 2 <= name < 4 and kind == STRING:
+                taken = 1
+            else:
+                taken = _put_value(buf, kind, number, text, length, name, row, columns, into)
             if taken < 0:
                 return -1
             into.seen[name] = 2 * row + taken

@@ -173,3 +173,15 @@ CREATE OR REPLACE FUNCTION sightline_texts_of_members AS (members) ->
 CREATE OR REPLACE FUNCTION sightline_known_members AS (t) ->
     sightline_texts_of_members(JSONExtract(t, 'Tuple(severity Dynamic, level Dynamic, trace_id Dynamic, span_id Dynamic)'));
 
+-- An object without the members `trace_id` and `span_id`, where they are what the event's own columns are.
+CREATE OR REPLACE FUNCTION sightline_is_id AS (t, name, id) -> id != '' AND JSONExtractString(t, name) = id;
+
+CREATE OR REPLACE FUNCTION sightline_without_members AS (t, a, b) -> concat('{', arrayStringConcat(arrayMap(
+    m -> concat(toJSONString(m.1), ':', m.2),
+    arrayFilter(m -> m.1 != a AND m.1 != b, JSONExtractKeysAndValuesRaw(t))), ','), '}');
+
+CREATE OR REPLACE FUNCTION sightline_without_ids AS (t, trace, span) -> multiIf(
+    sightline_is_id(t, 'trace_id', trace) AND sightline_is_id(t, 'span_id', span), sightline_without_members(t, 'trace_id', 'span_id'),
+    sightline_is_id(t, 'trace_id', trace), sightline_without_members(t, 'trace_id', 'trace_id'),
+    sightline_is_id(t, 'span_id', span), sightline_without_members(t, 'span_id', 'span_id'),
+    t);
