@@ -1,8 +1,11 @@
 """The embedded store: tables in, tables out, limits, cancelling, and what it knows of its fields."""
 
 import resource
+import subprocess
+import sys
 import threading
 import time
+from importlib.resources import files
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +17,39 @@ from sightline.store import EmbeddedStore, EngineError, MemoryLimitExceeded, Que
 from sightline.store.sql_text import JSON_TYPE
 
 ENDLESS = "SELECT count() FROM numbers(1000000000000) WHERE rand() % 7 = 1"
+
+
+def test_one_dictionary_holds_more_texts_than_the_engine_would_by_itself(store):
+    wide = "SETTINGS min_bytes_for_wide_part = 0"
+    store.execute(f"CREATE TABLE sightline.texts (t LowCardinality(String)) ENGINE = MergeTree ORDER BY tuple() {wide}")
+    store.execute("INSERT INTO sightline.texts SELECT toString(number % 20000) FROM numbers(40000)")
+    places = store.query(
+        "SELECT DISTINCT `t.dict.mark` AS place FROM mergeTreeIndex(sightline, texts, with_marks = true)"
+        " WHERE `t.dict.mark` IS NOT NULL"
+    )
+    # Where the only dictionary begins, and where it ends; of five there would be six places.
+    assert places.num_rows == 2
+
+
+def test_a_configuration_in_the_folder_where_the_program_starts_is_not_the_engines(tmp_path):
+    shipped = files("sightline.store") / "engine" / "users.xml"
+    (tmp_path / "users.xml").write_text(
+        shipped.read_text().replace("<default>", "<default><max_block_size>123</max_block_size>", 1)
+    )
+    (tmp_path / "config.xml").write_text("<clickhouse><users_config>users.xml</users_config></clickhouse>")
+    program = (
+        "import sys; from pathlib import Path; from sightline.config import load_settings; from sightline.store import EmbeddedStore;"
+        "store = EmbeddedStore(Path('data'), load_settings(Path('data')));"
+        "print(store.query(\"SELECT changed FROM system.settings WHERE name = 'max_block_size'\")['changed'].to_pylist()); store.close()"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (ended.stdout, ended.returncode) == ("[0]\n", 0), ended.stderr
+
+
+def test_a_data_directory_with_a_question_mark_in_its_name_is_refused(tmp_path):
+    with pytest.raises(UserError, match="has a question mark in its name, wanted a name without one"):
+        EmbeddedStore(tmp_path / "what?now", Settings(data=tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

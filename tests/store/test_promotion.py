@@ -62,6 +62,12 @@ def test_what_most_records_have_gets_a_column_of_its_type(store):
     assert fields_of(store, "main")[20]["http.code"] == 20
 
 
+def test_texts_that_repeat_a_little_are_kept_as_a_dictionary(store):
+    insert(store, "main", [{"page": f"/p{n * 7 % 130}", "request": f"r{n}"} for n in range(MIN_SAMPLE_ROWS)])
+    types = {one.column: one.type for one in store.promoted.of("events")}
+    assert types == {"page:String": "LowCardinality(Nullable(String))", "request:String": "Nullable(String)"}
+
+
 def test_few_records_and_records_of_the_program_itself_get_none(store):
     insert(store, "main", [{"a": 1}] * (MIN_SAMPLE_ROWS - 1))
     insert(store, "_internal", [{"a": 1}] * MIN_SAMPLE_ROWS)

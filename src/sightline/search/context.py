@@ -22,7 +22,7 @@ from sightline.errors import SearchError, SightlineError, Span
 from sightline.search.interrupting import interruptible
 from sightline.search.planner import values as v
 from sightline.search.planner.reach import Unbounded, without_idle_bounds
-from sightline.search.planner.relation import Filter, Names, Node, Project, Relation, Rows, Scan, Sort, nodes_of
+from sightline.search.planner.relation import Aggregate, Filter, Names, Node, Project, Relation, Rows, Scan, Sort, nodes_of
 from sightline.search.planner.rules import rewrite
 from sightline.search.planner.sql import Writer
 from sightline.search.planner.values import Column, Type, Value
@@ -259,7 +259,7 @@ class Context:
             arrays = [pa.array([], arrow_type(relation.field(name).type)) for name, _ in columns]
             return pa.Table.from_arrays(arrays, names=[name for name, _ in columns])
         self.check_cancelled()
-        settings = _order_of_reading(relation.node, streams=False) | dict(settings or {})
+        settings = _way_of_reading(relation.node, streams=False) | dict(settings or {})
         table = self.store.query(statement, tables=self._used_tables(statement), sid=self.sid, settings=settings)
         if not self._still_hold(relied_on):
             step.text, columns, _ = self._planned(relation, wanted, ordered=ordered, bounded=True)
@@ -312,7 +312,7 @@ class Context:
         step = Step("sql", statement)
         self.steps.append(step)
         names = [name for name, _ in columns]
-        settings = _order_of_reading(relation.node, streams=True)
+        settings = _way_of_reading(relation.node, streams=True)
 
         def run() -> Iterator[pa.RecordBatch]:
             return self.store.stream(step.text, tables=self._used_tables(step.text), sid=self.sid, settings=settings)
@@ -471,8 +471,14 @@ class Context:
         self.overridden_latest = None if None in ends else max(ends)
 
 
-def _order_of_reading(node: Node, *, streams: bool) -> dict[str, Any]:
-    """The engine's settings for the order in which a statement reads stored rows.
+_READS_ALL = {"optimize_read_in_order": 0, "max_block_size": 1 << 20, "preferred_block_size_bytes": 8 << 20}
+"""What is asked of a column's dictionary the engine asks again for each block, so that blocks of many rows take half the time; of
+columns that are wide the bytes set the bound. A statement stops between two blocks, and of texts 8 MB are a few hundredths of a
+second."""
+
+
+def _way_of_reading(node: Node, *, streams: bool) -> dict[str, Any]:
+    """The engine's settings for how a statement reads stored rows.
 
     The engine reads in the stored order, backwards, whatever is asked for in an order of time. For the first hundred events that
     is all it has to read, and where events are sent as they are found the first ones come at once. For everything else it
@@ -480,8 +486,18 @@ def _order_of_reading(node: Node, *, streams: bool) -> dict[str, Any]:
     """
     if streams and _is_plain(node):
         return {}
-    wants_first = any(isinstance(one, Sort) and one.limit is not None and not one.limit_by for one in nodes_of(node))
-    return {} if wants_first else {"optimize_read_in_order": 0}
+    wants_first = any(
+        isinstance(one, Sort) and one.limit is not None and not one.limit_by and _is_of_stored_rows(one.input)
+        for one in nodes_of(node)
+    )
+    return {} if wants_first else _READS_ALL
+
+
+def _is_of_stored_rows(node: Node) -> bool:
+    """Whether a node's rows are stored ones, and not made of all of them."""
+    if isinstance(node, Aggregate):
+        return False
+    return isinstance(node, Scan) or any(_is_of_stored_rows(one) for one in node.inputs)
 
 
 def _is_plain(node: Node) -> bool:

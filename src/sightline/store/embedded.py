@@ -33,6 +33,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files as packaged
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -72,6 +73,7 @@ _MANY_PARTS = 100_000
 _CLOCK_STEP_S = 1e-3
 """What a time may lose as a float, and more."""
 _FROZEN = "frozen"
+_CONFIG = packaged("sightline.store") / "engine" / "config.xml"
 _QUERY = compile("_sightline_connection.query(_sightline_sql, 'ArrowTable')", "<engine query>", "eval")
 _INSERT = compile("_sightline_connection.query(_sightline_sql, 'CSV')", "<engine insert>", "eval")
 _STREAM = compile("_sightline_connection.send_query(_sightline_sql, 'ArrowTable')", "<engine stream>", "eval")
@@ -136,6 +138,9 @@ class EmbeddedStore:
         self._changes = 0
         self._changing = 0
         self._kept: dict[tuple, Any] = {}
+        if "?" in str(path.absolute()):
+            # The engine takes what follows for settings, and would write beside the directory.
+            raise UserError(f'data directory "{path}" has a question mark in its name, wanted a name without one')
         path.mkdir(parents=True, exist_ok=True)
         # Hard links of a backup that a crash cut short would keep the disk of parts that are long gone.
         shutil.rmtree(path / "shadow", ignore_errors=True)
@@ -572,7 +577,6 @@ class EmbeddedStore:
         # A window that asks only whether a column has values fails on parts that are older than the column.
         windows = {"optimize_functions_to_subcolumns": 0} if " OVER (" in sql else {}
         return {
-            **slow,
             **windows,
             "session_timezone": "UTC",
             "max_memory_usage": memory_bytes,
@@ -593,8 +597,11 @@ class EmbeddedStore:
             "enable_positional_arguments": 0,
             **JSON_SETTINGS,
             **READ_SETTINGS,
+            # It hashes each row's text to fetch its group ahead, also where a dictionary has the groups of its few texts at hand.
+            "enable_software_prefetch_in_aggregation": 0,
             "log_comment": sid,
             **(settings or {}),
+            **slow,
         }
 
     def _scope(self, connection: Any, sql: str, tables: Mapping[str, pa.Table] | None) -> dict[str, Any]:
@@ -611,7 +618,7 @@ class EmbeddedStore:
             pass
         with self._lock:
             try:
-                connection = chdb.connect(str(self._path))
+                connection = chdb.connect(f"{self._path}?config-file={_CONFIG}")
                 connection.query(_WIDE_STATEMENTS, "CSV")
             except Exception as error:
                 text = str(error)

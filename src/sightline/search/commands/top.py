@@ -73,12 +73,19 @@ class _Frequent(Command):
         count = counted.field("\0count")
         groups = tuple(counted.field(name) for name in self.by)
         every = Over(Type.INT, v.call("sum", count, type=Type.INT), groups)
-        nth = Over(Type.INT, v.call("row_number", type=Type.INT), groups, ((count, descending), *counted.order))
-        counted, (total, rank) = counted.windowed([("total", every), ("rank", nth)])
-        counted = counted.with_field("\0total", total).with_field("\0rank", rank)
-        if self.limit:
-            inside = v.call("lessOrEquals", rank, v.integer(self.limit), type=Type.BOOL)
-            counted = self._with_others(counted, inside) if self.useother else counted.filtered(inside)
+        by_frequency = ((count, descending), *counted.order)
+        if groups or self.useother or not self.limit:
+            nth = Over(Type.INT, v.call("row_number", type=Type.INT), groups, by_frequency)
+            counted, (total, rank) = counted.windowed([("total", every), ("rank", nth)])
+            counted = counted.with_field("\0total", total).with_field("\0rank", rank)
+            if self.limit:
+                inside = v.call("lessOrEquals", rank, v.integer(self.limit), type=Type.BOOL)
+                counted = self._with_others(counted, inside) if self.useother else counted.filtered(inside)
+            by_frequency = ((counted.field("\0rank"), False),)
+        else:
+            # Finding the first ones takes a part of the time that putting all in order does.
+            counted, (total,) = counted.windowed([("total", every)])
+            counted = dataclasses.replace(counted.with_field("\0total", total), order=by_frequency).head(self.limit)
         fields = {name: counted.field(name) for name in (*self.by, *self.names)}
         count, total = counted.field("\0count"), counted.field("\0total")
         if self.showcount:
@@ -87,7 +94,7 @@ class _Frequent(Command):
             share = v.call("divide", v.call("multiply", count, v.real(100), type=Type.FLOAT), total, type=Type.FLOAT)
             fields[self.percentfield] = v.call("round", share, v.integer(_PERCENT_DIGITS), type=Type.FLOAT)
         order: list[OrderKey] = [key for name in self.by for key in v.sort_keys(counted.field(name), False)]
-        order.append((counted.field("\0rank"), False))
+        order.extend(by_frequency)
         return dataclasses.replace(counted.with_fields(fields), order=tuple(order))
 
     def _with_others(self, counted: Relation, inside: v.Value) -> Relation:

@@ -21,6 +21,7 @@ from sightline.search.context import Context
 from sightline.search.planner import values as v
 from sightline.search.planner.lower import lower_condition
 from sightline.search.planner.relation import Join, Project, Relation
+from sightline.search.planner.sources import is_dictionary
 from sightline.search.planner.values import Column, Lambda, Type, Value
 from sightline.search.syntax.expressions import read_expression
 
@@ -28,6 +29,9 @@ MATCH_LIMIT = 1000
 """Rows of a lookup that one row may match, where its definition says nothing (Splunk's own number)."""
 UNBOUNDED_OFFSET_S = 2_000_000_000
 """How far back a time-based lookup looks where its definition says nothing (Splunk's own number)."""
+
+MOST_WRITTEN_OUT = 256
+"""Rows of a lookup that are written into a statement; reading a thousand of them takes the engine as long as a small join."""
 
 _GENERAL = "?"
 """The token of patterns that must be tried one by one."""
@@ -270,6 +274,8 @@ class _Match:
     def join(self, relation: Relation, given: list[Value]) -> tuple[Relation, list[Value]]:
         """The relation with the lookup joined, and the value of each output."""
         simple = all(kind == "exact" for kind in self.kinds) and all(value.type is Type.TEXT for value in given)
+        if simple and self._is_written_out(given) and self._is_unique():
+            return relation, [self._written_out(given[0], name) for name in self.outputs]
         if simple and not self.definition.time_field and self.definition.min_matches < 2 and self._is_unique():
             return self._join_one(relation, given)
         if simple:
@@ -278,6 +284,30 @@ class _Match:
         return self._join_several(relation, [self._identity(value) for value in given], self._by_candidates(relation, given))
 
     # -- one row for a key
+
+    def _is_written_out(self, given: list[Value]) -> bool:
+        """Whether the rows can stand in the statement, where they are asked once for each text of a column's dictionary."""
+        definition = self.definition
+        return (
+            len(given) == 1
+            and isinstance(given[0], Column)
+            and is_dictionary(given[0])
+            and definition.table.num_rows <= MOST_WRITTEN_OUT
+            and definition.case_sensitive
+            and not (definition.filter or definition.time_field or definition.min_matches)
+            and all(pa.types.is_string(definition.table.schema.field(name).type) for name in self.outputs)
+        )
+
+    def _written_out(self, given: Value, output: str) -> Value:
+        table = self.definition.table
+        keys = table.column(self.keys[0]).cast(pa.string())
+        rows = pa.table({"key": keys, "text": table.column(output)}).drop_null()
+        if not rows.num_rows:
+            return v.Literal(Type.TEXT, None)
+        known, texts = (
+            v.call("array", *map(v.text, rows.column(name).to_pylist()), type=Type.MULTI) for name in ("key", "text")
+        )
+        return v.call("transform", given, known, texts, v.Literal(Type.TEXT, None), type=Type.TEXT)
 
     def _is_unique(self) -> bool:
         """Whether no key of the table has several rows, so that its rows can be joined as they are."""

@@ -338,7 +338,7 @@ class Relation:
         fields: dict[str, Value] = {name: Column(value.type, id) for name, id, value in named_keys}
         order: list[OrderKey] = []
         for key in fields.values():
-            order.extend(v.sort_keys(key, False)[1:] if key.type is not Type.MULTI else v.sort_keys(key, False))
+            order.extend(v.sort_keys(key, False))
         for name, id, value in named:
             fields[name] = Column(value.type, id)
         return Relation(node, fields, tuple(order), self.names, kind)

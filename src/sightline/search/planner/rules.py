@@ -109,7 +109,10 @@ def presence_after_grouping(node: Node) -> Node:
         return node
     kept = [c for c in conditions if not (isinstance(c, Call) and c.function == "isNotNull" and c.arguments[0] in moved)]
     grouped = dataclasses.replace(node, input=Filter(node.input.input, v.both(kept)) if kept else node.input.input)
-    return Filter(grouped, v.both([v.call("isNotNull", stored[value], type=Type.BOOL) for value in moved]))
+    # The engine would move a condition on keys alone back below the groups; what counts rows it leaves where it is.
+    counted = v.call("rowNumberInAllBlocks", type=Type.INT)
+    stays = v.call("greaterOrEquals", counted, v.integer(0), type=Type.BOOL)
+    return Filter(grouped, v.both([*(v.call("isNotNull", stored[value], type=Type.BOOL) for value in moved), stays]))
 
 
 def _is_light(value: Value) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 
 from sightline.search.planner import values as v
 from sightline.search.planner.relation import Names, Relation, Scan
@@ -96,21 +97,30 @@ DIMENSION_NAMES = "dims:names"
 
 def table_relation(table: str, paths: Mapping[str, frozenset[str]], names: Names) -> Relation:
     """All rows of `events`, `spans` or `metrics`, newest first, with every field that any of them has."""
+    scan, fields = _stored_rows(table, tuple(paths.items()))
+    return Relation(scan, dict(fields), STORED_ORDER, names, "events")
+
+
+@lru_cache(maxsize=16)
+def _stored_rows(table: str, paths: tuple[tuple[str, frozenset[str]], ...]) -> tuple[Scan, Mapping[str, Value]]:
+    """The scan of a table and its fields. Kept, because writing some hundred fields down takes a search of an hour a tenth of
+    its time, and they are the same until a field comes that was not there."""
     sql_name, columns, json_column, _, _ = _TABLES[table]
     # Identifiers never equal a stored column's name: an alias would hide the column from the rest of its statement.
-    whole = object_text(json_column, paths)
+    types_of = dict(paths)
+    whole = object_text(json_column, types_of)
     provides = {f"{name}:{type.value}": sql.replace("{object}", whole) for name, (type, sql) in columns.items()}
     provides[RAW_TIME] = "`_time`"
     provides[RAW_INDEX] = "`index`"
     if table == "metrics":
-        provides[DIMENSIONS], provides[DIMENSION_NAMES] = _dimensions(json_column, paths)
+        provides[DIMENSIONS], provides[DIMENSION_NAMES] = _dimensions(json_column, types_of)
     if table == "events":
         provides[RAW_TEXT] = "lowerUTF8(`_raw`)"
     elif table == "spans":
         # There is no index of a span's text, which is put together when it is read.
         provides[RAW_TEXT] = f"lowerUTF8({provides['_raw:text']})"
     fields: dict[str, Value] = {name: Column(type, f"{name}:{type.value}") for name, (type, _) in columns.items()}
-    for path, types in sorted(paths.items()):
+    for path, types in sorted(paths):
         name = path if path not in fields else f"{path}_"
         if path in fields and path in ("host", "source", "sourcetype", "index", "_time", "_raw"):
             continue
@@ -122,9 +132,9 @@ def table_relation(table: str, paths: Mapping[str, frozenset[str]], names: Names
         id = f"{name}{_DICTIONARY}" if is_dictionary else f"{name}:{type.value}"
         provides[id] = sql
         fields[name] = Column(type, id)
-        if type is Type.MULTI and name + "{}" not in paths:
+        if type is Type.MULTI and name + "{}" not in types_of:
             fields[name + "{}"] = Column(type, id)
-    return Relation(Scan(sql_name, provides), fields, STORED_ORDER, names, "events")
+    return Scan(sql_name, provides), fields
 
 
 def is_dictionary(column: Column) -> bool:

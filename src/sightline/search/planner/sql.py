@@ -7,8 +7,9 @@ code, so that no text a person typed reaches the engine unquoted.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from sightline.errors import SearchError
 from sightline.search.planner import values as v
@@ -26,6 +27,7 @@ from sightline.search.planner.relation import (
     Union,
     Unnest,
     Window,
+    nodes_of,
 )
 from sightline.search.planner.values import Call, Column, Deferred, Lambda, Literal, Over, Type, Value
 
@@ -119,11 +121,15 @@ class Writer:
     def query(self, node: Node, columns: Iterable[tuple[str, Value]], order: Iterable[OrderKey] = ()) -> str:
         """A whole statement giving these columns, in this order."""
         columns, order = tuple(columns), tuple(order)
+        limit = None
+        if _gives_its_head(node, columns, order):
+            node, order, limit = node.input, node.order, node.limit
         needed = {c.id for _, value in columns for c in value.columns} | {c.id for k, _ in order for c in k.columns}
         select = self._open(self._node(node, needed))
         environment = select.environment
         select.columns = {id: self.value(value, environment) for id, value in columns}
         select.order_by = [self._order_key(key, environment) for key in order]
+        select.limit = limit
         return select.render()
 
     # -- nodes
@@ -316,6 +322,22 @@ class Writer:
                 shown += "."
             return shown if value >= 0 else f"({shown})"
         return quote_text(str(value))
+
+
+def _gives_its_head(node: Node, columns: Sequence[tuple[str, Value]], order: Sequence[OrderKey]) -> TypeGuard[Sort]:
+    """Whether a statement's columns can stand in the SELECT that takes the first rows, in the order in which they are wanted."""
+    return (
+        isinstance(node, Sort)
+        and node.limit is not None
+        and not node.limit_by
+        and node.order == order
+        # What is computed of columns may be costly, and in a SELECT around is computed for the first rows only. Groups are few.
+        and (
+            all(isinstance(value, Column) for _, value in columns)
+            or any(isinstance(one, Aggregate) for one in nodes_of(node))
+        )
+        and not isinstance(node.input, Join)
+    )
 
 
 def _same_head(node: Sort, other: Node) -> bool:

@@ -117,7 +117,9 @@ class Call(Value):
 
     @cached_property
     def volatile(self) -> bool:
-        return self.function in ("rand", "rand32", "rand64", "generateUUIDv4") or any(a.volatile for a in self.arguments)
+        return self.function in ("rand", "rand32", "rand64", "generateUUIDv4", "rowNumberInAllBlocks") or any(
+            a.volatile for a in self.arguments
+        )
 
 
 @dataclass(frozen=True)
@@ -594,26 +596,25 @@ def _compare_multi(operator: str, left: Value, right: Value) -> Value:
 def sort_keys(value: Value, descending: bool, kind: str = "auto") -> list[tuple[Value, bool]]:
     """Keys that order rows by a field as `sort` does: numbers by size before other text, absent values last when
     ascending and smallest (so last too) when descending. `kind` is auto, num, str or ip.
+
+    NULL is last in each key, so that one that tells where there is no value is needed only where a text may be NULL in the next.
     """
-    absent = call("not", is_present(value), type=Type.BOOL)
-    keys: list[tuple[Value, bool]] = [(absent, False)]
+    keys: list[tuple[Value, bool]] = []
     if value.type is Type.MULTI:
+        keys.append((call("not", is_present(value), type=Type.BOOL), False))
         value = call("arrayStringConcat", value, text("\n"), type=Type.TEXT)
+    elif value.type is Type.TEXT and (kind == "num" or (kind == "auto" and descending)):
+        keys.append((call("isNull", value, type=Type.BOOL), False))
     if kind == "str":
         return [*keys, (as_text(value), descending)]
     if kind == "num" or value.type.is_number or value.type is Type.BOOL:
-        found = as_number(value)
-        if not value.type.is_number:
-            keys.append((call("isNull", found, type=Type.BOOL), False))
-        return [*keys, (found, descending)]
+        return [*keys, (as_number(value), descending)]
     if kind == "ip":
         return [*keys, (ip_key(value), descending), (as_text(value), descending)]
     found = as_number(value)
-    keys.append((call("isNull", found, type=Type.BOOL), descending))
-    keys.append((found, descending))
-    keys.append((ip_key(value), descending))
-    keys.append((as_text(value), descending))
-    return keys
+    if descending:
+        keys.append((call("isNull", found, type=Type.BOOL), True))
+    return [*keys, (found, descending), (ip_key(value), descending), (as_text(value), descending)]
 
 
 def ip_key(value: Value) -> Value:
