@@ -1,6 +1,7 @@
 """Loading of journal segments: once each, also after a crash; a bad frame harms nobody; the ledger adds up."""
 
 import json
+import time
 from pathlib import Path
 
 import orjson
@@ -50,6 +51,25 @@ def test_segments_are_loaded_and_removed_and_counted(store, settings):
     assert loader.ledger.totals() == expected
     assert loader.ledger.flush() == 1
     assert loader.ledger.totals() == expected
+
+
+def test_segments_that_come_together_all_have_columns_for_their_fields(store, settings, monkeypatch):
+    for number in range(2):
+        write(settings, ("hec", hec_lines(*({"new_field": f"v{n}-{number}"} for n in range(300))), 300))
+    loader = Loader(store, settings)
+    look = loader._look_for_fields
+
+    def look_slowly(*given):
+        time.sleep(0.5)
+        look(*given)
+
+    monkeypatch.setattr(loader, "_look_for_fields", look_slowly)
+    assert loader.load_waiting() == 2
+    found = store.query(
+        "SELECT count() AS n, countIf(isNotNull(`new_field:String`)) AS in_column, countIf(toString(fields) = '{}') AS no_others"
+        " FROM sightline.events WHERE index = 'main'"
+    )
+    assert found.to_pylist() == [{"n": 600, "in_column": 600, "no_others": 600}]
 
 
 def test_a_segment_loaded_before_a_crash_is_not_loaded_twice(store, settings, monkeypatch):

@@ -100,6 +100,7 @@ class Loader:
         self._memory_failures: dict[str, int] = {}
         self._learn_at: dict[str, float] = {}
         self._learn_after: dict[str, float] = {}
+        self._learning = {kind: threading.Lock() for kind in decoding.KINDS}
         self._thread: threading.Thread | None = None
         self.ledger = Ledger(store, self._journal, clock)
         self._guard = Guard(store, settings.ingest, clock)
@@ -252,11 +253,15 @@ class Loader:
         return self._store.promoted.of(decoding.KINDS[kind].table)
 
     def _learn(self, kind: str, path: Path, ruling: Ruling | None) -> None:
-        """Now and then, look which fields most records have, so that these records have columns for them already."""
-        now = time.monotonic()
-        if self._learn_at.get(kind, 0.0) > now:
-            return
-        self._learn_at[kind] = now + _LEARN_INTERVAL_S
+        """Now and then, look which fields most records have, so that these records have columns for them already. Who comes
+        meanwhile waits: without the columns, the first segments would take longer than that to load and read."""
+        with self._learning[kind]:
+            now = time.monotonic()
+            if self._learn_at.get(kind, 0.0) <= now:
+                self._learn_at[kind] = now + _LEARN_INTERVAL_S
+                self._look_for_fields(kind, path, ruling)
+
+    def _look_for_fields(self, kind: str, path: Path, ruling: Ruling | None) -> None:
         sql, settings = decoding.sample_statement(kind, path, ruling)
         try:
             sample = self._store.query(sql, settings=settings)
@@ -267,7 +272,7 @@ class Loader:
         found = self._store.promoted.learn(decoding.KINDS[kind].table, sample)
         waited = _LEARN_INTERVAL_S if found else min(2 * self._learn_after.get(kind, _LEARN_INTERVAL_S / 2), _LEARN_RARELY_S)
         self._learn_after[kind] = waited
-        self._learn_at[kind] = now + waited
+        self._learn_at[kind] = time.monotonic() + waited
 
     def _comes_back(self, segment: Segment, error: EngineError) -> bool:
         """Whether the error is of the moment and not of the segment. A segment that is itself too large for memory
