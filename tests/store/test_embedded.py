@@ -252,6 +252,26 @@ def test_appended_metrics_have_text_dimensions(store):
         store.append_metrics("scores", pa.table({"metric_name": ["acc"]}))
 
 
+def test_what_no_point_has_is_not_written_and_reads_as_absent(store):
+    bare = pa.table({"metric_name": ["m", "m"], "value": [1.0, 2.0]})
+    store.append_metrics("bare", bare)
+    written = store.query(
+        "SELECT DISTINCT column FROM system.parts_columns WHERE table = 'metrics' AND active AND startsWith(partition, '(\\'bare')"
+    )["column"].to_pylist()
+    assert "value" in written and not {"dims", "bounds", "exemplars", "count"} & set(written)
+    assert store.json_paths("metrics", ["bare"]) == {}
+    store.append_metrics("bare", bare.append_column("zone", pa.array(["a", None])))
+    absent = (
+        "SELECT count() AS n, countIf(isNull(count) AND empty(bounds) AND exemplars = '' AND unit = '') AS absent,"
+        " countIf(dims.zone::String = 'a') AS zones, countIf(toString(dims) = '{}') AS without"
+        " FROM sightline.metrics WHERE index = 'bare'"
+    )
+    for _ in range(2):
+        assert set(store.json_paths("metrics", ["bare"])) == {"zone"}
+        assert store.query(absent).to_pylist() == [{"n": 4, "absent": 4, "zones": 1, "without": 3}]
+        store.execute("OPTIMIZE TABLE sightline.metrics FINAL")
+
+
 def test_json_paths_follow_inserts_and_merges(store):
     assert store.json_paths("events") == {}
     store.append_events("main", pa.table({"_time": [1.0], "a.b": [1], "tags": pa.array([["x"]])}))

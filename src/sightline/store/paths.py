@@ -92,10 +92,12 @@ class JsonPaths:
 
     def _read_parts(self, table: str, names: list[str]) -> dict[str, _Part]:
         column = JSON_COLUMNS[table]
+        # A part in which no row has a field may be without the column; an index every row has.
         rows = self._query(
-            "SELECT name, partition, substreams FROM system.parts_columns WHERE database = 'sightline'"
-            f" AND table = {quote(table)} AND column = {quote(column)}"
-            f" AND name IN ({', '.join(quote(name) for name in names)})"
+            "SELECT name, any(partition) AS partition,"
+            f" arrayFlatten(groupArrayIf(substreams, column = {quote(column)})) AS substreams"
+            f" FROM system.parts_columns WHERE database = 'sightline' AND table = {quote(table)}"
+            f" AND column IN ('index', {quote(column)}) AND name IN ({', '.join(quote(name) for name in names)}) GROUP BY name"
         ).to_pylist()
         parts = {}
         for row in rows:
