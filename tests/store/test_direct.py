@@ -611,6 +611,41 @@ def test_any_records_become_the_same_rows(store, tmp_path_factory, kind, request
     holds()
 
 
+def as_double(value):
+    return float(value) if type(value) is int else value
+
+
+@pytest.mark.parametrize(
+    ("kind", "ordinary", "count"),
+    [
+        ("traces", usual_traces(), count_spans),
+        ("logs", usual_logs(), count_logs),
+        ("metrics", usual_metrics(), count_points),
+        ("hecevent", usual_hecevent(), count_hecevent),
+        ("prometheus", usual_prometheus(), count_samples),
+    ],
+)
+def test_fields_worth_a_column_are_found_either_way(store, segments, tmp_path, kind, ordinary, count):
+    loader = Loader(store, Settings(data=tmp_path))
+    loader.load_decoders()
+    path = segments.write(kind, [("sampled", ordinary.SerializeToString(), count(ordinary))] * 3)
+    frames = check_frames(path)[0]
+    sql, settings = decoding.sample_statement(kind, path)
+    sample = loader._sample(kind, path, frames, None)
+    # The statement writes a whole double without its point.
+    found, expected = (
+        sorted(
+            json.dumps(
+                [row["index"], sorted((name, as_double(value)) for name, value in flat("", orjson.loads(row["object"])))]
+            )
+            for row in table.to_pylist()
+        )
+        for table in (sample, store.query(sql, settings=settings))
+    )
+    assert sample.num_rows == 3 * count(ordinary)
+    assert found == expected
+
+
 def test_ids_of_an_event_are_in_its_own_columns_alone(segments):
     events = [
         b'{"x":1,"trace_id":"t1","span_id":"s1"}',

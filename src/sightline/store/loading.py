@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import logging
 import threading
 import time
@@ -19,6 +20,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from sightline.clock import Clock, system_clock
 from sightline.config import Settings
@@ -32,7 +35,7 @@ from sightline.store.embedded import EmbeddedStore
 from sightline.store.engine_errors import EngineBusy, EngineError, MemoryLimitExceeded, QueryCancelled
 from sightline.store.guard import Fold, Guard, Sender
 from sightline.store.ledger import Ledger, LedgerRow, counted_before, frame_index, merge, source_of
-from sightline.store.promotion import JSON_COLUMNS, PromotedField
+from sightline.store.promotion import JSON_COLUMNS, SAMPLE_ROWS, PromotedField
 from sightline.store.rulebook import RouteProblem, RuleBook, read_checked
 from sightline.store.ruling import Ruling
 
@@ -49,7 +52,7 @@ _MEMORY_TRIES = 3
 _LEARN_INTERVAL_S = 10.0
 _LEARN_RARELY_S = 160.0
 """How often a kind's segments are looked into for fields worth a column, and how rarely where looking has found nothing new for
-long: a look costs up to 300 ms of a processor."""
+long: a look by a statement costs up to 500 ms of a processor."""
 _CUT = ".cut"
 _PIECE = ".piece"
 CUT_REASONS = {
@@ -252,19 +255,18 @@ class Loader:
     def _promoted(self, kind: str) -> Sequence[PromotedField]:
         return self._store.promoted.of(decoding.KINDS[kind].table)
 
-    def _learn(self, kind: str, path: Path, ruling: Ruling | None) -> None:
+    def _learn(self, kind: str, path: Path, frames: Sequence[Frame], ruling: Ruling | None) -> None:
         """Now and then, look which fields most records have, so that these records have columns for them already. Who comes
         meanwhile waits: without the columns, the first segments would take longer than that to load and read."""
         with self._learning[kind]:
             now = time.monotonic()
             if self._learn_at.get(kind, 0.0) <= now:
                 self._learn_at[kind] = now + _LEARN_INTERVAL_S
-                self._look_for_fields(kind, path, ruling)
+                self._look_for_fields(kind, path, frames, ruling)
 
-    def _look_for_fields(self, kind: str, path: Path, ruling: Ruling | None) -> None:
-        sql, settings = decoding.sample_statement(kind, path, ruling)
+    def _look_for_fields(self, kind: str, path: Path, frames: Sequence[Frame], ruling: Ruling | None) -> None:
         try:
-            sample = self._store.query(sql, settings=settings)
+            sample = self._sample(kind, path, frames, ruling)
         except EngineError as error:
             # Whatever is wrong with the records is found, told and dealt with where they are loaded.
             log.info("%s gives no sample: %s", path.name, error)
@@ -273,6 +275,18 @@ class Loader:
         waited = _LEARN_INTERVAL_S if found else min(2 * self._learn_after.get(kind, _LEARN_INTERVAL_S / 2), _LEARN_RARELY_S)
         self._learn_after[kind] = waited
         self._learn_at[kind] = time.monotonic() + waited
+
+    def _sample(self, kind: str, path: Path, frames: Sequence[Frame], ruling: Ruling | None) -> pa.Table:
+        """Some records of a segment, as `PromotedFields.learn` wants them."""
+        if ruling is None:
+            counts = itertools.accumulate(frame.records for frame in frames)
+            enough = 1 + sum(1 for _ in itertools.takewhile(lambda count: count < SAMPLE_ROWS, counts))
+            rows = self._read_directly(kind, path, frames[:enough], ())
+            if rows is not None:
+                column = JSON_COLUMNS[decoding.KINDS[kind].table]
+                return rows.table.select(["index", column]).rename_columns(["index", "object"]).slice(0, SAMPLE_ROWS)
+        sql, settings = decoding.sample_statement(kind, path, ruling)
+        return self._store.query(sql, settings=settings)
 
     def _comes_back(self, segment: Segment, error: EngineError) -> bool:
         """Whether the error is of the moment and not of the segment. A segment that is itself too large for memory
@@ -301,7 +315,7 @@ class Loader:
         self, segment: Segment, path: Path, token: str, frames: list[Frame], fold: Fold | None = None
     ) -> list[LedgerRow]:
         ruling = self._rules.ruling(segment.kind, path, [frame.token for frame in frames])
-        self._learn(segment.kind, path, ruling)
+        self._learn(segment.kind, path, frames, ruling)
         applied = {} if fold is None else {"applied": fold.applied}
         promoted = self._promoted(segment.kind)
         rows = self._read_directly(segment.kind, path, frames, promoted) if ruling is None and fold is None else None
