@@ -68,6 +68,16 @@ def test_texts_that_repeat_a_little_are_kept_as_a_dictionary(store):
     assert types == {"page:String": "LowCardinality(Nullable(String))", "request:String": "Nullable(String)"}
 
 
+def test_whole_numbers_survive_their_compression(store):
+    numbers = [0, 1, -1, (1 << 63) - 1, -(1 << 63), 1 << 53, 255, 256, None]
+    given = [{"n": numbers[n % len(numbers)]} for n in range(MIN_SAMPLE_ROWS)]
+    insert(store, "main", given)
+    column = store.query("SELECT compression_codec AS c FROM system.columns WHERE table = 'events' AND name = 'n:Int64'")
+    assert column["c"].to_pylist() == ["CODEC(T64, LZ4)"]
+    stored = store.query("SELECT `n:Int64` AS n FROM sightline.events WHERE index = 'main'")["n"].to_pylist()
+    assert sorted(stored, key=str) == sorted((one["n"] for one in given), key=str)
+
+
 def test_few_records_and_records_of_the_program_itself_get_none(store):
     insert(store, "main", [{"a": 1}] * (MIN_SAMPLE_ROWS - 1))
     insert(store, "_internal", [{"a": 1}] * MIN_SAMPLE_ROWS)

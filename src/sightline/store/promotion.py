@@ -91,6 +91,12 @@ class PromotedField:
         return _DICTIONARY if self.is_dictionary else _TYPES[self.kind]
 
     @property
+    def declaration(self) -> str:
+        """The type, and how values are compressed where the engine's own way is not the best: whole numbers, as few bits of
+        each as the largest of some thousands needs, take two thirds of the room and of the time of being read."""
+        return f"{self.type} CODEC(T64, LZ4)" if self.kind == "Int64" else self.type
+
+    @property
     def indexes(self) -> frozenset[str]:
         """Every index whose records may have a value in it."""
         return frozenset().union(*(indexes for _, indexes in self.places))
@@ -154,7 +160,7 @@ class PromotedFields:
 
     def copy_to(self, table: str, other: str) -> None:
         """Give a table that was made like another one the columns that the other has got since."""
-        added = ", ".join(f"ADD COLUMN IF NOT EXISTS {identifier(one.column)} {one.type}" for one in self.of(table))
+        added = ", ".join(f"ADD COLUMN IF NOT EXISTS {identifier(one.column)} {one.declaration}" for one in self.of(table))
         if added:
             self._execute(f"ALTER TABLE sightline.{other} {added}")
 
@@ -268,7 +274,7 @@ def _with_place(one: PromotedField, steps: Steps, index: str) -> PromotedField:
 def _alteration(one: PromotedField, before: Mapping[str, PromotedField]) -> str:
     if one.column in before:
         return f"COMMENT COLUMN {identifier(one.column)} {quote(one.comment())}"
-    return f"ADD COLUMN IF NOT EXISTS {identifier(one.column)} {one.type} COMMENT {quote(one.comment())}"
+    return f"ADD COLUMN IF NOT EXISTS {identifier(one.column)} {one.declaration} COMMENT {quote(one.comment())}"
 
 
 # ---- dividing a record -----------------------------------------------------------------------------------------------
