@@ -13,8 +13,8 @@ _HEAD = """# How fast searches are
 `python -m benchmarks.searches` writes this page. It measures {count} searches in the proportions in which commands occur in real ones,
 over web logs with 20 fields (seven of ten events) and JSON events. Each runs beside the SQL that an expert would write for the same
 tables, and beside DuckDB over Parquet files of the same events with a column of the right type for each field. The answers are compared;
-a difference would stand below the table. Times are milliseconds of wall time, the best of {repeat} runs that alternate; in a cold run
-neither the engine nor the system holds anything of the files in memory.
+a difference would stand below the table. Times are milliseconds of wall time, the best of {repeat} runs that alternate, so that
+the engine may hold columns decompressed (512 MB at most); in a cold run neither it nor the system holds anything of the files in memory.
 
 Measured on {cores} cores with {memory_gib:g} GiB of memory, {system}, Python {python}, commit {commit}.
 """

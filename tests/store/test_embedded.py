@@ -1,5 +1,6 @@
 """The embedded store: tables in, tables out, limits, cancelling, and what it knows of its fields."""
 
+import dataclasses
 import resource
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sightline.config import Settings
+from sightline.config import Settings, load_settings
 from sightline.errors import UserError
 from sightline.store import EmbeddedStore, EngineError, MemoryLimitExceeded, QueryCancelled, TimeLimitExceeded
 from sightline.store.sql_text import JSON_TYPE
@@ -387,3 +388,40 @@ def test_a_search_has_the_threads_and_the_niceness_of_the_settings(store) -> Non
     finally:
         store._settings = previous
     assert found == {"max_threads": "1", "os_threads_nice_value_query": "7"}
+
+
+# ---- what is kept decompressed ---------------------------------------------------------------------------------------
+
+
+def _cache_hits(store, sql: str) -> int:
+    """How many blocks a statement finds decompressed, run for the second time."""
+    store.query(sql)
+    read = "SELECT sum(value) AS n FROM system.events WHERE event = 'UncompressedCacheHits'"
+    before = store.query(read)["n"][0].as_py()
+    store.query(sql)
+    return store.query(read)["n"][0].as_py() - before
+
+
+@pytest.fixture
+def numbers(store):
+    store.append_events("main", pa.table({"n": list(range(1000)), "_raw": ["x" * 50] * 1000}))
+    return "SELECT {} FROM sightline.events WHERE index = 'main'"
+
+
+def test_columns_of_fields_that_are_read_again_are_not_decompressed_again(store, numbers):
+    assert _cache_hits(store, numbers.format("max(`n:Int64`)")) > 0
+
+
+def test_texts_of_events_push_nothing_out_of_the_cache(store, numbers):
+    assert _cache_hits(store, numbers.format("max(length(`_raw`)), max(`n:Int64`)")) == 0
+
+
+def test_what_has_no_room_is_read_past_the_cache(tmp_path):
+    settings = load_settings(tmp_path)
+    small = dataclasses.replace(settings, search=dataclasses.replace(settings.search, cache_bytes=10_000))
+    store = EmbeddedStore(tmp_path / "engine", small)
+    try:
+        store.append_events("main", pa.table({"n": list(range(1000))}))
+        assert _cache_hits(store, "SELECT max(`n:Int64`) FROM sightline.events WHERE index = 'main'") == 0
+    finally:
+        store.close()

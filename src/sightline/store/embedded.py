@@ -72,6 +72,14 @@ _MANY_PARTS = 100_000
 """More rows than this are not the engine's notes about parts, of which there are some thousands at most."""
 _CLOCK_STEP_S = 1e-3
 """What a time may lose as a float, and more."""
+_MACHINE_SHARE = 16
+"""Part of the machine's memory, as a divisor, that decompressed columns may take: beside them there are searches and inserts."""
+_LARGE_COLUMNS = ("`_raw`", "`fields`", "`dims`", "`events`", "`links`")
+"""Columns that no cache holds: one search would push out what a hundred others need."""
+_ROW_BYTES, _DICTIONARY_BYTES, _NUMBER_BYTES, _TEXT_BYTES = 16, 2, 9, 32
+"""What a row takes that is decompressed: the columns that most statements read, and each column of a field."""
+_GRANULE_ROWS, _ENGINE_GRANULE_ROWS = 2048, 8192
+"""Rows of a granule of usual events, and rows that the engine takes for a granule where a setting counts rows."""
 _FROZEN = "frozen"
 _CONFIG = packaged("sightline.store") / "engine" / "config.xml"
 _QUERY = compile("_sightline_connection.query(_sightline_sql, 'ArrowTable')", "<engine query>", "eval")
@@ -138,6 +146,8 @@ class EmbeddedStore:
         self._changes = 0
         self._changing = 0
         self._kept: dict[tuple, Any] = {}
+        machine_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        self._cache_bytes = min(settings.search.cache_bytes, machine_bytes // _MACHINE_SHARE)
         if "?" in str(path.absolute()):
             # The engine takes what follows for settings, and would write beside the directory.
             raise UserError(f'data directory "{path}" has a question mark in its name, wanted a name without one')
@@ -599,9 +609,28 @@ class EmbeddedStore:
             **READ_SETTINGS,
             # It hashes each row's text to fetch its group ahead, also where a dictionary has the groups of its few texts at hand.
             "enable_software_prefetch_in_aggregation": 0,
+            **self._caching(sql),
             "log_comment": sid,
             **(settings or {}),
             **slow,
+        }
+
+    def _caching(self, sql: str) -> dict[str, Any]:
+        """Settings that keep what a statement reads decompressed, where all of it has room: what pushes itself out is read a third
+        slower."""
+        tables = [table for table in JSON_COLUMNS if f"sightline.{table}" in sql]
+        if not self._cache_bytes or not tables or any(column in sql for column in _LARGE_COLUMNS):
+            return {}
+        row_bytes = _ROW_BYTES
+        for one in (one for table in tables for one in self.promoted.of(table)):
+            if identifier(one.column) in sql:
+                is_number = one.kind in ("Int64", "Float64", "Bool")
+                row_bytes += _DICTIONARY_BYTES if one.is_dictionary else _NUMBER_BYTES if is_number else _TEXT_BYTES
+        granules = self._cache_bytes // row_bytes // _GRANULE_ROWS
+        return {
+            "use_uncompressed_cache": 1,
+            "merge_tree_max_rows_to_use_cache": granules * _ENGINE_GRANULE_ROWS,
+            "merge_tree_max_bytes_to_use_cache": 1,
         }
 
     def _scope(self, connection: Any, sql: str, tables: Mapping[str, pa.Table] | None) -> dict[str, Any]:
@@ -618,7 +647,7 @@ class EmbeddedStore:
             pass
         with self._lock:
             try:
-                connection = chdb.connect(f"{self._path}?config-file={_CONFIG}")
+                connection = chdb.connect(f"{self._path}?config-file={_CONFIG}&uncompressed_cache_size={self._cache_bytes}")
                 connection.query(_WIDE_STATEMENTS, "CSV")
             except Exception as error:
                 text = str(error)
