@@ -295,13 +295,12 @@ class _Match:
             and definition.table.num_rows <= MOST_WRITTEN_OUT
             and definition.case_sensitive
             and not (definition.filter or definition.time_field or definition.min_matches)
-            and all(pa.types.is_string(definition.table.schema.field(name).type) for name in self.outputs)
+            and all(pa.types.is_string(definition.table.schema.field(name).type) for name in (*self.keys, *self.outputs))
         )
 
     def _written_out(self, given: Value, output: str) -> Value:
         table = self.definition.table
-        keys = table.column(self.keys[0]).cast(pa.string())
-        rows = pa.table({"key": keys, "text": table.column(output)}).drop_null()
+        rows = pa.table({"key": table.column(self.keys[0]), "text": table.column(output)}).drop_null()
         if not rows.num_rows:
             return v.Literal(Type.TEXT, None)
         known, texts = (
