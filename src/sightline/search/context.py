@@ -259,7 +259,9 @@ class Context:
             arrays = [pa.array([], arrow_type(relation.field(name).type)) for name, _ in columns]
             return pa.Table.from_arrays(arrays, names=[name for name, _ in columns])
         self.check_cancelled()
-        settings = _way_of_reading(relation.node, streams=False) | dict(settings or {})
+        settings = _way_of_reading(relation.node, self.settings.search.max_memory_bytes, streams=False) | dict(
+            settings or {}
+        )
         table = self.store.query(statement, tables=self._used_tables(statement), sid=self.sid, settings=settings)
         if not self._still_hold(relied_on):
             step.text, columns, _ = self._planned(relation, wanted, ordered=ordered, bounded=True)
@@ -312,7 +314,7 @@ class Context:
         step = Step("sql", statement)
         self.steps.append(step)
         names = [name for name, _ in columns]
-        settings = _way_of_reading(relation.node, streams=True)
+        settings = _way_of_reading(relation.node, self.settings.search.max_memory_bytes, streams=True)
 
         def run() -> Iterator[pa.RecordBatch]:
             return self.store.stream(step.text, tables=self._used_tables(step.text), sid=self.sid, settings=settings)
@@ -471,13 +473,15 @@ class Context:
         self.overridden_latest = None if None in ends else max(ends)
 
 
-_READS_ALL = {"optimize_read_in_order": 0, "max_block_size": 1 << 20, "preferred_block_size_bytes": 8 << 20}
+_BLOCK_ROWS, _BLOCK_BYTES = 1 << 20, 8 << 20
 """What is asked of a column's dictionary the engine asks again for each block, so that blocks of many rows take half the time; of
 columns that are wide the bytes set the bound. A statement stops between two blocks, and of texts 8 MB are a few hundredths of a
 second."""
+_ROW_MEMORY_BYTES = 4096
+"""Memory that a search must have for each row of a block: what is computed of a row is larger than what is read of it."""
 
 
-def _way_of_reading(node: Node, *, streams: bool) -> dict[str, Any]:
+def _way_of_reading(node: Node, memory_bytes: int, *, streams: bool) -> dict[str, Any]:
     """The engine's settings for how a statement reads stored rows.
 
     The engine reads in the stored order, backwards, whatever is asked for in an order of time. For the first hundred events that
@@ -490,7 +494,10 @@ def _way_of_reading(node: Node, *, streams: bool) -> dict[str, Any]:
         isinstance(one, Sort) and one.limit is not None and not one.limit_by and _is_of_stored_rows(one.input)
         for one in nodes_of(node)
     )
-    return {} if wants_first else _READS_ALL
+    if wants_first:
+        return {}
+    rows = max(1, min(_BLOCK_ROWS, memory_bytes // _ROW_MEMORY_BYTES))
+    return {"optimize_read_in_order": 0, "max_block_size": rows, "preferred_block_size_bytes": _BLOCK_BYTES}
 
 
 def _is_of_stored_rows(node: Node) -> bool:
