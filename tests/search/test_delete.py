@@ -91,7 +91,7 @@ def test_nothing_found_removes_nothing(engine):
     [
         "index=cut | head 1 | delete",
         "index=cut | stats count by host | delete",
-        "index=cut | join host [ search index=cut ] | delete",
+        "index=cut | lookup teams host | delete",
         "index=cut | dedup host | delete",
         "| makeresults | delete",
     ],

@@ -274,8 +274,6 @@ class _Match:
     def join(self, relation: Relation, given: list[Value]) -> tuple[Relation, list[Value]]:
         """The relation with the lookup joined, and the value of each output."""
         simple = all(kind == "exact" for kind in self.kinds) and all(value.type is Type.TEXT for value in given)
-        if simple and self._is_written_out(given) and self._is_unique():
-            return relation, [self._written_out(given[0], name) for name in self.outputs]
         if simple and not self.definition.time_field and self.definition.min_matches < 2 and self._is_unique():
             return self._join_one(relation, given)
         if simple:
@@ -284,29 +282,6 @@ class _Match:
         return self._join_several(relation, [self._identity(value) for value in given], self._by_candidates(relation, given))
 
     # -- one row for a key
-
-    def _is_written_out(self, given: list[Value]) -> bool:
-        """Whether the rows can stand in the statement, where they are asked once for each text of a column's dictionary."""
-        definition = self.definition
-        return (
-            len(given) == 1
-            and isinstance(given[0], Column)
-            and is_dictionary(given[0])
-            and definition.table.num_rows <= MOST_WRITTEN_OUT
-            and definition.case_sensitive
-            and not (definition.filter or definition.time_field or definition.min_matches)
-            and all(pa.types.is_string(definition.table.schema.field(name).type) for name in (*self.keys, *self.outputs))
-        )
-
-    def _written_out(self, given: Value, output: str) -> Value:
-        table = self.definition.table
-        rows = pa.table({"key": table.column(self.keys[0]), "text": table.column(output)}).drop_null()
-        if not rows.num_rows:
-            return v.Literal(Type.TEXT, None)
-        known, texts = (
-            v.call("array", *map(v.text, rows.column(name).to_pylist()), type=Type.MULTI) for name in ("key", "text")
-        )
-        return v.call("transform", given, known, texts, v.Literal(Type.TEXT, None), type=Type.TEXT)
 
     def _is_unique(self) -> bool:
         """Whether no key of the table has several rows, so that its rows can be joined as they are."""
@@ -326,11 +301,39 @@ class _Match:
         marker = (names.fresh("matched"), v.call("toNullable", v.integer(1), type=Type.INT))
         project = Project(right.node, (*keys, *outs, marker))
         on = tuple((value, Column(Type.TEXT, id)) for value, (id, _) in zip(given, keys, strict=True))
-        node = Join(relation.node, project, on, "left", single=True)
+        computed: tuple[tuple[str, Value], ...] = ()
+        if self._is_small(given):
+            computed = tuple(
+                (id, self._written_out(given[0], name)) for (id, _), name in zip(outs, self.outputs, strict=True)
+            )
+        node = Join(relation.node, project, on, "left", single=True, computed=computed)
         matched = v.is_present(Column(Type.INT, marker[0]))
         asked = v.both([v.is_present(value) for value in given])
         found = [self._or_default(Column(value.type, id), matched, asked) for id, value in outs]
         return dataclasses.replace(relation, node=node), found
+
+    def _is_small(self, given: list[Value]) -> bool:
+        """Whether the rows can stand in the statement, where they are asked once for each text of a column's dictionary."""
+        definition = self.definition
+        return (
+            len(given) == 1
+            and isinstance(given[0], Column)
+            and is_dictionary(given[0])
+            and definition.table.num_rows <= MOST_WRITTEN_OUT
+            and definition.case_sensitive
+            and not definition.filter
+            and all(pa.types.is_string(definition.table.schema.field(name).type) for name in (*self.keys, *self.outputs))
+        )
+
+    def _written_out(self, given: Value, output: str) -> Value:
+        table = self.definition.table
+        rows = pa.table({"key": table.column(self.keys[0]), "text": table.column(output)}).drop_null()
+        if not rows.num_rows:
+            return v.Literal(Type.TEXT, None)
+        known, texts = (
+            v.call("array", *map(v.text, rows.column(name).to_pylist()), type=Type.MULTI) for name in ("key", "text")
+        )
+        return v.call("transform", given, known, texts, v.Literal(Type.TEXT, None), type=Type.TEXT)
 
     def _or_default(self, value: Value, matched: Value, asked: Value) -> Value:
         default = self.definition.default_match

@@ -188,7 +188,8 @@ class Join(Node):
     """Rows of the left with matching rows of the right; `kind` is inner, left or full.
 
     What stands for a missing side is the engine's zero of each column's type, so columns must be nullable or arrays.
-    `single` promises that no row of the left matches several of the right: a left join then neither adds nor drops rows.
+    `single` promises that no row of the left matches several of the right: a left join then neither adds nor drops rows. Columns of
+    the right that are in `computed` are as well given by a value over the left, which may be cheaper.
     """
 
     left: Node
@@ -196,6 +197,7 @@ class Join(Node):
     on: tuple[tuple[Value, Value], ...]
     kind: str = "left"
     single: bool = False
+    computed: tuple[tuple[str, Value], ...] = ()
 
     @property
     def inputs(self) -> Sequence[Node]:

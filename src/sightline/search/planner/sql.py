@@ -237,6 +237,13 @@ class Writer:
     def _join(self, node: Join, needed: set[str]) -> _Select:
         if _drops_out(node, needed):
             return self._node(node.left, needed)
+        computed = {id: value for id, value in node.computed if id in needed}
+        if computed and needed & provided_columns(node.right) <= computed.keys():
+            used = {c.id for value in computed.values() for c in value.columns}
+            select = self._open(self._node(node.left, (needed - computed.keys()) | used))
+            texts = {id: self.value(value, select.environment) for id, value in computed.items()}
+            select.environment = {**select.environment, **texts}
+            return select
         sides = []
         for input, position in ((node.left, 0), (node.right, 1)):
             keys = [pair[position] for pair in node.on]
