@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from world import NOW, World
@@ -258,6 +259,16 @@ def test_rows_of_the_same_moment_stay_together(
     assert answer.error is None and answer.bug is None, answer.error or answer.bug
     found = {frozenset(int(n) for n in (cell if isinstance(cell, list) else [cell])) for (cell,) in answer.rows}
     assert found == {frozenset(row["n"] for row in one.rows) for one in transactions(rows, options)}
+
+
+@pytest.mark.parametrize("options", ["maxspan=1s", "maxpause=1s", "maxspan=1s maxevents=3"])
+def test_many_rows_of_the_same_moments_stay_together(world: World, options: str) -> None:
+    moments = [{"n": n, "_time": NOW - 1 - 10 * (n % 2000)} for n in range(6000)]
+    world.clear()
+    for batch in range(3):
+        world.add_events("r", moments[2000 * batch : 2000 * (batch + 1)])
+    answer = world.answer(f"index=r | transaction {options} | stats count min(eventcount) max(eventcount)")
+    assert answer.rows == [[2000, 3, 3]], answer.error or answer.bug
 
 
 @on_rows

@@ -76,8 +76,8 @@ _MACHINE_SHARE = 16
 """Part of the machine's memory, as a divisor, that decompressed columns may take: beside them there are searches and inserts."""
 _LARGE_COLUMNS = ("`_raw`", "`fields`", "`dims`", "`events`", "`links`")
 """Columns that no cache holds: one search would push out what a hundred others need."""
-_ROW_BYTES, _DICTIONARY_BYTES, _NUMBER_BYTES, _TEXT_BYTES = 16, 2, 9, 32
-"""What a row takes that is decompressed: the columns that most statements read, and each column of a field."""
+_ROW_BYTES = 16
+"""What a row takes of the columns that most statements read, beside those of fields."""
 _GRANULE_ROWS, _ENGINE_GRANULE_ROWS = 2048, 8192
 """Rows of a granule of usual events, and rows that the engine takes for a granule where a setting counts rows."""
 _FROZEN = "frozen"
@@ -621,11 +621,8 @@ class EmbeddedStore:
         tables = [table for table in JSON_COLUMNS if f"sightline.{table}" in sql]
         if not self._cache_bytes or not tables or any(column in sql for column in _LARGE_COLUMNS):
             return {}
-        row_bytes = _ROW_BYTES
-        for one in (one for table in tables for one in self.promoted.of(table)):
-            if identifier(one.column) in sql:
-                is_number = one.kind in ("Int64", "Float64", "Bool")
-                row_bytes += _DICTIONARY_BYTES if one.is_dictionary else _NUMBER_BYTES if is_number else _TEXT_BYTES
+        fields = (one for table in tables for one in self.promoted.of(table))
+        row_bytes = _ROW_BYTES + sum(one.row_bytes for one in fields if identifier(one.column) in sql)
         granules = self._cache_bytes // row_bytes // _GRANULE_ROWS
         return {
             "use_uncompressed_cache": 1,

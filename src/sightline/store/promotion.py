@@ -91,6 +91,13 @@ class PromotedField:
         return _DICTIONARY if self.is_dictionary else _TYPES[self.kind]
 
     @property
+    def row_bytes(self) -> int:
+        """About what a value takes in memory when it was read: the number in a dictionary, a number, or a text of usual length."""
+        if self.is_dictionary:
+            return 2
+        return 32 if self.kind in ("String", "Array") else 9
+
+    @property
     def declaration(self) -> str:
         """The type, and how values are compressed where the engine's own way is not the best: whole numbers, as few bits of
         each as the largest of some thousands needs, take two thirds of the room and of the time of being read."""

@@ -102,11 +102,13 @@ class Transactions:
         return self._value("\0time")
 
     def _order(self) -> list[OrderKey]:
-        """Newest first. Rows of the same moment come in the order they are shown in, and else in any that never changes."""
+        """Newest first. Rows of the same moment come in the order they are shown in, and else in any that never changes: what has the
+        same digest is the same until one of them is told to open a transaction, and from then on they have numbers."""
         order: list[OrderKey] = [(self._time, True)]
         if self.has_tie:
             order.append((self._value("\0tie"), False))
-        return [*order, (self._value("\0digest"), False)]
+        numbers = [self._value(name) for name in ("\0digest", "\0number") if name in self.relation.fields]
+        return [*order, *((number, False) for number in numbers)]
 
     def _over(self, function: str, argument: Value | None, frame: str, also: Sequence[Value] = ()) -> Over:
         """A window over the rows of a group, newest first."""
@@ -246,7 +248,7 @@ class Transactions:
         self._digest()
         bounds = self.bounds
         time = v.call("toNullable", self._time, type=Type.FLOAT)
-        self._window({"\0before": self._over("any", time, _PREVIOUS)})
+        self._window({"\0before": self._over("any", time, _PREVIOUS), "\0number": self._over("row_number", None, "")})
         pause = v.call("minus", self._value("\0before"), self._time, type=Type.FLOAT)
         apart = [v.call("isNull", self._value("\0before"), type=Type.BOOL)]
         limits = [limit for limit in (bounds.pause_s, bounds.span_s) if limit is not None]
