@@ -21,15 +21,17 @@ from sightline.config import Settings
 from sightline.errors import SearchError, SightlineError, Span
 from sightline.search.interrupting import interruptible
 from sightline.search.planner import values as v
+from sightline.search.planner.numbering import TextsOf, with_numbers
 from sightline.search.planner.reach import Unbounded, without_idle_bounds
 from sightline.search.planner.relation import Aggregate, Filter, Names, Node, Project, Relation, Rows, Scan, Sort, nodes_of
-from sightline.search.planner.rules import rewrite
+from sightline.search.planner.rules import rewrite, with_parts_chosen
 from sightline.search.planner.sql import Writer
 from sightline.search.planner.values import Column, Type, Value
 from sightline.search.surroundings import Surroundings
 from sightline.search.syntax.parser import SUBSEARCH_DEPTH_LIMIT
 from sightline.search.syntax.source import MacroDefinition, Macros
 from sightline.search.syntax.tree import Pipeline
+from sightline.store.engine_errors import NewText
 
 if TYPE_CHECKING:
     from sightline.search.jobs import JobManager
@@ -138,6 +140,19 @@ class Step:
     text: str
     elapsed_s: float = 0.0
     rows: int | None = None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A statement, and what has to hold for its answer to be right."""
+
+    statement: str
+    columns: list[tuple[str, Value]]
+    """The fields it gives."""
+    relied_on: list[Unbounded]
+    """Bounds of time that it leaves out."""
+    numbered: list[TextsOf]
+    """Columns whose few texts it knows."""
 
 
 @dataclass
@@ -251,9 +266,10 @@ class Context:
         held = self._held_columns(relation, wanted)
         if held is not None:
             return held
-        statement, columns, relied_on = self._planned(relation, wanted, ordered=ordered)
+        plan = self._planned(relation, wanted, ordered=ordered, numbering=True)
+        columns = plan.columns
         started = wall.monotonic()
-        step = Step("sql", statement)
+        step = Step("sql", plan.statement)
         self.steps.append(step)
         if self.dry:
             arrays = [pa.array([], arrow_type(relation.field(name).type)) for name, _ in columns]
@@ -262,10 +278,20 @@ class Context:
         settings = _way_of_reading(relation.node, self.settings.search.max_memory_bytes, streams=False) | dict(
             settings or {}
         )
-        table = self.store.query(statement, tables=self._used_tables(statement), sid=self.sid, settings=settings)
-        if not self._still_hold(relied_on):
-            step.text, columns, _ = self._planned(relation, wanted, ordered=ordered, bounded=True)
-            table = self.store.query(step.text, tables=self._used_tables(step.text), sid=self.sid, settings=settings)
+
+        def run() -> pa.Table:
+            return self.store.query(step.text, tables=self._used_tables(step.text), sid=self.sid, settings=settings)
+
+        try:
+            table = run()
+        except NewText:
+            self.store.few_texts.missed(plan.numbered)
+            plan = self._planned(relation, wanted, ordered=ordered)
+            step.text = plan.statement
+            table = run()
+        if not self._still_hold(plan.relied_on):
+            step.text = self._planned(relation, wanted, ordered=ordered, bounded=True).statement
+            table = run()
         step.elapsed_s, step.rows = wall.monotonic() - started, table.num_rows
         if table.num_rows > self.settings.search.max_python_rows:
             raise SearchError(
@@ -310,10 +336,11 @@ class Context:
         """The relation's rows as a stream of Arrow batches in the shown order, with the field names."""
         if limit is not None:
             relation = relation.head(limit)
-        statement, columns, relied_on = self._planned(relation.as_sent(), list(relation.fields))
-        step = Step("sql", statement)
+        # Rows that are sorted are all there before the first is sent, so that a statement ends with `NewText` before it or not at all.
+        plan = self._planned(relation.as_sent(), list(relation.fields), numbering=bool(relation.order))
+        step = Step("sql", plan.statement)
         self.steps.append(step)
-        names = [name for name, _ in columns]
+        names = [name for name, _ in plan.columns]
         settings = _way_of_reading(relation.node, self.settings.search.max_memory_bytes, streams=True)
 
         def run() -> Iterator[pa.RecordBatch]:
@@ -321,13 +348,20 @@ class Context:
 
         def stream() -> Iterator[pa.RecordBatch]:
             started, rows = wall.monotonic(), 0
-            batches = run()
+            batches, relied_on = run(), plan.relied_on
             try:
                 # With the first batch the engine has chosen the parts it reads.
-                first = next(batches)
+                try:
+                    first = next(batches)
+                except NewText:
+                    self.store.few_texts.missed(plan.numbered)
+                    other = self._planned(relation.as_sent(), list(relation.fields))
+                    step.text, relied_on = other.statement, other.relied_on
+                    batches = run()
+                    first = next(batches)
                 if not self._still_hold(relied_on):
                     batches.close()
-                    step.text, _, _ = self._planned(relation.as_sent(), list(relation.fields), bounded=True)
+                    step.text = self._planned(relation.as_sent(), list(relation.fields), bounded=True).statement
                     batches = run()
                     first = next(batches)
                 for batch in chain((first,), batches):
@@ -341,25 +375,43 @@ class Context:
         return names, stream()
 
     def statement(
-        self, relation: Relation, wanted: Sequence[str], *, ordered: bool = True
+        self, relation: Relation, wanted: Sequence[str], *, ordered: bool = True, numbering: bool = False
     ) -> tuple[str, list[tuple[str, Value]]]:
-        """The SQL that gives these fields, and the fields it gives (those that are not NULL for every row)."""
-        text, columns, _ = self._planned(relation, wanted, ordered=ordered)
-        return text, columns
+        """The SQL that gives these fields, and the fields it gives (those that are not NULL for every row).
+
+        With `numbering` it is the one that is tried first, which may end with `NewText`.
+        """
+        plan = self._planned(relation, wanted, ordered=ordered, numbering=numbering)
+        return plan.statement, plan.columns
 
     def _planned(
-        self, relation: Relation, wanted: Sequence[str], *, ordered: bool = True, bounded: bool = False
-    ) -> tuple[str, list[tuple[str, Value]], list[Unbounded]]:
-        """What `statement` gives, and what it relies on where it leaves bounds of time out, which `bounded` forbids."""
+        self,
+        relation: Relation,
+        wanted: Sequence[str],
+        *,
+        ordered: bool = True,
+        bounded: bool = False,
+        numbering: bool = False,
+    ) -> _Plan:
+        """The statement that gives these fields. `bounded` forbids to leave bounds of time out, `numbering` lets few texts be
+        numbers."""
         columns = [(name, relation.field(name)) for name in wanted if relation.field(name).type is not Type.NULL]
         if not columns:
             columns = [("", v.integer(0))]
-        node, relied_on = rewrite(relation.node) if self.rules else relation.node, []
-        if self.rules and not bounded:
-            node, relied_on = without_idle_bounds(node, self.store.reach)
+        relied_on: list[Unbounded] = []
+        numbered: list[TextsOf] = []
+        node = relation.node
+        if self.rules:
+            node = rewrite(node)
+            if numbering:
+                node, numbered = with_numbers(node, self.store.few_texts.of)
+            if not bounded:
+                node, relied_on = without_idle_bounds(node, self.store.reach)
+            node = with_parts_chosen(node, (value for _, value in (*columns, *((None, key) for key, _ in relation.order))))
         listed = [(f"c{position}", value) for position, (_, value) in enumerate(columns)]
         writer = Writer({key: self.store.table_function(key) for key in self._rows_below(node)})
-        return writer.query(node, listed, relation.order if ordered else ()), columns, relied_on
+        text = writer.query(node, listed, relation.order if ordered else ())
+        return _Plan(text, columns, relied_on, numbered)
 
     def _still_hold(self, relied_on: Iterable[Unbounded]) -> bool:
         """Whether all rows that a statement may have read meet the bounds it left out."""

@@ -220,7 +220,7 @@ class SearchEngine:
         stages.append({"name": "relation", "text": describe_node(relation.node)})
         for number, step in enumerate(context.steps, 1):
             stages.append({"name": f"step {number}: {step.kind}", "text": step.text})
-        statement, columns = context.statement(relation.as_sent(), list(relation.fields))
+        statement, columns = context.statement(relation.as_sent(), list(relation.fields), numbering=True)
         stages.append({"name": "sql before rules", "text": plain.statement(relation.as_sent(), list(relation.fields))[0]})
         stages.append({"name": "sql", "text": statement})
         fields = "\n".join(f"{name}: {value.type.value}" for name, value in columns)

@@ -45,11 +45,20 @@ from sightline.config import Settings
 from sightline.errors import EnvironmentTrouble, UserError
 from sightline.store import appending, decoding, files, udf
 from sightline.store.engine_errors import EngineError, engine_error
+from sightline.store.few_texts import FewTexts
 from sightline.store.migrations import migrate
 from sightline.store.paths import JsonPaths
 from sightline.store.promotion import JSON_COLUMNS, MIN_SAMPLE_ROWS, SAMPLE_ROWS, PromotedFields, divided, merged_types
 from sightline.store.sourcetypes import Sourcetypes
-from sightline.store.sql_text import INSERT_SETTINGS, JSON_SETTINGS, READ_SETTINGS, identifier, quote, settings_clause
+from sightline.store.sql_text import (
+    CHOOSES_PARTS,
+    INSERT_SETTINGS,
+    JSON_SETTINGS,
+    READ_SETTINGS,
+    identifier,
+    quote,
+    settings_clause,
+)
 
 TABLES = {"event": "events", "metric": "metrics", "trace": "spans"}
 """The table that holds an index of each datatype."""
@@ -168,6 +177,8 @@ class EmbeddedStore:
         self.promoted = PromotedFields(self.query, self.execute, settings.ingest.promoted_fields, path)
         """The fields that have a column of their own."""
         self._sourcetypes = Sourcetypes(self.query)
+        self.few_texts = FewTexts(self.query, self._rows)
+        """The texts of columns that have few."""
 
     # Statements
 
@@ -435,10 +446,21 @@ class EmbeddedStore:
         `fresh` sees also rows of inserts that have not returned yet.
         """
         if fresh and self._changing:
-            return self._read_reach(table, indexes)
-        return self._unless_changed(("reach", table, *indexes), lambda: self._read_reach(table, indexes))
+            found = self._read_extent(table, indexes)
+        else:
+            found = self._extent(table, indexes)
+        return (found[1] - _CLOCK_STEP_S, found[2] + _CLOCK_STEP_S) if found and found[0] else None
 
-    def _read_reach(self, table: str, indexes: Sequence[str]) -> tuple[float, float] | None:
+    def _rows(self, table: str, indexes: Sequence[str]) -> int:
+        """How many rows indexes of a table have; 0 where they would have to be read to tell."""
+        found = self._extent(table, indexes)
+        return found[0] if found else 0
+
+    def _extent(self, table: str, indexes: Sequence[str]) -> tuple[int, float, float] | None:
+        return self._unless_changed(("extent", table, *indexes), lambda: self._read_extent(table, indexes))
+
+    def _read_extent(self, table: str, indexes: Sequence[str]) -> tuple[int, float, float] | None:
+        """Rows, and the first and last moment of them."""
         listed = ", ".join(map(quote, indexes)) or "''"
         try:
             # The engine answers this from the smallest and largest key of each part.
@@ -450,7 +472,7 @@ class EmbeddedStore:
         except EngineError:
             # Parts that rows were deleted from have to be read.
             return None
-        return (found["first"] - _CLOCK_STEP_S, found["last"] + _CLOCK_STEP_S) if found["n"] else None
+        return found["n"], found["first"], found["last"]
 
     def words_beginning(self, begun: str, most: int) -> list[str] | None:
         """The words of all events that begin with a lower-case text, as the text index splits them; None beyond `most`, and
@@ -586,8 +608,11 @@ class EmbeddedStore:
         slow = {"max_block_size": SLOW_BLOCK_ROWS} if udf.is_used_in(sql) else {}
         # A window that asks only whether a column has values fails on parts that are older than the column.
         windows = {"optimize_functions_to_subcolumns": 0} if " OVER (" in sql else {}
+        # What parts answer without being read does not know of conditions that choose parts.
+        parts = {"optimize_use_implicit_projections": 0} if CHOOSES_PARTS in sql else {}
         return {
             **windows,
+            **parts,
             "session_timezone": "UTC",
             "max_memory_usage": memory_bytes,
             "max_bytes_before_external_group_by": memory_bytes // 2,

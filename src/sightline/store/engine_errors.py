@@ -52,6 +52,13 @@ class RowFunctionFailed(EngineError, UserError):
     """A function of `udf` refused a row's value."""
 
 
+class NewText(EngineError):
+    """A row has a text that was not among those that a statement was written for; another one has to be asked."""
+
+
+NEW_TEXT = "a text that nobody had seen"
+"""What a statement says that ends with `NewText`."""
+
 _BY_CODE: dict[int, type[EngineError]] = {
     159: TimeLimitExceeded,
     160: TimeLimitExceeded,
@@ -70,6 +77,8 @@ _BY_CODE: dict[int, type[EngineError]] = {
 """159 TIMEOUT_EXCEEDED, 160 TOO_SLOW, 241 MEMORY_LIMIT_EXCEEDED, 394 QUERY_WAS_CANCELLED,
 202 TOO_MANY_SIMULTANEOUS_QUERIES, 243 NOT_ENOUGH_SPACE, 252 TOO_MANY_PARTS, 74 CANNOT_READ_FROM_FILE_DESCRIPTOR,
 75 CANNOT_WRITE_TO_FILE_DESCRIPTOR, 76 CANNOT_OPEN_FILE, 236 ABORTED, 425 SYSTEM_ERROR."""
+_THROWN = 395
+"""FUNCTION_THROW_IF_VALUE_IS_NON_ZERO."""
 _TOO_LONG = re.compile(
     r"function range would produce (\d+) array elements, which is greater than the allowed maximum of (\d+)"
 )
@@ -87,6 +96,8 @@ def engine_error(text: str) -> EngineError:
     code = int(code_match.group(1)) if code_match else 0
     name_match = _NAME.search(text)
     name = name_match.group(1) if name_match else ""
+    if NEW_TEXT in text and code == _THROWN:
+        return NewText(NEW_TEXT, code, name)
     message = _SCOPE.sub("", _NAME.sub("", _NOISE.sub("", text.strip()))).strip()
     kind = EngineBusy if _NO_ROOM.search(text) else _BY_CODE.get(code, EngineError)
     return kind(message or text.strip(), code, name)

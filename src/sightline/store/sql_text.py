@@ -10,6 +10,9 @@ MAX_DYNAMIC_PATHS = 256
 and cost files, memory and merges (docs/adr/0001-storage-schema.md)."""
 JSON_TYPE = f"JSON(max_dynamic_paths = {MAX_DYNAMIC_PATHS})"
 
+CHOOSES_PARTS = "indexHint"
+"""The engine's function for a condition that chooses parts and is asked of no row."""
+
 JSON_SETTINGS: dict[str, Any] = {
     "input_format_try_infer_dates": 0,
     "input_format_try_infer_datetimes": 0,

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from sightline.search.planner import values as v
 from sightline.search.planner.relation import Filter, Node, Scan
-from sightline.search.planner.rules import conjunction, with_inputs
-from sightline.search.planner.sources import CLOCKS, RAW_INDEX, RAW_TIME
+from sightline.search.planner.rules import bottom_up, conjunction
+from sightline.search.planner.sources import CLOCKS, RAW_TIME, indexes_chosen
 from sightline.search.planner.values import Call, Column, Literal, Value
 
 Reach = tuple[float, float]
@@ -42,24 +42,18 @@ class Unbounded:
 def without_idle_bounds(node: Node, reach_of: ReachOf) -> tuple[Node, list[Unbounded]]:
     """The tree without bounds that all rows of the named indexes meet, and what that relies on."""
     relied_on: list[Unbounded] = []
-    known: dict[int, tuple[Node, Node]] = {}
 
-    def visit(node: Node) -> Node:
-        found = known.get(id(node))
-        if found is None:
-            changed = with_inputs(node, [visit(input) for input in node.inputs])
-            if isinstance(changed, Filter) and isinstance(changed.input, Scan):
-                changed = _freed(changed, changed.input, reach_of, relied_on)
-            # The node is kept beside what it became, so that no other can get its identity meanwhile.
-            found = known[id(node)] = (node, changed)
-        return found[1]
+    def freed(node: Node) -> Node:
+        if isinstance(node, Filter) and isinstance(node.input, Scan):
+            return _freed(node, node.input, reach_of, relied_on)
+        return node
 
-    return visit(node), relied_on
+    return bottom_up(node, freed), relied_on
 
 
 def _freed(node: Filter, scan: Scan, reach_of: ReachOf, relied_on: list[Unbounded]) -> Node:
     conditions = conjunction(node.condition)
-    indexes = next((found for found in map(_indexes, conditions) if found is not None), None)
+    indexes = next((found for found in map(indexes_chosen, conditions) if found is not None), None)
     if indexes is None or scan.table not in CLOCKS:
         return node
     bounds = [(condition, _bound(condition, scan.table, indexes)) for condition in conditions]
@@ -74,16 +68,6 @@ def _freed(node: Filter, scan: Scan, reach_of: ReachOf, relied_on: list[Unbounde
     relied_on.extend(bound for _, bound in idle if bound)
     gone = [condition for condition, _ in idle]
     return dataclasses.replace(node, condition=v.both([c for c in conditions if not any(c is one for one in gone)]))
-
-
-def _indexes(condition: Value) -> tuple[str, ...] | None:
-    """The indexes that a condition leaves, where it is one that says only that."""
-    if not isinstance(condition, Call) or condition.function not in ("equals", "in"):
-        return None
-    column, listed = condition.arguments
-    if not (isinstance(column, Column) and column.id == RAW_INDEX and isinstance(listed, Literal)):
-        return None
-    return (listed.value,) if condition.function == "equals" else tuple(listed.value)
 
 
 def _bound(condition: Value, table: str, indexes: tuple[str, ...]) -> Unbounded | None:

@@ -50,6 +50,11 @@ class Node:
         """The nodes below."""
         return ()
 
+    @property
+    def values(self) -> Iterable[Value]:
+        """What it computes over the columns of the nodes below."""
+        return ()
+
     @cached_property
     def written(self) -> int:
         """How many nodes its statement has, in which one that two others share stands twice."""
@@ -106,6 +111,10 @@ class Filter(Node):
     def inputs(self) -> Sequence[Node]:
         return (self.input,)
 
+    @property
+    def values(self) -> Iterable[Value]:
+        return (self.condition,)
+
 
 @dataclass(frozen=True)
 class Project(Node):
@@ -117,6 +126,10 @@ class Project(Node):
     @property
     def inputs(self) -> Sequence[Node]:
         return (self.input,)
+
+    @property
+    def values(self) -> Iterable[Value]:
+        return (value for _, value in self.columns)
 
 
 @dataclass(frozen=True)
@@ -131,6 +144,10 @@ class Aggregate(Node):
     def inputs(self) -> Sequence[Node]:
         return (self.input,)
 
+    @property
+    def values(self) -> Iterable[Value]:
+        return (value for _, value in (*self.keys, *self.aggregates))
+
 
 @dataclass(frozen=True)
 class Window(Node):
@@ -142,6 +159,10 @@ class Window(Node):
     @property
     def inputs(self) -> Sequence[Node]:
         return (self.input,)
+
+    @property
+    def values(self) -> Iterable[Value]:
+        return (over for _, over in self.columns)
 
 
 @dataclass(frozen=True)
@@ -157,6 +178,10 @@ class Unnest(Node):
     def inputs(self) -> Sequence[Node]:
         return (self.input,)
 
+    @property
+    def values(self) -> Iterable[Value]:
+        return (self.array,)
+
 
 @dataclass(frozen=True)
 class Sort(Node):
@@ -170,6 +195,10 @@ class Sort(Node):
     @property
     def inputs(self) -> Sequence[Node]:
         return (self.input,)
+
+    @property
+    def values(self) -> Iterable[Value]:
+        return (*(value for value, _ in self.order), *self.limit_by)
 
 
 @dataclass(frozen=True)
@@ -202,6 +231,10 @@ class Join(Node):
     @property
     def inputs(self) -> Sequence[Node]:
         return (self.left, self.right)
+
+    @property
+    def values(self) -> Iterable[Value]:
+        return (*(value for pair in self.on for value in pair), *(value for _, value in self.computed))
 
 
 # ---- relations -------------------------------------------------------------------------------------------------------

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 
 from sightline.search.planner import values as v
-from sightline.search.planner.relation import Aggregate, Filter, Join, Node, Project, Scan, Sort
-from sightline.search.planner.sources import CLOCKS, RAW_TIME
+from sightline.search.planner.relation import Aggregate, Filter, Join, Node, Project, Scan, Sort, nodes_of
+from sightline.search.planner.sources import CLOCKS, RAW_INDEX, RAW_TIME, index_condition, indexes_chosen
 from sightline.search.planner.sql import provided_columns
 from sightline.search.planner.values import Call, Column, Literal, Type, Value
+from sightline.store.sql_text import CHOOSES_PARTS
 
 Rule = Callable[[Node], Node]
 
@@ -267,6 +269,39 @@ def _rewritten(node: Node, known: dict[int, tuple[Node, Node]]) -> Node:
     return node
 
 
+_KEPT_OF_PARTS = frozenset((RAW_INDEX, RAW_TIME, "index:text", "_time:float"))
+"""Columns of which the engine knows what a part holds: statements over them alone read no row."""
+
+
+def with_parts_chosen(node: Node, wanted: Iterable[Value]) -> Node:
+    """Filter(Scan, index = x and a) -> Filter(Scan, parts where index = x and a), where more than index and time are read.
+
+    A part holds rows of one index, so that whoever chooses parts has chosen rows; asking each row again takes as long as
+    a condition on a number does. `wanted` are the values that the statement gives. Unsafe anywhere but in a conjunction on the
+    scan, and for statements that do not choose parts: those that delete rows, and those that parts answer without being read.
+    """
+    values = chain(wanted, *(one.values for one in nodes_of(node)))
+    read = {column.id for value in values for column in value.columns}
+    stored = {id for one in nodes_of(node) if isinstance(one, Scan) for id in one.provides}
+    return bottom_up(node, _choosing_its_parts) if (read & stored) - _KEPT_OF_PARTS else node
+
+
+def _choosing_its_parts(node: Node) -> Node:
+    if not (isinstance(node, Filter) and isinstance(node.input, Scan)):
+        return node
+    conditions = conjunction(node.condition)
+    changed = [_choosing_parts(one) for one in conditions]
+    return Filter(node.input, v.both(changed)) if changed != conditions else node
+
+
+def _choosing_parts(condition: Value) -> Value:
+    indexes = indexes_chosen(condition)
+    if indexes is None or len(indexes) != 1:
+        # For several the engine makes a set, which it makes for what is asked of rows alone: it would choose all parts.
+        return condition
+    return v.call(CHOOSES_PARTS, index_condition(list(indexes)), type=Type.BOOL)
+
+
 def with_inputs(node: Node, inputs: list[Node]) -> Node:
     """The node over other inputs; itself where they are the same."""
     if not inputs or all(a is b for a, b in zip(inputs, node.inputs, strict=True)):
@@ -276,6 +311,21 @@ def with_inputs(node: Node, inputs: list[Node]) -> Node:
     if hasattr(node, "left"):
         return dataclasses.replace(node, left=inputs[0], right=inputs[1])
     return dataclasses.replace(node, input=inputs[0])
+
+
+def bottom_up(node: Node, change: Callable[[Node], Node]) -> Node:
+    """The tree with each node replaced by what `change` makes of it over its replaced inputs; one that is shared, once."""
+    done: dict[int, tuple[Node, Node]] = {}
+
+    def visit(node: Node) -> Node:
+        found = done.get(id(node))
+        if found is None:
+            changed = change(with_inputs(node, [visit(input) for input in node.inputs]))
+            # The node is kept beside what it became, so that no other can get its identity meanwhile.
+            found = done[id(node)] = (node, changed)
+        return found[1]
+
+    return visit(node)
 
 
 def substitute(value: Value, replacements: dict[str, Value]) -> Value:

@@ -13,7 +13,7 @@ from sightline.search.planner import values as v
 from sightline.search.planner.relation import Names, Relation, Scan
 from sightline.search.planner.sql import quote_identifier, quote_text
 from sightline.search.planner.terms import RAW_TEXT
-from sightline.search.planner.values import Column, Type, Value
+from sightline.search.planner.values import Call, Column, Literal, Type, Value
 from sightline.store.promotion import COLUMN_MARK, DICTIONARY_MARK, object_text, promoted_kinds
 
 SPAN_SOURCETYPE = "otlp:traces"
@@ -186,6 +186,16 @@ def index_condition(indexes: list[str]) -> Value:
     if len(indexes) == 1:
         return v.call("equals", column, v.text(indexes[0]), type=Type.BOOL)
     return v.call("in", column, v.multi(indexes), type=Type.BOOL) if indexes else v.FALSE
+
+
+def indexes_chosen(condition: Value) -> tuple[str, ...] | None:
+    """The indexes that a condition leaves, where it is one of `index_condition`."""
+    if not isinstance(condition, Call) or condition.function not in ("equals", "in"):
+        return None
+    column, listed = condition.arguments
+    if not (isinstance(column, Column) and column.id == RAW_INDEX and isinstance(listed, Literal)):
+        return None
+    return (listed.value,) if condition.function == "equals" else tuple(listed.value)
 
 
 def json_field(column: str, path: str, types: frozenset[str]) -> tuple[Type, str] | None:
