@@ -337,7 +337,7 @@ class Context:
         if limit is not None:
             relation = relation.head(limit)
         # Rows that are sorted are all there before the first is sent, so that a statement ends with `NewText` before it or not at all.
-        plan = self._planned(relation.as_sent(), list(relation.fields), numbering=bool(relation.order))
+        plan = self._planned(relation.as_sent(), list(relation.fields), numbering=bool(relation.order), streams=True)
         step = Step("sql", plan.statement)
         self.steps.append(step)
         names = [name for name, _ in plan.columns]
@@ -355,13 +355,15 @@ class Context:
                     first = next(batches)
                 except NewText:
                     self.store.few_texts.missed(plan.numbered)
-                    other = self._planned(relation.as_sent(), list(relation.fields))
+                    other = self._planned(relation.as_sent(), list(relation.fields), streams=True)
                     step.text, relied_on = other.statement, other.relied_on
                     batches = run()
                     first = next(batches)
                 if not self._still_hold(relied_on):
                     batches.close()
-                    step.text = self._planned(relation.as_sent(), list(relation.fields), bounded=True).statement
+                    step.text = self._planned(
+                        relation.as_sent(), list(relation.fields), bounded=True, streams=True
+                    ).statement
                     batches = run()
                     first = next(batches)
                 for batch in chain((first,), batches):
@@ -392,9 +394,10 @@ class Context:
         ordered: bool = True,
         bounded: bool = False,
         numbering: bool = False,
+        streams: bool = False,
     ) -> _Plan:
         """The statement that gives these fields. `bounded` forbids to leave bounds of time out, `numbering` lets few texts be
-        numbers."""
+        numbers, `streams` says that rows are sent as they are found."""
         columns = [(name, relation.field(name)) for name in wanted if relation.field(name).type is not Type.NULL]
         if not columns:
             columns = [("", v.integer(0))]
@@ -407,7 +410,9 @@ class Context:
                 node, numbered = with_numbers(node, self.store.few_texts.of)
             if not bounded:
                 node, relied_on = without_idle_bounds(node, self.store.reach)
-            node = with_parts_chosen(node, (value for _, value in (*columns, *((None, key) for key, _ in relation.order))))
+            if not _reads_in_order(relation.node, streams=streams):
+                # The engine sees the order of an index's rows only where each row is asked for its index.
+                node = with_parts_chosen(node, (*(value for _, value in columns), *(key for key, _ in relation.order)))
         listed = [(f"c{position}", value) for position, (_, value) in enumerate(columns)]
         writer = Writer({key: self.store.table_function(key) for key in self._rows_below(node)})
         text = writer.query(node, listed, relation.order if ordered else ())
@@ -534,22 +539,24 @@ _ROW_MEMORY_BYTES = 4096
 
 
 def _way_of_reading(node: Node, memory_bytes: int, *, streams: bool) -> dict[str, Any]:
-    """The engine's settings for how a statement reads stored rows.
-
-    The engine reads in the stored order, backwards, whatever is asked for in an order of time. For the first hundred events that
-    is all it has to read, and where events are sent as they are found the first ones come at once. For everything else it
-    takes two to three times as long as reading in any order and sorting what is left.
-    """
-    if streams and _is_plain(node):
-        return {}
-    wants_first = any(
-        isinstance(one, Sort) and one.limit is not None and not one.limit_by and _is_of_stored_rows(one.input)
-        for one in nodes_of(node)
-    )
-    if wants_first:
+    """The engine's settings for how a statement reads stored rows: as they lie, or in any order, which takes less time for all of
+    them."""
+    if _reads_in_order(node, streams=streams):
         return {}
     rows = max(1, min(_BLOCK_ROWS, memory_bytes // _ROW_MEMORY_BYTES))
     return {"optimize_read_in_order": 0, "max_block_size": rows, "preferred_block_size_bytes": _BLOCK_BYTES}
+
+
+def _reads_in_order(node: Node, *, streams: bool) -> bool:
+    """Whether the engine is to read in the stored order, backwards.
+
+    For the first hundred events that is all it has to read, and where events are sent as they are found the first ones come at
+    once. For everything else it takes two to three times as long as reading in any order and sorting what is left.
+    """
+    return (streams and _is_plain(node)) or any(
+        isinstance(one, Sort) and one.limit is not None and not one.limit_by and _is_of_stored_rows(one.input)
+        for one in nodes_of(node)
+    )
 
 
 def _is_of_stored_rows(node: Node) -> bool:
