@@ -104,11 +104,15 @@ class Transactions:
     def _order(self) -> list[OrderKey]:
         """Newest first. Rows of the same moment come in the order they are shown in, and else in any that never changes: what has the
         same digest is the same until one of them is told to open a transaction, and from then on they have numbers."""
+        if "\0number" in self.relation.fields:
+            # They were numbered in this order.
+            return [(self._value("\0number"), False)]
         order: list[OrderKey] = [(self._time, True)]
         if self.has_tie:
             order.append((self._value("\0tie"), False))
-        numbers = [self._value(name) for name in ("\0digest", "\0number") if name in self.relation.fields]
-        return [*order, *((number, False) for number in numbers)]
+        if "\0digest" in self.relation.fields:
+            order.append((self._value("\0digest"), False))
+        return order
 
     def _over(self, function: str, argument: Value | None, frame: str, also: Sequence[Value] = ()) -> Over:
         """A window over the rows of a group, newest first."""
