@@ -8,12 +8,9 @@ import itertools
 import pyarrow as pa
 import pytest
 
-from sightline.catalog import Catalog
-from sightline.catalog.knowledge import CatalogKnowledge
-from sightline.config import Settings
-from sightline.ml import ModelRegistry
 from sightline.search.engine import SearchEngine
 from sightline.store import few_texts
+from sightline.store.engine_errors import MemoryLimitExceeded
 
 NOW = 1_700_000_000.0
 ROWS = 6_000
@@ -41,12 +38,10 @@ SEARCHES = (
 
 
 @pytest.fixture
-def place(store, tmp_path, monkeypatch):
+def place(store, engine_with, monkeypatch):
     """An engine over an index of this test whose events have fields of few texts, and what appends more of them."""
     monkeypatch.setattr(few_texts, "MIN_ROWS", 1)
     index = next(NAMES)
-    catalog = Catalog(tmp_path / "catalog")
-    catalog.indexes.ensure(index, "event")
 
     def append(rows: int, service=lambda n: "abc"[n % 3] if n % 5 else None) -> None:
         numbers = range(rows)
@@ -62,12 +57,9 @@ def place(store, tmp_path, monkeypatch):
         store.append_events(index, pa.table(table))
 
     append(ROWS)
-    knowledge, models = CatalogKnowledge(catalog), ModelRegistry(tmp_path / "models")
-    engine = SearchEngine(store, knowledge, models, Settings(data=tmp_path))
     # What was seen is kept, and texts of an earlier test are not these.
     monkeypatch.setattr(store, "few_texts", few_texts.FewTexts(store.query, store._rows))
-    yield engine, index, append
-    catalog.close()
+    return engine_with(index), index, append
 
 
 def sql(engine: SearchEngine, search: str) -> str:
@@ -145,8 +137,22 @@ def test_without_rules_nothing_is_a_number(place) -> None:
     assert "transform(`" not in context.steps[-1].text
 
 
-def test_texts_that_are_many_or_long_are_none(place, monkeypatch) -> None:
+@pytest.mark.parametrize(("bound", "value"), [("MAX_CHARACTERS", 10), ("MAX_TEXTS", 2)])
+def test_texts_that_are_many_or_long_are_none(place, monkeypatch, bound, value) -> None:
     engine, index, _ = place
-    asked = "stats count by service cache"
-    monkeypatch.setattr(few_texts, "MAX_CHARACTERS", 10)
-    assert "transform(`" not in sql(engine, f"index={index} | {asked}")
+    monkeypatch.setattr(few_texts, bound, value)
+    assert "transform(`" not in sql(engine, f"index={index} | stats count by service cache")
+
+
+def test_a_look_that_takes_too_much_fails_no_search(place, monkeypatch) -> None:
+    engine, index, _ = place
+    looks = []
+
+    def query(sql: str, **options):
+        looks.append(options["sid"])
+        raise MemoryLimitExceeded("too much")
+
+    monkeypatch.setattr(engine.store, "few_texts", few_texts.FewTexts(query, engine.store._rows))
+    text = f"index={index} | stats count by service cache"
+    assert rows(engine, text, sid="one") == rows(engine, text, rules=False)
+    assert looks and set(looks) == {"one"}

@@ -7,11 +7,6 @@ import itertools
 import pyarrow as pa
 import pytest
 
-from sightline.catalog import Catalog
-from sightline.catalog.knowledge import CatalogKnowledge
-from sightline.config import Settings
-from sightline.ml import ModelRegistry
-from sightline.search.engine import SearchEngine
 from sightline.store.sql_text import CHOOSES_PARTS
 
 NOW = 1_700_000_000.0
@@ -52,12 +47,11 @@ SEARCHES = (
 
 
 @pytest.fixture
-def place(store, tmp_path):
+def place(store, engine_with):
     """An engine over two indexes with events of the same hosts and moments, some of them added later."""
     one, other = f"{next(NAMES)}x", f"{next(NAMES)}y"
-    catalog = Catalog(tmp_path / "catalog")
+    engine = engine_with(one, other)
     for index, rows in ((one, 30), (other, 41), (one, 7), (other, 3)):
-        catalog.indexes.ensure(index, "event")
         table = {
             "_time": [NOW - n * 60 for n in range(rows)],
             "host": [f"h{n % 3}" for n in range(rows)],
@@ -65,9 +59,7 @@ def place(store, tmp_path):
             "_raw": [f"a word and number {n}" for n in range(rows)],
         }
         store.append_events(index, pa.table(table))
-    knowledge, models = CatalogKnowledge(catalog), ModelRegistry(tmp_path / "models")
-    yield SearchEngine(store, knowledge, models, Settings(data=tmp_path)), one, other
-    catalog.close()
+    return engine, one, other
 
 
 @pytest.mark.parametrize("search", SEARCHES)
@@ -100,3 +92,26 @@ def test_what_was_deleted_stays_away(place) -> None:
         (one, "h0"), (one, "h2"), (other, "h0"), (other, "h1"), (other, "h2"),
     }  # fmt: skip
     assert engine.run(f"index={one} host=h1 | stats count", now=NOW + 1).table.to_pylist() == [{"count": 0}]
+
+
+@pytest.mark.parametrize("condition", ["1", "isNotNull(toNullable(_raw))", "host = host", "length(_raw) >= 0", "_time > 0"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "SELECT index, count() AS n FROM {} GROUP BY index ORDER BY index",
+        "SELECT count() FROM {}",
+        "SELECT min(_time), max(_time), count() FROM {}",
+        "SELECT count(host) FROM {}",
+        "SELECT DISTINCT index FROM {}",
+        "SELECT toYYYYMM(_time) AS month, count() FROM {} GROUP BY month",
+        "SELECT host, count() FROM {} GROUP BY host ORDER BY host",
+    ],
+)
+def test_the_engine_reads_chosen_parts_alone(place, shape, condition) -> None:
+    """What the searches rely on, also for statements that the engine could answer without reading a row."""
+    engine, one, _ = place
+    choosing, asking = (
+        engine.store.query(shape.format(f"sightline.events WHERE {chosen} AND {condition}")).to_pylist()
+        for chosen in (f"{CHOOSES_PARTS}(equals(index, '{one}'))", f"index = '{one}'")
+    )
+    assert choosing == asking

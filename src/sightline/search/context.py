@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from functools import cached_property, partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,7 @@ from sightline.config import Settings
 from sightline.errors import SearchError, SightlineError, Span
 from sightline.search.interrupting import interruptible
 from sightline.search.planner import values as v
-from sightline.search.planner.numbering import TextsOf, with_numbers
+from sightline.search.planner.numbering import with_numbers
 from sightline.search.planner.reach import Unbounded, without_idle_bounds
 from sightline.search.planner.relation import Aggregate, Filter, Names, Node, Project, Relation, Rows, Scan, Sort, nodes_of
 from sightline.search.planner.rules import rewrite, with_parts_chosen
@@ -32,10 +32,12 @@ from sightline.search.syntax.parser import SUBSEARCH_DEPTH_LIMIT
 from sightline.search.syntax.source import MacroDefinition, Macros
 from sightline.search.syntax.tree import Pipeline
 from sightline.store.engine_errors import NewText
+from sightline.store.few_texts import TextsOf
 
 if TYPE_CHECKING:
     from sightline.search.jobs import JobManager
 
+Answer = TypeVar("Answer")
 TimeRange = tuple[float | None, float | None]
 """Earliest and latest moment in seconds; None is an open end."""
 CANCELLED = "the search was cancelled"
@@ -282,16 +284,7 @@ class Context:
         def run() -> pa.Table:
             return self.store.query(step.text, tables=self._used_tables(step.text), sid=self.sid, settings=settings)
 
-        try:
-            table = run()
-        except NewText:
-            self.store.few_texts.missed(plan.numbered)
-            plan = self._planned(relation, wanted, ordered=ordered)
-            step.text = plan.statement
-            table = run()
-        if not self._still_hold(plan.relied_on):
-            step.text = self._planned(relation, wanted, ordered=ordered, bounded=True).statement
-            table = run()
+        table = self._answered(step, plan, partial(self._planned, relation, wanted, ordered=ordered), run)
         step.elapsed_s, step.rows = wall.monotonic() - started, table.num_rows
         if table.num_rows > self.settings.search.max_python_rows:
             raise SearchError(
@@ -336,42 +329,36 @@ class Context:
         """The relation's rows as a stream of Arrow batches in the shown order, with the field names."""
         if limit is not None:
             relation = relation.head(limit)
+        planned = partial(self._planned, relation.as_sent(), list(relation.fields), streams=True)
         # Rows that are sorted are all there before the first is sent, so that a statement ends with `NewText` before it or not at all.
-        plan = self._planned(relation.as_sent(), list(relation.fields), numbering=bool(relation.order), streams=True)
+        plan = planned(numbering=bool(relation.order))
         step = Step("sql", plan.statement)
         self.steps.append(step)
         names = [name for name, _ in plan.columns]
         settings = _way_of_reading(relation.node, self.settings.search.max_memory_bytes, streams=True)
 
-        def run() -> Iterator[pa.RecordBatch]:
-            return self.store.stream(step.text, tables=self._used_tables(step.text), sid=self.sid, settings=settings)
-
         def stream() -> Iterator[pa.RecordBatch]:
             started, rows = wall.monotonic(), 0
-            batches, relied_on = run(), plan.relied_on
+            begun: list[Iterator[pa.RecordBatch]] = []
+
+            def begin() -> pa.RecordBatch:
+                for earlier in begun:
+                    earlier.close()
+                begun[:] = [
+                    self.store.stream(step.text, tables=self._used_tables(step.text), sid=self.sid, settings=settings)
+                ]
+                return next(begun[0])
+
             try:
                 # With the first batch the engine has chosen the parts it reads.
-                try:
-                    first = next(batches)
-                except NewText:
-                    self.store.few_texts.missed(plan.numbered)
-                    other = self._planned(relation.as_sent(), list(relation.fields), streams=True)
-                    step.text, relied_on = other.statement, other.relied_on
-                    batches = run()
-                    first = next(batches)
-                if not self._still_hold(relied_on):
-                    batches.close()
-                    step.text = self._planned(
-                        relation.as_sent(), list(relation.fields), bounded=True, streams=True
-                    ).statement
-                    batches = run()
-                    first = next(batches)
-                for batch in chain((first,), batches):
+                first = self._answered(step, plan, planned, begin)
+                for batch in chain((first,), begun[0]):
                     self.check_cancelled()
                     rows += batch.num_rows
                     yield batch.rename_columns(names)
             finally:
-                batches.close()
+                for one in begun:
+                    one.close()
                 step.elapsed_s, step.rows = wall.monotonic() - started, rows
 
         return names, stream()
@@ -407,7 +394,7 @@ class Context:
         if self.rules:
             node = rewrite(node)
             if numbering:
-                node, numbered = with_numbers(node, self.store.few_texts.of)
+                node, numbered = with_numbers(node, partial(self.store.few_texts.of, sid=self.sid))
             if not bounded:
                 node, relied_on = without_idle_bounds(node, self.store.reach)
             if not _reads_in_order(relation.node, streams=streams):
@@ -417,6 +404,20 @@ class Context:
         writer = Writer({key: self.store.table_function(key) for key in self._rows_below(node)})
         text = writer.query(node, listed, relation.order if ordered else ())
         return _Plan(text, columns, relied_on, numbered)
+
+    def _answered(self, step: Step, plan: _Plan, planned: Callable[..., _Plan], run: Callable[[], Answer]) -> Answer:
+        """What `run` gives for the step's statement, or for one that relies on less where what it relied on does not hold."""
+        try:
+            found = run()
+        except NewText:
+            self.store.few_texts.missed(plan.numbered)
+            plan = planned()
+            step.text = plan.statement
+            found = run()
+        if not self._still_hold(plan.relied_on):
+            step.text = planned(bounded=True).statement
+            found = run()
+        return found
 
     def _still_hold(self, relied_on: Iterable[Unbounded]) -> bool:
         """Whether all rows that a statement may have read meet the bounds it left out."""

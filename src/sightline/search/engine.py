@@ -208,7 +208,7 @@ class SearchEngine:
         return Result(table, prepared.kind, context.messages, context.steps, stats, shown)
 
     def explain(self, text: str, **options: Any) -> list[dict[str, str]]:
-        """Each stage of a search, planned over the stored fields but without reading rows."""
+        """Each stage of a search, planned over the stored fields without reading rows, but for a look at the few texts of a column."""
         source, pipeline = self.read(text)
         stages = [{"name": "text", "text": source.text}]
         with _mapped(source):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
 
 import pyarrow as pa
 
+from sightline.store.engine_errors import MemoryLimitExceeded, TimeLimitExceeded
 from sightline.store.sql_text import quote
 
 MAX_TEXTS = 250
@@ -27,8 +28,9 @@ _MAX_COLUMNS = 1_000
 """Columns that are kept; more are forgotten all at once, as a store has some hundreds that anybody groups by."""
 
 
-class Asked(Protocol):
-    """A column as the engine reads it, in some indexes of a table such as `sightline.events`."""
+@dataclass(frozen=True)
+class TextsOf:
+    """A column, as the engine reads it, in some indexes of a table such as `sightline.events`."""
 
     table: str
     indexes: tuple[str, ...]
@@ -42,18 +44,21 @@ class FewTexts:
         self._query = query
         self._rows = rows
         self._lock = threading.Lock()
-        self._seen: dict[Asked, tuple[str, ...] | None] = {}
-        self._misses: dict[Asked, int] = {}
+        self._seen: dict[TextsOf, tuple[str, ...] | None] = {}
+        self._misses: dict[TextsOf, int] = {}
 
-    def of(self, asked: Asked) -> tuple[str, ...] | None:
-        """The texts of a column that were seen; None where they are many, or the rows are too few to care."""
+    def of(self, asked: TextsOf, sid: str = "") -> tuple[str, ...] | None:
+        """The texts of a column that were seen; None where they are many, or the rows are too few to care.
+
+        Whatever cancels the search of this id ends the looking too.
+        """
         with self._lock:
             if asked in self._seen:
                 return self._seen[asked]
             misses = self._misses.get(asked, 0)
         if self._rows(asked.table, asked.indexes) < MIN_ROWS:
             return None
-        found = self._read(asked, whole=misses > 0)
+        found = self._read(asked, sid, whole=misses > 0)
         with self._lock:
             if len(self._seen) >= _MAX_COLUMNS:
                 self._seen.clear()
@@ -61,7 +66,7 @@ class FewTexts:
             self._seen[asked] = found
         return found
 
-    def missed(self, columns: Sequence[Asked]) -> None:
+    def missed(self, columns: Sequence[TextsOf]) -> None:
         """Some of these columns have a text that was not seen; they are looked at again, all rows of them."""
         with self._lock:
             for asked in set(columns):
@@ -71,14 +76,18 @@ class FewTexts:
                 else:
                     self._seen.pop(asked, None)
 
-    def _read(self, asked: Asked, *, whole: bool) -> tuple[str, ...] | None:
+    def _read(self, asked: TextsOf, sid: str, *, whole: bool) -> tuple[str, ...] | None:
         indexes = ", ".join(map(quote, asked.indexes))
         bounds = {} if whole else {"max_rows_to_read": _SAMPLE_ROWS, "read_overflow_mode": "break"}
-        found = self._query(
+        sql = (
             f"SELECT DISTINCT CAST({asked.column}, 'Nullable(String)') AS text FROM {asked.table} WHERE `index` IN ({indexes})"
-            f" LIMIT {MAX_TEXTS + 2}",
-            settings={**bounds, "optimize_read_in_order": 0},
-        )["text"].to_pylist()
+            f" LIMIT {MAX_TEXTS + 2}"
+        )
+        try:
+            found = self._query(sql, sid=sid, settings={**bounds, "optimize_read_in_order": 0})["text"].to_pylist()
+        except (MemoryLimitExceeded, TimeLimitExceeded):
+            # The search itself may need less.
+            return None
         texts = sorted(text for text in found if text is not None)
         few = len(texts) <= MAX_TEXTS and sum(map(len, texts)) <= MAX_CHARACTERS
         return tuple(texts) if few and texts else None

@@ -18,21 +18,12 @@ from sightline.search.planner.rules import bottom_up, conjunction
 from sightline.search.planner.sources import indexes_chosen, is_dictionary
 from sightline.search.planner.values import Call, Column, Lambda, Literal, Type, Value
 from sightline.store.engine_errors import NEW_TEXT
+from sightline.store.few_texts import TextsOf
 
-
-@dataclass(frozen=True)
-class TextsOf:
-    """What is asked of the store: the texts that a column, as the engine reads it, has in some indexes."""
-
-    table: str
-    indexes: tuple[str, ...]
-    column: str
-
-
-KnownTexts = Callable[[TextsOf], "tuple[str, ...] | None"]
-"""The texts that were seen, at most 250; None where there are more, or nobody knows."""
+KnownTexts = Callable[[TextsOf], tuple[str, ...] | None]
+"""The texts of a column that were seen; None where they are many, or nobody knows."""
 _NUMBER = "UInt8"
-"""Tells 250 texts, one that fills, none and any other apart."""
+"""Tells apart `few_texts.MAX_TEXTS` texts, one that fills, none, and any other."""
 
 
 def with_numbers(node: Node, known: KnownTexts) -> tuple[Node, list[TextsOf]]:
