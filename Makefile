@@ -36,10 +36,10 @@ test: $(VENV)/.installed-test $(PAGE) chromium clients
 
 page: $(PAGE)
 
-chromium:
+# One use of apt at a time: what the environment needs, then Chromium, then the clients.
+chromium: | $(VENV)/bin/python
 	@sh tools/install-chromium.sh
 
-# After Chromium: one use of apt at a time.
 clients: chromium $(VENV)/.installed-test
 	@sh tools/install-clients.sh
 	@sh tools/make-clients.sh $(VENV)
