@@ -23,7 +23,8 @@ from sightline.search.interrupting import interruptible
 from sightline.search.planner import values as v
 from sightline.search.planner.numbering import with_numbers
 from sightline.search.planner.reach import Unbounded, without_idle_bounds
-from sightline.search.planner.relation import Aggregate, Filter, Names, Node, Project, Relation, Rows, Scan, Sort, nodes_of
+from sightline.search.planner.reading import is_plain, reading_in_any_order, reads_in_order
+from sightline.search.planner.relation import Names, Node, Relation, Rows, nodes_of
 from sightline.search.planner.rules import rewrite, with_parts_chosen
 from sightline.search.planner.sql import Writer
 from sightline.search.planner.values import Column, Type, Value
@@ -155,6 +156,8 @@ class _Plan:
     """Bounds of time that it leaves out."""
     numbered: list[TextsOf]
     """Columns whose few texts it knows."""
+    reading: dict[str, Any]
+    """The engine's settings for reading its rows."""
 
 
 @dataclass
@@ -277,9 +280,7 @@ class Context:
             arrays = [pa.array([], arrow_type(relation.field(name).type)) for name, _ in columns]
             return pa.Table.from_arrays(arrays, names=[name for name, _ in columns])
         self.check_cancelled()
-        settings = _way_of_reading(relation.node, self.settings.search.max_memory_bytes, streams=False) | dict(
-            settings or {}
-        )
+        settings = plan.reading | dict(settings or {})
 
         def run() -> pa.Table:
             return self.store.query(step.text, tables=self._used_tables(step.text), sid=self.sid, settings=settings)
@@ -335,7 +336,6 @@ class Context:
         step = Step("sql", plan.statement)
         self.steps.append(step)
         names = [name for name, _ in plan.columns]
-        settings = _way_of_reading(relation.node, self.settings.search.max_memory_bytes, streams=True)
 
         def stream() -> Iterator[pa.RecordBatch]:
             started, rows = wall.monotonic(), 0
@@ -345,7 +345,7 @@ class Context:
                 for earlier in begun:
                     earlier.close()
                 begun[:] = [
-                    self.store.stream(step.text, tables=self._used_tables(step.text), sid=self.sid, settings=settings)
+                    self.store.stream(step.text, tables=self._used_tables(step.text), sid=self.sid, settings=plan.reading)
                 ]
                 return next(begun[0])
 
@@ -388,6 +388,8 @@ class Context:
         columns = [(name, relation.field(name)) for name in wanted if relation.field(name).type is not Type.NULL]
         if not columns:
             columns = [("", v.integer(0))]
+        given = [*(value for _, value in columns), *(key for key, _ in relation.order)]
+        in_order = reads_in_order(relation.node, streams=streams)
         relied_on: list[Unbounded] = []
         numbered: list[TextsOf] = []
         node = relation.node
@@ -397,13 +399,14 @@ class Context:
                 node, numbered = with_numbers(node, partial(self.store.few_texts.of, sid=self.sid))
             if not bounded:
                 node, relied_on = without_idle_bounds(node, self.store.reach)
-            if not _reads_in_order(relation.node, streams=streams):
+            if not in_order:
                 # The engine sees the order of an index's rows only where each row is asked for its index.
-                node = with_parts_chosen(node, (*(value for _, value in columns), *(key for key, _ in relation.order)))
+                node = with_parts_chosen(node, given)
+        reading = {} if in_order else reading_in_any_order(node, given, self.settings.search.max_memory_bytes)
         listed = [(f"c{position}", value) for position, (_, value) in enumerate(columns)]
         writer = Writer({key: self.store.table_function(key) for key in self._rows_below(node)})
         text = writer.query(node, listed, relation.order if ordered else ())
-        return _Plan(text, columns, relied_on, numbered)
+        return _Plan(text, columns, relied_on, numbered, reading)
 
     def _answered(self, step: Step, plan: _Plan, planned: Callable[..., _Plan], run: Callable[[], Answer]) -> Answer:
         """What `run` gives for the step's statement, or for one that relies on less where what it relied on does not hold."""
@@ -445,7 +448,7 @@ class Context:
         Stored rows that are only filtered are read again by each reader, which takes the few columns it needs; to hold them
         would take all columns of all rows. Whatever depends on an order with ties, or on chance, could differ.
         """
-        return relation if _is_plain(relation.node) else self.held(relation)
+        return relation if is_plain(relation.node) else self.held(relation)
 
     def rows_within(self, relation: Relation, limit_s: float) -> Relation:
         """The rows that the engine finds within a time, held in memory; a warning says when that was not all of them."""
@@ -529,52 +532,6 @@ class Context:
         starts, ends = zip(*ranges, strict=True)
         self.overridden_earliest = None if None in starts else min(starts)
         self.overridden_latest = None if None in ends else max(ends)
-
-
-_BLOCK_ROWS, _BLOCK_BYTES = 1 << 20, 8 << 20
-"""What is asked of a column's dictionary the engine asks again for each block, so that blocks of many rows take half the time; of
-columns that are wide the bytes set the bound. A statement stops between two blocks, and of texts 8 MB are a few hundredths of a
-second."""
-_ROW_MEMORY_BYTES = 4096
-"""Memory that a search must have for each row of a block: what is computed of a row is larger than what is read of it."""
-
-
-def _way_of_reading(node: Node, memory_bytes: int, *, streams: bool) -> dict[str, Any]:
-    """The engine's settings for how a statement reads stored rows: as they lie, or in any order, which takes less time for all of
-    them."""
-    if _reads_in_order(node, streams=streams):
-        return {}
-    rows = max(1, min(_BLOCK_ROWS, memory_bytes // _ROW_MEMORY_BYTES))
-    return {"optimize_read_in_order": 0, "max_block_size": rows, "preferred_block_size_bytes": _BLOCK_BYTES}
-
-
-def _reads_in_order(node: Node, *, streams: bool) -> bool:
-    """Whether the engine is to read in the stored order, backwards.
-
-    For the first hundred events that is all it has to read, and where events are sent as they are found the first ones come at
-    once. For everything else it takes two to three times as long as reading in any order and sorting what is left.
-    """
-    return (streams and _is_plain(node)) or any(
-        isinstance(one, Sort) and one.limit is not None and not one.limit_by and _is_of_stored_rows(one.input)
-        for one in nodes_of(node)
-    )
-
-
-def _is_of_stored_rows(node: Node) -> bool:
-    """Whether a node's rows are stored ones, and not made of all of them."""
-    if isinstance(node, Aggregate):
-        return False
-    return isinstance(node, Scan) or any(_is_of_stored_rows(one) for one in node.inputs)
-
-
-def _is_plain(node: Node) -> bool:
-    if isinstance(node, Scan | Rows):
-        return True
-    if isinstance(node, Filter):
-        return not node.condition.volatile and _is_plain(node.input)
-    if isinstance(node, Project):
-        return not any(value.volatile for _, value in node.columns) and _is_plain(node.input)
-    return False
 
 
 class SearchCancelled(SearchError):

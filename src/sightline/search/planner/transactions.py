@@ -159,7 +159,8 @@ class Transactions:
             piece = self._cut()
         elif bounds.events is not None and self._has_larger_group(bounds.events):
             self._digest()
-            piece = [self._counted([])]
+            self._window({"\0number": self._over("row_number", None, "")})
+            piece = [self._part_of(v.call("minus", self._value("\0number"), v.integer(1), type=Type.INT))]
         return self._rendered(piece, rendering)
 
     def has_partial_rows(self) -> bool:
@@ -270,11 +271,15 @@ class Transactions:
         self._set_flag("\0opens", v.either(opens))
         if bounds.span_s is not None:
             self._open_after_span(bounds.span_s)
-        self._window({"\0piece": self._over("sum", self._value("\0opens"), _SO_FAR)})
-        piece = self._value("\0piece")
+        pieces = {"\0piece": self._over("sum", self._value("\0opens"), _SO_FAR)}
         if bounds.events is None or bounds.span_s is not None:
-            return [piece]
-        return [piece, self._counted([piece])]
+            self._window(pieces)
+            return [self._value("\0piece")]
+        # A piece's rows follow each other, so that the number of its first one is the last at which one was opened.
+        number = self._value("\0number")
+        opened = v.call("if", self._is_set("\0opens"), number, v.integer(0), type=Type.INT)
+        self._window(pieces | {"\0first": self._over("max", opened, _SO_FAR)})
+        return [self._value("\0piece"), self._part_of(v.call("minus", number, self._value("\0first"), type=Type.INT))]
 
     def _set_flag(self, name: str, condition: Value) -> None:
         self._set(name, v.call("toInt64", condition, type=Type.INT))
@@ -282,11 +287,9 @@ class Transactions:
     def _is_set(self, name: str) -> Value:
         return v.is_true(v.compare("=", self._value(name), v.integer(1)))
 
-    def _counted(self, pieces: Sequence[Value]) -> Value:
-        """The number of the part of so many rows that a row of a piece is in."""
+    def _part_of(self, earlier: Value) -> Value:
+        """The number of the part of so many rows that a row is in, of how many rows come before it."""
         assert self.bounds.events is not None
-        self._window({"\0nth": self._over("row_number", None, "", pieces)})
-        earlier = v.call("minus", self._value("\0nth"), v.integer(1), type=Type.INT)
         return v.call("intDiv", earlier, v.integer(self.bounds.events), type=Type.INT)
 
     def _decide_roles(self) -> None:
