@@ -188,9 +188,6 @@ def _engine_process(data: Path, commands: Any) -> None:
     store = EmbeddedStore(data / "engine", settings)
     loader = Loader(store, settings)
     loader.start()
-    # Loading numba and the machine code takes two seconds of a processor once for a process, whatever comes afterwards.
-    loader.load_decoders()
-    loader.load_decoders()
     while (asked := commands.recv()) != "stop":
         if asked == "bytes":
             sql = (

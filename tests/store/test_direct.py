@@ -4,9 +4,11 @@ import itertools
 import json
 import math
 import struct
-import threading
+import subprocess
+import sys
 from dataclasses import dataclass
 
+import numpy as np
 import orjson
 import pytest
 from hypothesis import HealthCheck, Phase, given
@@ -32,7 +34,9 @@ from sightline.config import IngestSettings, Settings
 from sightline.journal import JournalWriter
 from sightline.segments import check_frames, encode_frame
 from sightline.store import decoding
-from sightline.store.direct import DirectDecoder, compile_everything
+from sightline.store.compiled import Compiled, NotCompiled
+from sightline.store.compiled.texts import gather
+from sightline.store.direct import DirectDecoder
 from sightline.store.loading import Loader
 from sightline.store.sql_text import identifier
 
@@ -46,7 +50,7 @@ ALL = limits(
 
 @pytest.fixture(scope="module", autouse=True)
 def compiled():
-    compile_everything()
+    subprocess.run([sys.executable, "-m", "sightline.store.compiled"], check=True)
 
 
 class Segments:
@@ -627,7 +631,6 @@ def as_double(value):
 )
 def test_fields_worth_a_column_are_found_either_way(store, segments, tmp_path, kind, ordinary, count):
     loader = Loader(store, Settings(data=tmp_path))
-    loader.load_decoders()
     path = segments.write(kind, [("sampled", ordinary.SerializeToString(), count(ordinary))] * 3)
     frames = check_frames(path)[0]
     sql, settings = decoding.sample_statement(kind, path)
@@ -689,7 +692,6 @@ def test_a_fault_of_the_decoders_holds_nothing_up(store, tmp_path, monkeypatch):
 
     settings = Settings(data=tmp_path)
     loader = Loader(store, settings)
-    loader.load_decoders()
     monkeypatch.setattr(DirectDecoder, "rows", fails)
     journal = JournalWriter(tmp_path / "journal", settings.ingest)
     journal.submit("traces", usual_traces().SerializeToString(), index="after-a-fault", records=8).result()
@@ -699,32 +701,58 @@ def test_a_fault_of_the_decoders_holds_nothing_up(store, tmp_path, monkeypatch):
     assert found["n"].to_pylist() == [8]
 
 
-def test_what_comes_first_is_loaded_while_the_machine_code_is(store, tmp_path, monkeypatch):
+def test_what_comes_first_is_loaded_while_the_machine_code_is_made(store, tmp_path, monkeypatch):
     settings = Settings(data=tmp_path)
     loader = Loader(store, settings)
-    allowed, loaded = threading.Event(), threading.Event()
-    load_decoders = loader.load_decoders
-
-    def load_when_allowed():
-        allowed.wait(60)
-        load_decoders()
-        loaded.set()
-
-    monkeypatch.setattr(loader, "load_decoders", load_when_allowed)
     read = []
     monkeypatch.setattr(DirectDecoder, "rows", lambda self, kind, *_: read.append(kind))
-    journal = JournalWriter(tmp_path / "journal", settings.ingest)
-    journal.submit("traces", usual_traces().SerializeToString(), index="first", records=8).result()
-    journal.close()
-    assert loader.load_waiting() == 1
-    assert read == []
-    found = store.query("SELECT count() AS n FROM sightline.spans WHERE index = 'first'")
-    assert found["n"].to_pylist() == [8]
-    monkeypatch.setattr("sightline.store.direct.use_everything", lambda: None)
-    allowed.set()
-    assert loaded.wait(60)
-    journal = JournalWriter(tmp_path / "journal", settings.ingest)
-    journal.submit("traces", usual_traces().SerializeToString(), index="second", records=8).result()
-    journal.close()
-    assert loader.load_waiting() == 1
-    assert read == ["traces"]
+    ready = [False]
+    monkeypatch.setattr("sightline.store.compiled.is_ready", lambda: ready[0])
+    for index, expected in (("first", []), ("second", ["traces"])):
+        journal = JournalWriter(tmp_path / "journal", settings.ingest)
+        journal.submit("traces", usual_traces().SerializeToString(), index=index, records=8).result()
+        journal.close()
+        assert loader.load_waiting() == 1
+        assert read == expected
+        found = store.query(f"SELECT count() AS n FROM sightline.spans WHERE index = '{index}'")
+        assert found["n"].to_pylist() == [8]
+        ready[0] = True
+
+
+def test_a_process_without_the_machine_code_says_so(monkeypatch):
+    monkeypatch.setattr("sightline.machinecode.load", lambda name: None)
+    with pytest.raises(NotCompiled, match="texts.gather"):
+        Compiled(gather.function)()
+
+
+def test_machine_code_takes_what_it_was_compiled_for():
+    offsets, out, places = np.zeros(2, np.int32), np.zeros(8, np.uint8), np.zeros(1, np.int64)
+    words = np.frombuffer(b"some words", np.uint8)
+    gather(words, words, places, places + 4, offsets, out)
+    assert (bytes(out[:4]), offsets.tolist()) == (b"some", [0, 4])
+    with pytest.raises(IndexError):
+        gather(words, words, places + 8, places + 4, offsets, out)
+    with pytest.raises(TypeError, match="was compiled for"):
+        gather(words, words, places, places + 4, offsets.astype(np.int64), out)
+    with pytest.raises(TypeError, match="one after the other"):
+        gather(words[::2], words, places, places + 4, offsets, out)
+
+
+def test_a_process_that_loads_segments_has_no_compiler(tmp_path):
+    segment = tmp_path / "one.segment"
+    body = usual_traces().SerializeToString()
+    segment.write_bytes(encode_frame(body, records=8) + body)
+    program = """
+import sys
+from pathlib import Path
+from sightline.config import IngestSettings
+from sightline.segments import check_frames
+from sightline.store.compiled import Compiled, NotCompiled
+from sightline.store.compiled.texts import gather
+from sightline.store.direct import DirectDecoder
+path = Path(sys.argv[1])
+rows = DirectDecoder(IngestSettings(scrub_statements=False), None).rows("traces", path, check_frames(path)[0], ())
+print(rows.table.num_rows, "numba" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program, str(segment)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["8", "False"]

@@ -1,8 +1,7 @@
 """Machine code that numba made once, where it is kept, and how a process calls it that has no compiler.
 
-The functions of `store/compiled` are compiled into a folder that has their sources and the kind of processor in its name. Most are
-called by the process that has numba. A function that other processes call as well is written there as an object file, which takes
-30 ms and 10 MB of memory of their own to load, where numba takes two seconds and 70 MB.
+The functions of `store/compiled` are compiled by a process of their own into a folder that has their sources and the kind of
+processor in its name, each as an object file. To load one takes milliseconds, where numba takes two seconds and 70 MB.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import functools
 import hashlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -51,30 +50,59 @@ def _path(name: str) -> Path:
     return cache_folder() / f"{name}-{processor()}.o"
 
 
-def write(function: Callable[..., int], signature: Any) -> None:
-    """Compile a function of numba's that takes arrays of one dimension and returns an int64, for `load`."""
+def write(name: str, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
+    """Compile a function in numba's part of Python for arguments of these kinds, for `load`: arrays, whole numbers, truths and
+    tuples of them. It returns whole numbers or nothing."""
     import numba
 
     # Without the wrappers for Python, the object file wants nothing of the process that loads it.
     compiled = numba.njit(
-        signature, nogil=True, boundscheck=True, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True,
+        tuple(_type(argument) for argument in arguments),
+        nogil=True, boundscheck=True, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True,
     )(function)  # fmt: skip
     (made,) = compiled.overloads.values()
-    staged = _path(function.__name__).with_suffix(f".{os.getpid()}")
+    results = _results(made.signature.return_type)
+    head = f"{made.fndesc.llvm_func_name}\n{' '.join(_kinds(arguments))}\n{results}\n"
+    staged = _path(name).with_suffix(f".{os.getpid()}")
     staged.parent.mkdir(parents=True, exist_ok=True)
-    staged.write_bytes(made.fndesc.llvm_func_name.encode() + b"\n" + made.library._get_compiled_object())
-    staged.replace(_path(function.__name__))
+    staged.write_bytes(head.encode() + made.library._get_compiled_object())
+    staged.replace(_path(name))
 
 
-def load(name: str) -> Callable[..., int] | None:
-    """The function that was written under a name; None where there is none for this processor. Takes arrays of one dimension.
+def _type(argument: Any) -> Any:
+    """What numba takes an argument for. An array is one that may be written to, and of several dimensions one whose lines lie
+    anywhere, so that a function has one form."""
+    from numba import typeof, types
 
-    What it gives raises IndexError where the code reads past an array. Threads may share it; it holds no lock of Python's.
+    found = typeof(argument)
+    if isinstance(argument, np.ndarray):
+        return types.Array(found.dtype, argument.ndim, "C" if argument.ndim == 1 else "A")
+    if isinstance(argument, tuple):
+        return types.NamedTuple([_type(one) for one in argument], type(argument))
+    return found
+
+
+def _results(returned: Any) -> int:
+    """How many whole numbers a function returns."""
+    from numba import types
+
+    each = () if returned == types.none else returned if isinstance(returned, types.UniTuple) else (returned,)
+    if any(one != types.int64 for one in each):
+        raise TypeError(f"a compiled function returns whole numbers, and not {returned}")
+    return len(each)
+
+
+def load(name: str) -> Callable[..., Any] | None:
+    """The function that was written under a name; None where there is none for this processor. It returns a number, 0 where the
+    function returns nothing, or a tuple of them.
+
+    What it gives raises IndexError where the code reads past an array, and TypeError for arguments of other kinds than it was
+    compiled for. Threads may share it; it holds no lock of Python's.
     """
     import llvmlite.binding as llvm
 
     try:
-        symbol, _, code = _path(name).read_bytes().partition(b"\n")
+        symbol, kinds, results, code = _path(name).read_bytes().split(b"\n", 3)
     except FileNotFoundError:
         return None
     llvm.initialize_native_target()
@@ -86,26 +114,57 @@ def load(name: str) -> Callable[..., int] | None:
     address = engine.get_function_address(symbol.decode())
     if not address:
         return None
-    native: dict[int, Any] = {}
+    wanted = kinds.decode().split()
+    passed = [part for kind in wanted for part in _passed(kind)]
+    several = int(results) > 1
+    space = ctypes.c_int64 * max(int(results), 1)
+    native = ctypes.CFUNCTYPE(ctypes.c_int32, *(ctypes.c_void_p,) * 2, *passed)(address)
 
-    def call(*arrays: np.ndarray) -> int:
-        if len(arrays) not in native:
-            native[len(arrays)] = ctypes.CFUNCTYPE(ctypes.c_int32, *(ctypes.c_void_p,) * 2, *_ARRAY * len(arrays))(address)
-        result, fault = ctypes.c_int64(), ctypes.c_void_p()
-        passed = [part for array in arrays for part in _passed(array)]
-        if native[len(arrays)](ctypes.addressof(result), ctypes.addressof(fault), *passed):
+    def call(*arguments: Any) -> Any:
+        given = _kinds(arguments)
+        if given != wanted:
+            raise TypeError(f"{name} was compiled for {' '.join(wanted)}, and was given {' '.join(given)}")
+        found, fault = space(), ctypes.c_void_p()
+        if native(ctypes.addressof(found), ctypes.addressof(fault), *_parts(arguments)):
             raise IndexError(name)
-        return result.value
+        return tuple(found) if several else found[0]
 
     call.engine = engine  # type: ignore[attr-defined]  # The code is there as long as this is.
     return call
 
 
-_ARRAY = (ctypes.c_void_p, ctypes.c_void_p, *(ctypes.c_int64,) * 2, ctypes.c_void_p, *(ctypes.c_int64,) * 2)
+def _passed(kind: str) -> tuple[Any, ...]:
+    """The types of what an argument of a kind is passed as."""
+    if kind in ("int", "bool"):
+        return (ctypes.c_int64 if kind == "int" else ctypes.c_int8,)
+    sizes = 2 * int(kind.rpartition(":")[2])
+    return ctypes.c_void_p, ctypes.c_void_p, *(ctypes.c_int64,) * 2, ctypes.c_void_p, *(ctypes.c_int64,) * sizes
 
 
-def _passed(array: np.ndarray) -> tuple[int | None, ...]:
-    """An array of one dimension as numba passes it: two owners, of which there is none, its size and that of an item, where it is,
-    and its shape and steps."""
-    place = array.__array_interface__["data"][0]
-    return None, None, array.size, array.itemsize, place, array.size, array.itemsize
+def _kinds(arguments: Iterable[Any]) -> list[str]:
+    """The kinds of arguments: of an array the kind of its items and its dimensions, such as `<i8:2`."""
+    found = []
+    for argument in arguments:
+        if isinstance(argument, np.ndarray):
+            if argument.ndim == 1 and not argument.flags.c_contiguous:
+                raise TypeError("the items of an array of one dimension lie one after the other")
+            found.append(f"{argument.dtype.str}:{argument.ndim}")
+        elif isinstance(argument, tuple):
+            found += _kinds(argument)
+        else:
+            found.append("bool" if isinstance(argument, bool | np.bool_) else "int")
+    return found
+
+
+def _parts(arguments: Iterable[Any]) -> Iterator[int | None]:
+    """Arguments as numba passes them: an array as two owners, of which there is none, its size and that of an item, where it is,
+    and its shape and steps; a tuple as what is in it."""
+    for argument in arguments:
+        if isinstance(argument, np.ndarray):
+            yield from (None, None, argument.size, argument.itemsize, argument.__array_interface__["data"][0])
+            yield from argument.shape
+            yield from argument.strides
+        elif isinstance(argument, tuple):
+            yield from _parts(argument)
+        else:
+            yield int(argument)

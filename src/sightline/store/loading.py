@@ -11,7 +11,6 @@ piece has a token of its own, and a marker file makes a later run cut the same p
 from __future__ import annotations
 
 import contextlib
-import gc
 import itertools
 import logging
 import threading
@@ -108,8 +107,6 @@ class Loader:
         self.ledger = Ledger(store, self._journal, clock)
         self._guard = Guard(store, settings.ingest, clock)
         self._direct: DirectDecoder | None = None
-        self._decoding = threading.Lock()
-        self._decoders_thread: threading.Thread | None = None
         self._ingest = settings.ingest
         self._folds: dict[str, dict[Sender, Fold]] = {segment.name: {} for segment in closed_segments(self._journal)}
         """What is folded of segments that were tried. Of those of an earlier process nothing but what it wrote down."""
@@ -345,10 +342,7 @@ class Loader:
         try:
             if not compiled.is_ready():
                 return None
-            if self._direct is None:
-                self._load_decoders_beside()
-                return None
-            return self._direct.rows(kind, path, frames, promoted)
+            return self._decoder().rows(kind, path, frames, promoted)
         except EngineError:
             raise
         except Exception:
@@ -356,31 +350,13 @@ class Loader:
             log.exception("%s is not read by compiled functions", path.name)
             return None
 
-    def load_decoders(self) -> None:
-        """Load the machine code that reads the usual segments, where it is there: two seconds of a processor, and 70 MB."""
-        if self._direct is None and compiled.is_ready():
-            from sightline.store.direct import DirectDecoder, use_everything
+    def _decoder(self) -> DirectDecoder:
+        if self._direct is None:
+            # A server that gets nothing of these kinds does without.
+            from sightline.store.direct import DirectDecoder
 
-            use_everything()
-            # A compiler is a hundred thousand objects that stay: every collection of garbage would visit them again.
-            gc.collect()
-            gc.freeze()
             self._direct = DirectDecoder(self._ingest, self._store.query)
-
-    def _load_decoders_beside(self) -> None:
-        """Do that in a thread of its own: what came first need not wait for it. A server that gets nothing of these kinds can do
-        without the memory, so it is done when something came."""
-
-        def load() -> None:
-            try:
-                self.load_decoders()
-            except Exception:
-                log.exception("the compiled functions cannot be loaded, the engine's statements go on")
-
-        with self._decoding:
-            if self._decoders_thread is None:
-                self._decoders_thread = threading.Thread(target=load, name="decoders", daemon=True)
-                self._decoders_thread.start()
+        return self._direct
 
     def _rows_of(self, kind: str, path: Path, frames: list[Frame], stored: int, ruling: Ruling | None) -> list[LedgerRow]:
         """What became of the frames of a file of which so many rows were stored."""

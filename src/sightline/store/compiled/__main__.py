@@ -1,12 +1,15 @@
-"""`python -m sightline.store.compiled`: compile what is not compiled yet. Takes about a minute, or two seconds where all is there."""
+"""`python -m sightline.store.compiled`: compile what is not compiled yet. Takes about a minute, or a moment where all is there."""
 
 import os
 import sys
 
-from sightline.store.compiled import BESIDE
-from sightline.store.direct import compile_everything
+from sightline.store import compiled
 
 if __name__ == "__main__":
-    if BESIDE in sys.argv:
+    if compiled.BESIDE in sys.argv:
         os.nice(10)
+    compiled.compile_here()
+
+    from sightline.store.direct.compiling import compile_everything
+
     compile_everything()

@@ -7,7 +7,6 @@ A process that has no compiler calls this function, so that it takes nothing but
 """
 
 import numpy as np
-from numba import types
 
 from sightline.machinecode.batches import BYTES, FIRST_S, INDEX_AT, INDEX_LENGTH, LAST_S, NUMBERS
 from sightline.store.compiled import inlined
@@ -215,14 +214,5 @@ def batch(buf, given, given_at, places, out, found):
     return count
 
 
-def _given(item):
-    return types.Array(item, 1, "C", readonly=True)
-
-
-def _filled(item):
-    return types.Array(item, 1, "C")
-
-
-SIGNATURE = types.int64(
-    _given(types.uint8), _given(types.uint8), _given(types.int64), _filled(types.int64), _filled(types.uint8), _filled(types.int64)
-)  # fmt: skip
+ARGUMENTS = tuple(np.zeros(1, kind) for kind in (np.uint8, np.uint8, np.int64, np.int64, np.uint8, np.int64))
+"""Arguments of the kinds that it takes."""

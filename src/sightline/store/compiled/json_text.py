@@ -6,7 +6,7 @@ is checked where they become columns.
 
 import numpy as np
 
-from sightline.store.compiled import compiled, inlined
+from sightline.store.compiled import compiled, inlined, inner
 from sightline.store.compiled.members import DEEP, FLOAT64, INT64, TEXT, TEXTS, add, put
 from sightline.store.compiled.wire import ARRAY, BOOL, DOUBLE, INT, RAW, STRING, find_name
 from sightline.store.compiled.words import is_plain, is_same, read_word
@@ -50,7 +50,7 @@ def _hex_value(buf, at):
     return value
 
 
-@compiled
+@inner
 def after_escapes(buf, at, end):
     """The place of the quote that ends a text, from its first escape on; -1 where there is none, or an escape is none."""
     while at < end:
@@ -177,7 +177,7 @@ def bits_of(value):
     return np.float64(value).view(np.int64)
 
 
-@compiled
+@inner
 def _container_end(buf, at, end):
     """The place after the object or list that begins at `at`, or -1."""
     kinds = np.int64(0)
@@ -365,7 +365,7 @@ def _child(buf, at, length, parent, names):
     return np.int64(-1)
 
 
-@compiled
+@inner
 def _take_inside(buf, at, end, parent, row, columns, into, names, stack):
     """Put every member of an object into columns: 1 where all of them are in one, 0 where not, and then none is; -1 where the engine
     has to read it."""
@@ -426,7 +426,7 @@ def _take_inside(buf, at, end, parent, row, columns, into, names, stack):
     return result
 
 
-@compiled
+@inner
 def take_object(buf, at, end, row, columns, into, names, stack, known, own):
     """Put the members of the object that a text is where they belong. Below 0 where the engine has to read it.
 
@@ -600,7 +600,7 @@ def _is_letter(byte):
     return 97 <= byte <= 122 or 65 <= byte <= 90 or byte == 95
 
 
-@compiled
+@inner
 def take_pairs(buf, at, end, row, columns, into, names, known, own):
     """Put the pairs `name=value` and `name="value"` of a text where they belong, as `take_object` does."""
     start = at
@@ -669,7 +669,7 @@ def take_pairs(buf, at, end, row, columns, into, names, known, own):
     return 0
 
 
-@compiled
+@inner
 def take_text(buf, at, end, row, columns, into, names, stack, known, own):
     """Put what the text of an event says of itself where it belongs: its members, where it is an object, or else its pairs."""
     first = after_space(buf, at, end)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sightline.store.compiled import compiled, inlined
+from sightline.store.compiled import inlined, inner
 from sightline.store.compiled.wire import ARRAY, BOOL, DOUBLE, INT, LENGTH, STRING, find_name, read_field, read_value
 from sightline.store.compiled.words import is_same
 
@@ -90,7 +90,7 @@ def put(kind, value, length, name, columns, row, into):
     return False
 
 
-@compiled
+@inner
 def list_texts(buf, at, end, elements, state):
     """List the texts of an array for a column of lists: (first, count). Below 0 for an array that is not of texts only."""
     first = state[1]

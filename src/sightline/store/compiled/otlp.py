@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sightline.store.compiled import compiled, inlined
+from sightline.store.compiled import compiled, inlined, inner
 from sightline.store.compiled.members import (
     BOOLEAN,
     DEEP,
@@ -221,7 +221,7 @@ def take_attribute(buf, at, end, place, row, columns, into, names):
     return name
 
 
-@compiled
+@inner
 def say(constant, kind, value, length, row, columns, into, names):
     """Put a member that this program names where it belongs; False where there is no room."""
     name = names.constant_names[constant]
@@ -468,7 +468,7 @@ def statements(buf, records, low, high, attribute_field, places, names):
     return n
 
 
-@compiled
+@inner
 def says_statement(s, row, columns, into, names, scrubbed):
     """Put what scrubbing made of a record's statement, before the attributes themselves; False where there is no room."""
     for known in range(3):

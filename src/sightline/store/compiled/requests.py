@@ -8,7 +8,6 @@ but arrays of one dimension.
 """
 
 import numpy as np
-from numba import types
 
 from sightline.machinecode.messages import (
     BOUNDS,
@@ -206,9 +205,5 @@ def check(buf, table, texts, text_at, work, found):
             return 0
 
 
-def _given(item):
-    return types.Array(item, 1, "C", readonly=True)
-
-
-_filled = types.Array(types.int64, 1, "C")
-SIGNATURE = types.int64(_given(types.uint8), _given(types.int32), _given(types.uint8), _given(types.int64), _filled, _filled)
+ARGUMENTS = tuple(np.zeros(1, kind) for kind in (np.uint8, np.int32, np.uint8, np.int64, np.int64, np.int64))
+"""Arguments of the kinds that it takes."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sightline.store.compiled import compiled
+from sightline.store.compiled import compiled, inner
 from sightline.store.compiled.members import add
 from sightline.store.compiled.otlp import (
     DROPPED_ATTRIBUTES,
@@ -33,7 +33,7 @@ from sightline.store.compiled.wire import (
 )
 
 
-@compiled
+@inner
 def _add_deep(buf, at, end, deep, deep_state, names):
     """Append an attribute of an event or a link; False where it is unusual."""
     key, key_length, kind, value, length = read_attribute(buf, at, end)
@@ -85,7 +85,7 @@ PART_LINES = 12
 """An event has a time and a name as its text, a link a trace's id as its text and a span's as its id."""
 
 
-@compiled
+@inner
 def _part(buf, at, end, row, is_link, parts, n, deep, deep_state, names):
     """Read an event or a link of a span; False where it is unusual."""
     for line in range(PART_LINES):

@@ -5,7 +5,7 @@ A text is a place and a length: from 0 on in `buf`, below 0 in `more`, at -1 - p
 
 import numpy as np
 
-from sightline.store.compiled import compiled
+from sightline.store.compiled import compiled, inner
 from sightline.store.compiled.wire import BOOL, INT, STRING
 from sightline.store.compiled.words import copy
 
@@ -51,7 +51,7 @@ def gather_hex(buf, places, lengths, offsets, out, zero_is_none):
     offsets[len(places)] = to
 
 
-@compiled
+@inner
 def _plus_text(out, to, source, at, length):
     """Write a text in quotes. Without an array to write to (of length 0) it is only measured. Returns the place after it."""
     write = len(out) > 0
@@ -83,7 +83,7 @@ def _plus_text(out, to, source, at, length):
     return to + 1
 
 
-@compiled
+@inner
 def _plus_bytes(out, to, source, at, length):
     """Write bytes as they are."""
     if len(out) > 0:
@@ -92,14 +92,14 @@ def _plus_bytes(out, to, source, at, length):
     return to + length
 
 
-@compiled
+@inner
 def _plus_byte(out, to, byte):
     if len(out) > 0:
         out[to] = byte
     return to + 1
 
 
-@compiled
+@inner
 def _plus_number(out, to, value):
     """Write a whole number."""
     left = np.uint64(value)
@@ -115,7 +115,7 @@ def _plus_number(out, to, value):
     return to
 
 
-@compiled
+@inner
 def _plus_member(out, to, items, n, buf, more):
     """Write `"name":value`. A value that is no text, whole number or truth is there as the text it becomes."""
     at = items[0, n]
@@ -167,7 +167,7 @@ def objects(buf, more, items, first_items, groups, rest, rest_ranges, offsets, o
     return to
 
 
-@compiled
+@inner
 def _plus_hex(out, to, buf, at, length):
     to = _plus_byte(out, to, 34)
     for k in range(length):

@@ -1,12 +1,8 @@
 """Eight bytes at once: reading, comparing, checking, hashing and copying runs of bytes, within the bounds of their arrays."""
 
-import llvmlite.ir
 import numpy as np
-from numba.core import types
-from numba.core.cgutils import create_struct_proxy
-from numba.extending import intrinsic
 
-from sightline.store.compiled import inlined
+from sightline.store.compiled import inlined, intrinsic
 
 _FIRST = 0x9E3779B97F4A7C15 - (1 << 64)
 _SECOND = 0xC2B2AE3D27D4EB4F - (1 << 64)
@@ -15,6 +11,10 @@ _SECOND = 0xC2B2AE3D27D4EB4F - (1 << 64)
 @intrinsic
 def _load(typing_context, array, at):
     """The eight bytes at a place as a number, lowest first. Nothing is checked."""
+
+    import llvmlite.ir
+    from numba.core import types
+    from numba.core.cgutils import create_struct_proxy
 
     def write(context, builder, signature, arguments):
         data = create_struct_proxy(signature.args[0])(context, builder, arguments[0]).data
@@ -28,6 +28,10 @@ def _load(typing_context, array, at):
 @intrinsic
 def _store(typing_context, array, at, value):
     """Write a number as eight bytes, lowest first. Nothing is checked."""
+
+    import llvmlite.ir
+    from numba.core import types
+    from numba.core.cgutils import create_struct_proxy
 
     def write(context, builder, signature, arguments):
         data = create_struct_proxy(signature.args[0])(context, builder, arguments[0]).data
