@@ -294,7 +294,7 @@ _TYPED = {
 }  # fmt: skip
 
 
-def engine_alone(name: str, logs: list[list[dict[str, Any]]], requests: int) -> dict[str, Any]:
+def engine_alone(name: str, fields: dict[str, tuple[str, bodies.Draw]], requests: int) -> dict[str, Any]:
     """The embedded engine loading a file of the same JSON logs into typed columns with their text beside them."""
     script = """
 import resource, sys, chdb
@@ -312,8 +312,8 @@ print(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, size.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "logs.jsonl"
         with path.open("wb") as file:
-            file.writelines(bodies.line_requests(logs, requests))
-        columns = ", ".join(f"{key} {_TYPED[key]}" for key in logs[0][0])
+            file.writelines(bodies.line_requests(fields, requests))
+        columns = ", ".join(f"{key} {_TYPED[key]}" for key in ("ts", *fields))
         done = subprocess.run(
             [os.sys.executable, "-c", script, f"{folder}/engine", str(path), columns],
             capture_output=True, text=True, check=True,
@@ -362,8 +362,8 @@ _COUNT_ALL = "* | stats count() as n"
 _COUNT_SPANS = "trace_id:* span_id:* | stats count() as n"
 
 
-def cases(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], list[tuple[type[System], Load]]], list | None]]:
-    """(name, what makes the loads, the logs for the engine alone)."""
+def cases(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], list[tuple[type[System], Load]]], dict | None]]:
+    """(name, what makes the loads, the fields of the logs for the engine alone)."""
     count = options.requests
 
     def spans() -> list[tuple[type[System], Load]]:
@@ -389,9 +389,9 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], list[
             ),
         ]
 
-    def json_logs(name: str, logs: list[list[dict[str, Any]]]) -> list[tuple[type[System], Load]]:
-        collected = bodies.hec_requests(logs, count)
-        lines = bodies.line_requests(logs, count)
+    def json_logs(name: str, fields: dict[str, tuple[str, bodies.Draw]]) -> list[tuple[type[System], Load]]:
+        collected = list(bodies.hec_requests(fields, count))
+        lines = list(bodies.line_requests(fields, count))
         return [
             (Sightline, Load(name, collected, bodies.LINES, "/services/collector/event", _HEC, "events")),
             (
@@ -408,12 +408,10 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], list[
         requests = bodies.write_requests(count)
         return [(Sightline, Load("samples, remote write", requests, bodies.SERIES, "/api/v1/write", headers, "metrics"))]
 
-    narrow = [bodies.narrow_logs(seed) for seed in range(bodies.DISTINCT)]
-    wide = [bodies.wide_logs(seed) for seed in range(bodies.DISTINCT)]
     yield "spans", spans, None
     yield "logs", otlp_logs, None
-    yield "narrow", lambda: json_logs("JSON logs of 140 bytes", narrow), narrow
-    yield "wide", lambda: json_logs("JSON logs of 512 bytes", wide), wide
+    yield "narrow", lambda: json_logs("JSON logs of 140 bytes", bodies.NARROW), bodies.NARROW
+    yield "wide", lambda: json_logs("JSON logs of 512 bytes", bodies.WIDE), bodies.WIDE
     yield "samples", samples, None
 
 
@@ -428,7 +426,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     random.seed(1)
     rows = []
-    for name, make, logs in cases(options):
+    for name, make, fields in cases(options):
         if options.only and name not in options.only.split(","):
             continue
         for kind, load in make():
@@ -445,8 +443,8 @@ def main() -> None:
                 print(rows[-1], flush=True)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
-        if logs is not None:
-            rows.append(engine_alone(rows[-1]["load"], logs, options.requests))
+        if fields is not None:
+            rows.append(engine_alone(rows[-1]["load"], fields, options.requests))
             print(rows[-1], flush=True)
     settings = {"requests": options.requests, "connections": CONNECTIONS, "settle_s": SETTLE_S}
     report("ingest", settings, rows, write=options.write)

@@ -2,16 +2,17 @@
 
 Spans and logs of the official SDK, 512 a request with 13 attributes; JSON logs of about 140 bytes and of about 512; samples of
 Prometheus remote write. Bodies are made before anything is measured. A few different ones are repeated with times that move
-on, and with other ids: records of one moment in every request would be merged one by one, and compress to nothing.
+on, and with other ids: records of one moment in every request would be merged one by one, and compress to nothing. Of the JSON
+logs no two are the same.
 """
 
 from __future__ import annotations
 
-import json
+import itertools
 import random
 import struct
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ LINES = 2000
 SERIES = 2000
 """Samples of a request of remote write: what Prometheus sends at most."""
 DISTINCT = 16
-"""Different requests of a kind; they are repeated."""
+"""Different requests of spans and log records; they are repeated."""
 RESOURCE = Resource.create({"service.name": "gateway", "service.version": "1.2", "host.name": "h1"})
 LEVELS = ["info"] * 8 + ["warn", "error"]
 SERVICES = ["checkout", "cart", "search", "billing", "users", "model"]
@@ -132,90 +133,74 @@ def moving_on(
     return requests
 
 
-def narrow_logs(seed: int) -> list[dict[str, Any]]:
-    """Events of about 140 bytes as JSON."""
-    chance = random.Random(seed)
-    now = time.time()
-    return [
-        {
-            "ts": round(now + n / 1000, 3),
-            "level": chance.choice(LEVELS),
-            "service": chance.choice(SERVICES),
-            "status": chance.choice([200] * 9 + [404, 500]),
-            "duration_ms": chance.randint(1, 900),
-            "msg": f"served item {chance.randint(1, 5000)} out of the cache",
-        }
-        for n in range(LINES)
-    ]
+Draw = Callable[[np.random.Generator], Iterable[Any]]
+"""Draws a field's values for the logs of a request."""
 
 
-def wide_logs(seed: int) -> list[dict[str, Any]]:
-    """Events of about 512 bytes as JSON, 20 fields, some of them unique."""
-    chance = random.Random(seed)
-    return [
-        {
-            **log,
-            "method": chance.choice(["GET", "POST"]),
-            "uri": f"/api/v1/item/{chance.randint(1, 2000)}",
-            "user": f"u{chance.randint(1, 10_000)}",
-            "session": f"{chance.getrandbits(64):016x}",
-            "region": chance.choice(["eu-west", "us-east", "ap-south"]),
-            "node": f"web-{chance.randint(1, 20)}",
-            "bytes": chance.randint(100, 90_000),
-            "cache": chance.random() < 0.5,
-            "version": "1.24.3",
-            "trace_id": f"{chance.getrandbits(128):032x}",
-            "span_id": f"{chance.getrandbits(64):016x}",
-            "tenant": f"t{chance.randint(1, 30)}",
-            "user_agent": "Mozilla/5.0 (X11; Linux x86_64)",
-            "score": round(chance.random(), 4),
-        }
-        for log in narrow_logs(seed)
-    ]
+def _of(*choices: str) -> Draw:
+    return lambda chance: chance.choice(np.array(choices), LINES).tolist()
 
 
-_MOMENT = "@moment@"
+def _number(low: int, high: int) -> Draw:
+    return lambda chance: chance.integers(low, high + 1, LINES).tolist()
 
 
-def hec_requests(logs: list[list[dict[str, Any]]], count: int) -> list[bytes]:
+def _id(size_bytes: int) -> Draw:
+    def draw(chance: np.random.Generator) -> Iterable[str]:
+        digits = chance.bytes(LINES * size_bytes).hex()
+        return (digits[at : at + 2 * size_bytes] for at in range(0, len(digits), 2 * size_bytes))
+
+    return draw
+
+
+NARROW: dict[str, tuple[str, Draw]] = {
+    "level": ('"%s"', _of(*LEVELS)),
+    "service": ('"%s"', _of(*SERVICES)),
+    "status": ("%s", _of(*["200"] * 9, "404", "500")),
+    "duration_ms": ("%d", _number(1, 900)),
+    "msg": ('"served item %d out of the cache"', _number(1, 5000)),
+}
+"""Fields of events of about 140 bytes, with the moment before them: how a value is written, and the values of a request."""
+WIDE: dict[str, tuple[str, Draw]] = NARROW | {
+    "method": ('"%s"', _of("GET", "POST")),
+    "uri": ('"/api/v1/item/%d"', _number(1, 2000)),
+    "user": ('"u%d"', _number(1, 10_000)),
+    "session": ('"%s"', _id(8)),
+    "region": ('"%s"', _of("eu-west", "us-east", "ap-south")),
+    "node": ('"web-%d"', _number(1, 20)),
+    "bytes": ("%d", _number(100, 90_000)),
+    "cache": ("%s", _of("true", "false")),
+    "version": ('"%s"', _of("1.24.3")),
+    "trace_id": ('"%s"', _id(16)),
+    "span_id": ('"%s"', _id(8)),
+    "tenant": ('"t%d"', _number(1, 30)),
+    "user_agent": ('"%s"', _of("Mozilla/5.0 (X11; Linux x86_64)")),
+    "score": ("%.4f", lambda chance: chance.random(LINES).tolist()),
+}
+"""Fields of events of about 512 bytes: 20, some of them unique."""
+
+
+def hec_requests(fields: dict[str, tuple[str, Draw]], count: int) -> Iterator[bytes]:
     """Batches of the HTTP Event Collector."""
-    return _with_moments(
-        [
-            b"\n".join(
-                json.dumps(
-                    {"time": _MOMENT, "host": "web-1", "source": "app", "event": {**log, "ts": _MOMENT}},
-                    separators=(",", ":"),
-                ).encode()
-                for log in each
-            )
-            for each in logs
-        ],
-        count,
-        times=2,
-    )
+    return _log_requests(fields, count, '{"time":%.3f,"host":"web-1","source":"app","event":', "}\n", moments=2)
 
 
-def line_requests(logs: list[list[dict[str, Any]]], count: int) -> list[bytes]:
+def line_requests(fields: dict[str, tuple[str, Draw]], count: int) -> Iterator[bytes]:
     """JSON lines."""
-    return _with_moments(
-        [
-            b"".join(json.dumps({**log, "ts": _MOMENT}, separators=(",", ":")).encode() + b"\n" for log in each)
-            for each in logs
-        ],
-        count,
-        times=1,
-    )
+    return _log_requests(fields, count, "", "\n", moments=1)
 
 
-def _with_moments(templates: list[bytes], count: int, times: int) -> list[bytes]:
-    """So many requests of logs a millisecond apart; a log names its moment `times` times."""
+def _log_requests(fields: dict[str, tuple[str, Draw]], count: int, before: str, after: str, moments: int) -> Iterator[bytes]:
+    """So many requests of logs a millisecond apart, the same ones whatever stands around them."""
+    members = ",".join(f'"{name}":{form}' for name, (form, _) in fields.items())
+    form = (f'{before}{{"ts":%.3f,{members}}}{after}') * LINES
     now = time.time()
-    forms = [template.replace(b"%", b"%%").replace(f'"{_MOMENT}"'.encode(), b"%.3f") for template in templates]
-    requests = []
     for number in range(count):
-        moments = (now + (number * LINES + n) / 1000 for n in range(LINES) for _ in range(times))
-        requests.append(forms[number % len(forms)] % tuple(moments))
-    return requests
+        chance = np.random.default_rng(number)
+        began = now + number * LINES / 1000
+        at = [began + n / 1000 for n in range(LINES)]
+        columns = [at] * moments + [draw(chance) for _, draw in fields.values()]
+        yield (form % tuple(itertools.chain.from_iterable(zip(*columns, strict=True)))).encode()
 
 
 def write_requests(count: int) -> list[bytes]:
