@@ -273,6 +273,27 @@ def test_what_no_point_has_is_not_written_and_reads_as_absent(store):
         store.execute("OPTIMIZE TABLE sightline.metrics FINAL")
 
 
+def test_what_no_span_has_is_not_written_and_reads_as_absent(store):
+    insert = "INSERT INTO sightline.spans (index, _time, trace_id, name, status_message) VALUES ('bare', 1, '{}', 'a', '{}')"
+    written = "SELECT DISTINCT column FROM system.parts_columns WHERE table = 'spans' AND active AND startsWith(partition, '(\\'bare')"
+    store.execute(insert.format("t1", ""))
+    assert "name" in (columns := store.query(written)["column"].to_pylist())
+    assert not {"links", "events", "status_message", "fields"} & set(columns)
+    store.execute(insert.format("", "failed"))
+    rows = (
+        "SELECT trace_id, name, status_message, links, events, toString(fields) AS f FROM sightline.spans ORDER BY trace_id"
+    )
+    bare = {"name": "a", "links": "", "events": "", "f": "{}"}
+    for _ in range(2):
+        assert store.query(rows).to_pylist() == [
+            {"trace_id": "", "status_message": "failed", **bare},
+            {"trace_id": "t1", "status_message": "", **bare},
+        ]
+        found = store.query("SELECT count() AS n FROM sightline.spans WHERE trace_id = 't1'")
+        assert found["n"].to_pylist() == [1]
+        store.execute("OPTIMIZE TABLE sightline.spans FINAL")
+
+
 def test_json_paths_follow_inserts_and_merges(store):
     assert store.json_paths("events") == {}
     store.append_events("main", pa.table({"_time": [1.0], "a.b": [1], "tags": pa.array([["x"]])}))
