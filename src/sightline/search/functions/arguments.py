@@ -75,11 +75,6 @@ def finite(value: Value) -> Value:
     return v.call("if", v.call("isFinite", value, type=Type.BOOL), value, Literal(Type.FLOAT, None), type=Type.FLOAT)
 
 
-def known(value: Value, result: Value) -> Value:
-    """The result, NULL where the value is absent."""
-    return v.call("if", v.is_present(value), result, Literal(result.type, None), type=result.type)
-
-
 def int64(value: int) -> Value:
     """An integer constant in the engine's widest type, so that sums and shifts do not overflow a narrow one."""
     return v.call("toInt64", v.integer(value), type=Type.INT)

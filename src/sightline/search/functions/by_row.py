@@ -26,7 +26,9 @@ from sightline.search.functions.time_formats import (
 from sightline.search.planner.values import numeric_literal
 from sightline.store.udf import row_function
 
-PRINTF_CONVERSION = re.compile(r"%([-+ #0']*)(\*|\d+)?(?:\.(\*|\d*))?(?:ll|l|h|z)?(.|\Z)", re.S)
+PRINTF_CONVERSION = re.compile(r"%([-+ #0']*)(\*|\d+)?(?:\.(\*|\d*))?(?:ll|l|h)?(.|\Z)", re.S)
+PRINTF_ALIASES = {"z": "s", "p": "X"}
+"""Letters of conversions that have a second name."""
 LARGEST_WIDTH = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FORMATS_REMEMBERED = 1000
@@ -223,18 +225,25 @@ def printf(form: str, values: str) -> str | None:
 
 def _converted(flags: str, size: str, letter: str, text: str | None) -> str:
     """One value by one conversion. Raises ValueError where that cannot be."""
+    letter = PRINTF_ALIASES.get(letter, letter)
     if text is None or not letter:
         raise ValueError
+    number = numeric_literal(text)
+    if letter == "c" and number is not None:
+        text = chr(int(number))
+        text.encode()  # Refuses halves of characters.
     if letter in "sc":
         kept = "-" if "-" in flags else ""
         return f"%{kept}{size}s" % (text if letter == "s" else text[:1])
-    number = numeric_literal(text)
     if number is None or letter not in "diuoxXfFeEgG":
         raise ValueError
     plain = flags.replace("'", "")
+    width, _, precision = size.partition(".")
+    if letter in "diuoxX" and precision == "0" and int(number) == 0:
+        return f"%{width}s" % ""
     if "'" in flags and letter in "difF":
-        grouped = f"{int(number):,}" if letter in "di" or number == int(number) else f"{number:,.2f}"
-        return f"%{plain.replace('0', '')}{size.partition('.')[0]}s" % grouped
+        grouped = f"{int(number):,}" if letter in "di" else f"{number:,.{precision or ('0' if '.' in size else '6')}f}"
+        return f"%{plain.replace('0', '')}{width}s" % grouped
     if letter in "di":
         return f"%{plain}{size}d" % int(number)
     if letter in "uoxX":

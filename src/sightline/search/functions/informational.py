@@ -6,7 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 from sightline.errors import SearchError
-from sightline.search.functions.arguments import json_items, known, number
+from sightline.search.functions.arguments import json_items, number
+from sightline.search.functions.multivalue import mv_to_json_array
+from sightline.search.functions.numeric import floor
+from sightline.search.functions.text import tonumber
 from sightline.search.planner import values as v
 from sightline.search.planner.values import Literal, Type, Value
 from sightline.search.registry import function
@@ -188,24 +191,28 @@ def tobool(arguments: list[Value], context: Context) -> Value:
     return v.call("ifNull", amount, found, type=Type.BOOL)
 
 
-@function("toint")
+@function("toint", minimum=1, maximum=2)
 def toint(arguments: list[Value], context: Context) -> Value:
-    """The value as a whole number, decimals cut off; NULL for what is no number.
+    """The value as a whole number, rounded down; NULL for what is no number.
 
-    Syntax: toint(<value>)
-    Example: | makeresults | eval a=toint("7.9")
+    Syntax: toint(<value>[, <base>])
+    Example: | makeresults | eval a=toint("7.9"), b=toint("ff", 16)
+
+    The base is that of the digits of a text, a constant from 2 to 36.
     """
-    return v.as_integer(number(arguments[0]))
+    return floor([tonumber(arguments, context)], context)
 
 
-@function("todouble")
+@function("todouble", minimum=1, maximum=2)
 def todouble(arguments: list[Value], context: Context) -> Value:
     """The value as a number with decimals; NULL for what is no number.
 
-    Syntax: todouble(<value>)
+    Syntax: todouble(<value>[, <base>])
     Example: | makeresults | eval a=todouble("2.5") * 2
+
+    The base is that of the digits of a text, a constant from 2 to 36.
     """
-    return v.as_float(number(arguments[0]))
+    return v.as_float(number(tonumber(arguments, context)))
 
 
 @function("tomv")
@@ -223,28 +230,19 @@ def tomv(arguments: list[Value], context: Context) -> Value:
 
 @function("toarray")
 def toarray(arguments: list[Value], context: Context) -> Value:
-    """The value as the text of a JSON array: an array as it is, anything else as its items.
+    """The text of a JSON array in its shortest form, or several values as one; NULL for anything else.
 
     Syntax: toarray(<value>)
-    Example: | makeresults | eval a=toarray("x")
+    Example: | makeresults | eval a=toarray("[1, 2]"), b=toarray(split("1,2", ","))
+
+    Several values become what they spell in JSON, as in `mv_to_json_array` with true().
     """
-    from sightline.search.functions.json import json_text
-
     value = arguments[0]
-    if value.type is Type.NULL:
-        return Literal(Type.TEXT, None)
-    text = json_text(value)
     compact = v.call("JSONExtractRaw", v.as_text(value), type=Type.TEXT)
-    listed = _is_json(value, "Array")
-    made = v.call("if", listed, compact, _in_brackets(text), type=Type.TEXT)
+    made = v.call("if", _is_json(value, "Array"), compact, Literal(Type.TEXT, None), type=Type.TEXT)
     if value.type is Type.MULTI:
-        several = v.call("greater", v.call("length", value, type=Type.INT), v.integer(1), type=Type.BOOL)
-        made = v.call("if", several, text, made, type=Type.TEXT)
-    return known(value, made)
-
-
-def _in_brackets(text: Value) -> Value:
-    return v.call("concat", v.text("["), text, v.text("]"), type=Type.TEXT)
+        return v.call("if", ismv([value], context), mv_to_json_array([value, v.TRUE], context), made, type=Type.TEXT)
+    return made
 
 
 @function("toobject")

@@ -47,7 +47,9 @@ def _read(text: Value, path: Value, exact: bool) -> Value:
 def _extract(arguments: list[Value], exact: bool) -> Value:
     text = v.as_text(arguments[0])
     if len(arguments) == 1:
-        return _valid(text)
+        kind = v.call("JSONType", text, type=Type.TEXT)
+        quoted = v.is_true(v.call("in", kind, v.multi(["String", "Null"]), type=Type.BOOL))
+        return v.call("if", quoted, scalar_at(text, []), _valid(text), type=Type.TEXT)
     if len(arguments) == 2:
         return _read(text, arguments[1], exact)
     found = [_read(text, path, exact) for path in arguments[1:]]
@@ -116,8 +118,46 @@ def json_keys(arguments: list[Value], context: Context) -> Value:
     text = v.as_text(arguments[0])
     sure = v.call("ifNull", text, v.text(""), type=Type.TEXT)
     keys = v.call("toJSONString", v.call("JSONExtractKeys", sure, type=Type.MULTI), type=Type.TEXT)
-    is_object = v.call("equals", v.call("JSONType", text, type=Type.TEXT), v.text("Object"), type=Type.BOOL)
-    return v.call("if", v.is_true(is_object), keys, Literal(Type.TEXT, None), type=Type.TEXT)
+    return v.call("if", _is_object(text), keys, Literal(Type.TEXT, None), type=Type.TEXT)
+
+
+@function("json_entries")
+def json_entries(arguments: list[Value], context: Context) -> Value:
+    """The pairs of a JSON object as a JSON array of objects with a key and a value; NULL for what is no object.
+
+    Syntax: json_entries(<json>)
+    Example: | makeresults | eval x=json_entries("{\\"a\\": 1, \\"b\\": 2}")
+    """
+    text = v.as_text(arguments[0])
+    sure = v.call("ifNull", text, v.text(""), type=Type.TEXT)
+    pair = v.Column(Type.MULTI, "pair")
+    key = v.call("toJSONString", v.call("tupleElement", pair, v.integer(1), type=Type.TEXT), type=Type.TEXT)
+    value = v.call("tupleElement", pair, v.integer(2), type=Type.TEXT)
+    entry = v.call("concat", v.text('{"key":'), key, v.text(',"value":'), value, v.text("}"), type=Type.TEXT)
+    pairs = v.call("JSONExtractKeysAndValuesRaw", sure, type=Type.MULTI)
+    entries = v.call("arrayMap", v.Lambda(Type.TEXT, ("pair",), entry), pairs, type=Type.MULTI)
+    joined = v.call("arrayStringConcat", entries, v.text(","), type=Type.TEXT)
+    listed = v.call("concat", v.text("["), joined, v.text("]"), type=Type.TEXT)
+    return v.call("if", _is_object(text), listed, Literal(Type.TEXT, None), type=Type.TEXT)
+
+
+@function("json_has_key_exact", minimum=2, maximum=2)
+def json_has_key_exact(arguments: list[Value], context: Context) -> Value:
+    """Whether a JSON object has a key; dots and braces in the key are part of its name. NULL for what is no object.
+
+    Syntax: json_has_key_exact(<json>, <key>)
+    Example: | makeresults | eval x=if(json_has_key_exact("{\\"a.b\\": 7}", "a.b"), "yes", "no")
+    """
+    text = v.as_text(arguments[0])
+    sure = v.call("ifNull", text, v.text(""), type=Type.TEXT)
+    keys = v.call("JSONExtractKeys", sure, type=Type.MULTI)
+    found = v.call("has", keys, v.call("ifNull", v.as_text(arguments[1]), v.text(""), type=Type.TEXT), type=Type.BOOL)
+    known = v.both([_is_object(text), v.is_present(arguments[1])])
+    return v.call("if", known, found, Literal(Type.BOOL, None), type=Type.BOOL)
+
+
+def _is_object(text: Value) -> Value:
+    return v.is_true(v.call("equals", v.call("JSONType", text, type=Type.TEXT), v.text("Object"), type=Type.BOOL))
 
 
 @function("json_valid")
@@ -253,7 +293,7 @@ def json_append(arguments: list[Value], context: Context) -> Value:
     Syntax: json_append(<json>, <path>, <value>, ...)
     Example: | makeresults | eval j=json_append("{\\"l\\": [1]}", "l", 2)
 
-    An empty path is the whole text. Where there is no array, nothing changes.
+    An empty path is the whole text. What is no array there becomes the first item of one; a path to nothing changes nothing.
     """
     return _change("append", arguments)
 
@@ -265,7 +305,8 @@ def json_extend(arguments: list[Value], context: Context) -> Value:
     Syntax: json_extend(<json>, <path>, <array>, ...)
     Example: | makeresults | eval j=json_extend("{\\"l\\": [1]}", "l", json_array(2, 3))
 
-    A value that is no array counts as one item. An empty path is the whole text. Where there is no array, nothing changes.
+    A value that is no array counts as one item. An empty path is the whole text. What is no array at the path becomes the
+    first item of one; a path to nothing changes nothing.
     """
     return _change("extend", arguments)
 
@@ -308,8 +349,9 @@ def _steps_to_change(path: str, operation: str) -> list[Step]:
 
 def _changed(node: Any, steps: list[Step], operation: str, value: Any) -> Any:
     if not steps:
-        if operation in ("append", "extend") and isinstance(node, list):
-            return [*node, *(value if operation == "extend" and isinstance(value, list) else [value])]
+        if operation in ("append", "extend"):
+            before = node if isinstance(node, list) else [node]
+            return [*before, *(value if operation == "extend" and isinstance(value, list) else [value])]
         return value if operation in ("set", "set_exact") else node
     step, rest = steps[0], steps[1:]
     if isinstance(step, str):

@@ -321,15 +321,16 @@ def mv_to_json_array(arguments: list[Value], context: Context) -> Value:
     Syntax: mv_to_json_array(<field>[, <infer_types>])
     Example: | makeresults | eval a=mv_to_json_array(split("a,b", ","))
 
-    All items are texts; with true() as second argument, numbers, truth values and JSON in them keep their kind.
+    All items are texts; with true() as second argument they are what they spell in JSON: a number, a truth value, null, a text
+    in quotes, an array or an object. What spells nothing becomes null.
     """
     list = v.as_multi(arguments[0])
     infer = len(arguments) > 1 and isinstance(arguments[1], Literal) and v.as_bool(arguments[1]) == v.TRUE
     text = v.call("toJSONString", list, type=Type.TEXT)
     if infer:
         item = Column(Type.TEXT, "item")
-        quoted = v.call("toJSONString", item, type=Type.TEXT)
-        kept = v.call("if", v.call("isValidJSON", item, type=Type.BOOL), item, quoted, type=Type.TEXT)
+        trimmed = v.call("trimBoth", item, type=Type.TEXT)
+        kept = v.call("if", v.call("isValidJSON", item, type=Type.BOOL), trimmed, v.text("null"), type=Type.TEXT)
         items = _list("arrayMap", v.Lambda(Type.TEXT, ("item",), kept), list)
         joined = v.call("arrayStringConcat", items, v.text(","), type=Type.TEXT)
         text = v.call("concat", v.text("["), joined, v.text("]"), type=Type.TEXT)
@@ -340,9 +341,12 @@ def mv_to_json_array(arguments: list[Value], context: Context) -> Value:
 def json_array_to_mv(arguments: list[Value], context: Context) -> Value:
     """The items of a JSON array as a multivalue: texts without quotes, everything else as JSON text.
 
-    Syntax: json_array_to_mv(<json>[, <ignored>])
-    Example: | makeresults | eval a=json_array_to_mv("[\\"x\\",2]")
+    Syntax: json_array_to_mv(<json>[, <keep_quotes>])
+    Example: | makeresults | eval a=json_array_to_mv("[\\"x\\",2]"), b=json_array_to_mv("[\\"x\\",2]", true())
 
-    What is no array has no values. The second argument, whether texts are unquoted, is always taken for true.
+    With true() as second argument texts keep their quotes. What is no array has no values.
     """
+    if len(arguments) > 1 and isinstance(arguments[1], Literal) and v.as_bool(arguments[1]) == v.TRUE:
+        sure = v.call("ifNull", v.as_text(arguments[0]), v.text(""), type=Type.TEXT)
+        return v.call("JSONExtractArrayRaw", sure, type=Type.MULTI)
     return json_items(v.as_text(arguments[0]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sightline.errors import SearchError
 from sightline.search.functions.arguments import constant_text, constant_whole, each_text, int64, number
-from sightline.search.functions.by_row import PRINTF_CONVERSION
+from sightline.search.functions.by_row import PRINTF_ALIASES, PRINTF_CONVERSION
 from sightline.search.functions.numeric import half_away
 from sightline.search.planner import regexes
 from sightline.search.planner import values as v
@@ -267,13 +267,13 @@ def tonumber(arguments: list[Value], context: Context) -> Value:
 
 @function("tostring", minimum=1, maximum=2)
 def tostring(arguments: list[Value], context: Context) -> Value:
-    """The value as text; a number also with thousands separated, as hexadecimal, or as a duration.
+    """The value as text; a number also with thousands separated, as hexadecimal or binary, or as a duration.
 
-    Syntax: tostring(<value>[, "commas" | "hex" | "duration"])
+    Syntax: tostring(<value>[, "commas" | "hex" | "binary" | "duration"])
     Example: | makeresults | eval a=tostring(1234567.891, "commas"), b=tostring(615, "duration"), c=tostring(1=1)
 
-    A condition gives True or False. `commas` keeps two decimals, `hex` cuts them off, `duration` reads seconds and writes
-    days+HH:MM:SS. With a format, what is no number is NULL. The format may differ by row; one that there is not gives NULL.
+    A condition gives True or False. `commas` keeps two decimals, `hex` and `binary` cut them off, `duration` reads seconds and
+    writes days+HH:MM:SS. With a format, what is no number is NULL. The format may differ by row; one that there is not gives NULL.
     """
     value = arguments[0]
     if len(arguments) == 1:
@@ -311,8 +311,19 @@ def with_commas(value: Value) -> Value:
         decimals = _text("concat", v.text("."), _text("leftPad", v.as_text(rest), v.integer(2), v.text("0")))
         is_whole = v.call("equals", size, v.call("floor", size, type=Type.FLOAT), type=Type.BOOL)
         grouped = _text("concat", _grouped(v.whole(units)), _text("if", is_whole, v.text(""), decimals))
+    return _signed(value, grouped)
+
+
+def _signed(value: Value, size: Value) -> Value:
     sign = _text("if", v.call("less", value, v.integer(0), type=Type.BOOL), v.text("-"), v.text(""))
-    return _text("concat", sign, grouped)
+    return _text("concat", sign, size)
+
+
+def _grouped_decimals(size: Value) -> Value:
+    """Text of a number with commas between thousands, its decimals as they are."""
+    whole = _text("splitByChar", v.text("."), size)
+    decimals = _text("replaceRegexpOne", size, v.text("^[0-9]+"), v.text(""))
+    return _text("concat", _grouped(_text("arrayElement", whole, v.integer(1))), decimals)
 
 
 def _grouped(size: Value) -> Value:
@@ -325,6 +336,11 @@ def _as_hex(value: Value) -> Value:
     digits = _text("replaceRegexpOne", _text("hex", size), v.text("^0+(.)"), v.text("\\1"))
     sign = _text("if", v.call("less", value, v.integer(0), type=Type.BOOL), v.text("-0x"), v.text("0x"))
     return _text("concat", sign, digits)
+
+
+def _as_binary(value: Value) -> Value:
+    size = v.call("toUInt64", v.call("abs", v.as_integer(value), type=Type.INT), type=Type.INT)
+    return _signed(value, _text("replaceRegexpOne", _text("bin", size), v.text("^0+(.)"), v.text("\\1")))
 
 
 def _as_duration(value: Value) -> Value:
@@ -353,7 +369,7 @@ def _as_duration(value: Value) -> Value:
     return _text("concat", *pieces)
 
 
-_FORMATS = {"commas": with_commas, "hex": _as_hex, "duration": _as_duration}
+_FORMATS = {"commas": with_commas, "hex": _as_hex, "binary": _as_binary, "duration": _as_duration}
 
 _FLOATS = "fFeEgGaA"
 _UNSIGNED = "uoxX"
@@ -366,9 +382,10 @@ def printf(arguments: list[Value], context: Context) -> Value:
     Syntax: printf("<format>", <value>, ...)
     Example: | makeresults | eval a=printf("%05.2f of %s", 3.14159, "pi")
 
-    Conversions: %d %i %u %o %x %X %f %F %e %E %g %G %a %A %c %s %%, with the flags - + 0 # ' and space, a width and a
-    precision, each of which may be `*` for a constant argument. An absent value gives NULL. A format that differs by row is
-    read row by row and so more slowly; it may not hold %a, and gives NULL where the values do not fit it.
+    Conversions: %d %i %u %o %x %X or %p %f %F %e %E %g %G %a %A %c %s or %z %%, with the flags - + 0 # ' and space, a width
+    and a precision, each of which may be `*` for a constant argument. %c is the character with that number, of other text the
+    first one. An absent value gives NULL. A format that differs by row is read row by row and so more slowly; it may not hold
+    %a, and gives NULL where the values do not fit it.
     """
     if v.is_null(arguments[0]):
         return Literal(Type.TEXT, None)
@@ -415,25 +432,76 @@ def _printed_by_row(form: Value, values: list[Value]) -> Value:
 
 
 def _converted(flags: str, size: str, letter: str, conversion: str, value: Value) -> Value:
+    letter = PRINTF_ALIASES.get(letter, letter)
     grouped = "'" in flags
     flags = "".join(dict.fromkeys(flags.replace("'", "")))
-    if letter in "di":
+    if letter and letter in "di":
         found = v.as_integer(number(value))
         if grouped:
-            return _text("printf", v.text(f"%{flags.replace('0', '')}{size}s"), with_commas(found))
-        return _text("printf", v.text(f"%{flags}{size}d"), v.call("toInt64", found, type=Type.INT))
-    if letter in _UNSIGNED:
+            shown = _text("printf", v.text(f"%{flags.replace('0', '')}{size}s"), with_commas(found))
+        else:
+            shown = _text("printf", v.text(f"%{flags}{size}d"), v.call("toInt64", found, type=Type.INT))
+        return _nothing_for_zero(size, found, shown)
+    if letter and letter in _UNSIGNED:
         found = v.call("toUInt64", v.as_integer(number(value)), type=Type.INT)
-        return _text("printf", v.text(f"%{flags}{size}{letter}"), found)
-    if letter in _FLOATS:
+        return _nothing_for_zero(size, found, _text("printf", v.text(f"%{flags}{size}{letter}"), found))
+    if letter and letter in _FLOATS:
         found = v.as_float(number(value))
         if grouped and letter in "fF":
-            return _text("printf", v.text(f"%{flags.replace('0', '')}{size.partition('.')[0]}s"), with_commas(found))
+            width, point, precision = size.partition(".")
+            plain = _text("printf", v.text(f"%{point}{precision}f"), v.call("abs", found, type=Type.FLOAT))
+            return _text("printf", v.text(f"%{flags.replace('0', '')}{width}s"), _signed(found, _grouped_decimals(plain)))
         return _text("printf", v.text(f"%{flags}{size}{letter}"), found)
-    if letter in "sc":
-        text = v.as_text(value) if letter == "s" else _text("substringUTF8", v.as_text(value), v.integer(1), v.integer(1))
+    if letter and letter in "sc":
+        text = v.as_text(value) if letter == "s" else _character(value)
         kept = "".join(flag for flag in flags if flag == "-")
         return _text("printf", v.text(f"%{kept}{size}s"), text)
     raise SearchError(
-        f'printf has no conversion "{conversion}"', hint="conversions are d i u o x X f F e E g G a A c s and %%"
+        f'printf has no conversion "{conversion}"', hint="conversions are d i u o x X p f F e E g G a A c s z and %%"
     )
+
+
+def _nothing_for_zero(size: str, found: Value, shown: Value) -> Value:
+    """A whole number as it is shown: with a precision of 0, zero has no digits."""
+    width, _, precision = size.partition(".")
+    if precision != "0":
+        return shown
+    none = _text("printf", v.text(f"%{width}s"), v.text(""))
+    return _text("if", v.is_true(v.call("equals", found, v.integer(0), type=Type.BOOL)), none, shown)
+
+
+def _character(value: Value) -> Value:
+    """The character with a number, as UTF-8; of text that is no number the first one."""
+    first = _text("substringUTF8", v.as_text(value), v.integer(1), v.integer(1))
+    if isinstance(value, Literal) and value.type is Type.TEXT:
+        return first
+    return v.shared([v.as_integer(number(value)), first], _numbered_character)
+
+
+def _numbered_character(code: Value, otherwise: Value) -> Value:
+    def below(limit: int) -> Value:
+        return v.is_true(v.call("less", code, v.integer(limit), type=Type.BOOL))
+
+    def octets(lead: int, length: int) -> Value:
+        """The bits of the number, six to an octet from the right, after those that tell the length."""
+        shifts = [v.call("bitShiftRight", code, v.integer(6 * place), type=Type.INT) for place in reversed(range(length))]
+        rest = [v.call("bitAnd", shift, v.integer(0x3F), type=Type.INT) for shift in shifts[1:]]
+        marked = [v.call("bitOr", v.integer(0x80), bits, type=Type.INT) for bits in rest]
+        return _text("char", v.call("bitOr", v.integer(lead), shifts[0], type=Type.INT), *marked)
+
+    none = Literal(Type.TEXT, None)
+    missing = v.call("isNull", code, type=Type.BOOL)
+    # From D800 to DFFF stand halves of characters, which UTF-8 does not write.
+    return v.call(
+        "multiIf",
+        missing, otherwise,
+        below(0), none,
+        below(0x80), _text("char", code),
+        below(0x800), octets(0xC0, 2),
+        below(0xD800), octets(0xE0, 3),
+        below(0xE000), none,
+        below(0x10000), octets(0xE0, 3),
+        below(0x110000), octets(0xF0, 4),
+        none,
+        type=Type.TEXT,
+    )  # fmt: skip
