@@ -46,7 +46,7 @@ CASES = [
     ("max", [["9"], ["10"]], "10"), ("min", NONE, None), ("max", NONE, None),
     ("range", INTS, 9), ("range", FLOATS, 3.5), ("range", WORDS, None), ("range", NUMERIC_TEXT, 3.0),
     ("mode", INTS, 1), ("mode", WORDS, "b"), ("mode", [2, 1], 1), ("mode", LISTS, "a"), ("mode", NONE, None),
-    ("median", INTS, 1), ("median", FLOATS, 2.5), ("median", WORDS, None), ("median", LISTS, 1.0),
+    ("median", INTS, 3), ("median", FLOATS, 2.5), ("median", WORDS, None), ("median", LISTS, 20.0),
     ("perc100", INTS, 10), ("perc0", INTS, 1), ("p75", INTS, 3), ("exactperc75", INTS, 3), ("upperperc75.1", INTS, 10),
     ("perc50", NUMERIC_TEXT, 9.0), ("perc50", NONE, None),
     ("stdev", [2, 4, 4, 4, 5, 5, 7, 9], math.sqrt(32 / 7)), ("stdevp", [2, 4, 4, 4, 5, 5, 7, 9], 2.0),

@@ -115,7 +115,7 @@ AGGREGATES: dict[str, Callable[[Sequence[Row], str], Any]] = {
     "perc25": of_numbers(ranked(25)),
     "perc90": of_numbers(ranked(90)),
     "perc100": of_numbers(ranked(100)),
-    "median": of_numbers(ranked(50)),
+    "median": of_numbers(lambda v: sorted(v)[len(v) // 2]),
     "stdev": of_numbers(lambda v: statistics.stdev(v) if len(v) > 1 else 0.0),
     "stdevp": of_numbers(statistics.pstdev),
     "var": of_numbers(lambda v: float(pd.Series(v).var()) if len(v) > 1 else 0.0),

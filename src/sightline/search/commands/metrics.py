@@ -82,6 +82,22 @@ def metric_points(predicate: Predicate, context: Context, span: Span) -> tuple[R
     return relation.filtered(v.both([index_condition(indexes), time_bounds("metrics", earliest, latest)])), rest
 
 
+def time_series(points: Relation) -> Value:
+    """What tells the series of one metric apart: host, source, sourcetype and all dimensions, as the text of a JSON object."""
+    dims = v.Column(Type.TEXT, DIMENSIONS)
+    length = v.call("minus", v.call("length", dims, type=Type.INT), v.integer(2), type=Type.INT)
+    parts = [v.call("substring", dims, v.integer(2), length, type=Type.TEXT)]
+    for name in ("host", "source", "sourcetype"):
+        value = v.as_text(points.field(name))
+        part = v.call("concat", v.text(f'"{name}":'), v.call("toJSONString", value, type=Type.TEXT), type=Type.TEXT)
+        parts.append(v.choose(v.is_present(value), part, v.text("")))
+    part = v.Column(Type.TEXT, "part")
+    told = v.Lambda(Type.BOOL, ("part",), v.call("notEmpty", part, type=Type.BOOL))
+    some = v.call("arrayFilter", told, v.call("array", *parts, type=Type.MULTI), type=Type.MULTI)
+    joined = v.call("arrayStringConcat", some, v.text(","), type=Type.TEXT)
+    return v.call("concat", v.text("{"), joined, v.text("}"), type=Type.TEXT)
+
+
 def metric_names(predicate: Predicate) -> list[str]:
     """The patterns that conditions on `metric_name` name."""
     if isinstance(predicate, Comparison) and predicate.name == "metric_name":
@@ -108,6 +124,8 @@ class MStats(Command):
     The metric stands in the function (`*` gives a column per metric), or `_value` does and WHERE names the metric. Without
     `index=` all metric indexes are read. `span` adds `_time`, the start of each bucket; `auto` chooses one for the range.
     A metric that OpenTelemetry renamed is found under its old and its current name, in the unit of the name that is asked.
+    `BY _timeseries` groups by series: host, source, sourcetype and all dimensions. `rate` reads the growth of each series in
+    each bucket; `rate_avg` and `rate_sum` begin where the bucket before ended.
     Points that lack a BY field are left out unless `fillnull_value` gives them one. `prestats=true` gives partial
     results by time, for a `timechart`, `chart` or `stats` with the same functions that follows; `append=true` adds the rows
     to the current ones.
@@ -259,7 +277,7 @@ class MStats(Command):
         for name in self.by:
             if name == "_time" and (self.span or self.prestats):
                 continue
-            value = points.field(name)
+            value = time_series(points) if name == "_timeseries" else points.field(name)
             if self.fillnull_value:
                 value = v.choose(v.is_present(value), v.as_text(value), v.text(self.fillnull_value))
             elif self.chart and self.chart_usenull:
@@ -302,10 +320,13 @@ class MStats(Command):
         if not calls:
             # A name with stars that no metric has.
             return context.empty()
-        rated = [(call, metric) for call, metric in calls if call.function in _RATES]
+        within = [(call, metric) for call, metric in calls if call.function == "rate"]
+        across = [(call, metric) for call, metric in calls if call.function in ("rate_avg", "rate_sum")]
         plain = [(call, metric) for call, metric in calls if call.function not in _RATES]
         aggregates = [(call.name, self._aggregate(points, call, metric, context)) for call, metric in plain]
-        found = [self._with_rates(points, keys, rated)] if rated else []
+        found = [self._with_rates(points, keys, within, in_bucket=True)] if within else []
+        if across:
+            found.append(self._with_rates(points, keys, across, in_bucket=False))
         if plain:
             found.append(points.aggregated(keys, aggregates))
         if len(found) == 1:
@@ -344,15 +365,18 @@ class MStats(Command):
         points: Relation,
         keys: list[tuple[str, Value]],
         calls: list[tuple[AggregateCall, str | None]],
+        in_bucket: bool,
     ) -> Relation:
-        """Rates are per series: growth of a counter, a fall counting as a restart from zero, over the time between points."""
-        dims = v.Column(Type.TEXT, DIMENSIONS)
+        """Rates are per series: growth of a counter, a fall counting as a restart from zero, over the time between points.
+
+        With `in_bucket` the point before one is looked for in the same bucket of time alone, else also in the buckets before.
+        """
         frame = "ROWS BETWEEN 1 PRECEDING AND 1 PRECEDING"
         hidden = {f"\0key{i}": value for i, (_, value) in enumerate(keys)}
-        points = points.with_fields({**points.fields, **hidden, "\0series": dims}).settled()
+        points = points.with_fields({**points.fields, **hidden, "\0series": time_series(points)}).settled()
         keys = [(name, points.field(f"\0key{i}")) for i, (name, _) in enumerate(keys)]
-        value, time, dims = points.field("_value"), points.field("_time"), points.field("\0series")
-        series = (points.field("metric_name"), dims, *(value for _, value in keys))
+        value, time, one = points.field("_value"), points.field("_time"), points.field("\0series")
+        series = (points.field("metric_name"), one, *(value for name, value in keys if name != "_time" or in_bucket))
         order = ((time, False),)
         over_value = v.Over(Type.FLOAT, v.call("any", value, type=Type.FLOAT), series, order, frame)
         over_time = v.Over(Type.FLOAT, v.call("any", time, type=Type.FLOAT), series, order, frame)
@@ -374,7 +398,7 @@ class MStats(Command):
             span = v.agg("sumIf", elapsed, v.is_true(chosen), type=Type.FLOAT)
             rate = v.call("divide", total, v.call("nullIf", span, v.integer(0), type=Type.FLOAT), type=Type.FLOAT)
             per_series.append((f"\0rate{i}", rate))
-        grouped = points.aggregated([*keys, ("\0series", dims), ("\0metric", metric_field)], per_series)
+        grouped = points.aggregated([*keys, ("\0series", one), ("\0metric", metric_field)], per_series)
         keys = [(name, grouped.field(name)) for name, _ in keys]
         functions = {"rate": "avg", "rate_avg": "avg", "rate_sum": "sum"}
         aggregates = []
@@ -523,7 +547,7 @@ class MPreview(Command):
         points = points.filtered(lower_predicate(rest, points, context))
         dims = v.Column(Type.TEXT, DIMENSIONS)
         if self.target_per_timeseries:
-            partition = (points.field("index"), points.field("metric_name"), dims)
+            partition = (points.field("index"), points.field("metric_name"), time_series(points))
             over = v.Over(Type.INT, v.call("row_number", type=Type.INT), partition, points.order)
             points, (number,) = points.windowed([("nth", over)])
             points = points.filtered(v.call("lessOrEquals", number, v.integer(self.target_per_timeseries), type=Type.BOOL))

@@ -373,14 +373,14 @@ def _rank(argument: Value | None, percent: float) -> Value:
 
 @aggregate("median")
 def median(argument: Value | None, given: AggregateInput) -> Value:
-    """The number in the middle: half of a field's numbers are not above it.
+    """The number in the middle: half of a field's numbers are not below it.
 
     Syntax: median(<field>)
     Example: index=web | stats median(duration_ms) by host
 
-    Always a number that occurs: of an even count the lower one of the two in the middle.
+    Always a number that occurs: of an even count the higher one of the two in the middle.
     """
-    return _rank(argument, 50)
+    return _numeric("quantileExact", argument, parameters=(0.5,))
 
 
 @aggregate("perc", "p", parameterised=True)

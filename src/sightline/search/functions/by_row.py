@@ -144,7 +144,7 @@ def read_time(text: str, form: str, zone: str, now: float) -> float | None:
     except (OverflowError, ValueError, KeyError):
         return None
     fraction = next((parts[letter] for letter in FRACTION_DIGITS if letter in parts), None)
-    return seconds + float(f"0.{fraction}") if fraction is not None else seconds
+    return seconds + float(f"0.{fraction}") if fraction else seconds
 
 
 def _moment(parts: dict[str, str], zone: tzinfo, now: float) -> datetime:

@@ -71,9 +71,9 @@ def strptime(arguments: list[Value], context: Context) -> Value:
     Syntax: strptime(<text>, "<format>")
     Example: | makeresults | eval t=strptime("2023-11-14 22:13:20", "%Y-%m-%d %H:%M:%S")
 
-    Conversions are those of `strftime`. Text behind what the format asks for is ignored; blanks match any blanks. A time
-    without a zone is one of the search's zone; without a date it is today, without a year this year. A format that
-    differs by row is read row by row and so more slowly.
+    Conversions are those of `strftime`. Text behind what the format asks for is ignored; blanks match any blanks; a fraction of
+    a second may be missing with the point in front of it. A time without a zone is one of the search's zone; without a date
+    it is today, without a year this year. A format that differs by row is read row by row and so more slowly.
     """
     if v.is_null(arguments[1]):
         return Literal(Type.FLOAT, None)

@@ -287,14 +287,19 @@ def _time_of_groups(text: Value, groups: Value, found: dict[str, int], zone: Zon
 def reading_pattern(pieces: list[Conversion]) -> tuple[str, dict[str, int]]:
     """The regular expression of a format, and the place of each conversion's group."""
     # An empty group first, because the engine refuses an expression without any.
-    pattern, found, place = r"(?i)^()\s*", {}, 1
-    for piece in pieces:
+    pattern, found, place, mark = r"(?i)^()\s*", {}, 1, ""
+    for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
         if not piece.letter:
-            pattern += "".join(r"\s*" if c.isspace() else re.escape(c) if c.isascii() else c for c in piece.text)
+            text = piece.text
+            if following is not None and following.letter in FRACTION_DIGITS and text[-1] in ".,":
+                text, mark = text[:-1], text[-1]
+            pattern += "".join(r"\s*" if c.isspace() else re.escape(c) if c.isascii() else c for c in text)
             continue
         letter = piece.letter
         piece_pattern = rf"(\d{{1,{piece.digits or 9}}})" if letter in FRACTION_DIGITS else _PATTERNS[letter]
-        pattern += piece_pattern
+        # A text without a fraction has no point in front of one either.
+        pattern += rf"(?:{re.escape(mark)}{piece_pattern})?" if mark else piece_pattern
+        mark = ""
         if piece_pattern.lstrip(r"\s*").startswith("(") and not piece_pattern.startswith("(?:"):
             place += 1
             found[_SAME.get(letter, letter)] = place

@@ -287,7 +287,6 @@ class Finisher:
         return self._either(v.as_multi(self._kept("vm", name)), ordinary)
 
     def _rank(self, name: str, argument: Value, rows: AggregateInput) -> Value:
-        percent = 50.0 if rows.parameter is None else rows.parameter
         entry = Column(Type.TEXT, "entry")
         number = v.as_float(_entry_value(entry))
         numeric = Lambda(Type.BOOL, ("entry",), v.call("isNotNull", number, type=Type.BOOL))
@@ -295,7 +294,8 @@ class Finisher:
         sure = Lambda(Type.FLOAT, ("entry",), v.call("assumeNotNull", number, type=Type.FLOAT))
         numbers = v.call("arrayMap", sure, entries, type=Type.MULTI)
         weights = v.call("arrayMap", Lambda(Type.INT, ("entry",), _entry_count(entry)), entries, type=Type.MULTI)
-        level = max(percent / 100 - _STEP / 100, 0.0)
+        # The engine takes the value at which the weights reach the level: the higher of two in the middle needs a step more.
+        level = 0.5 + _STEP if rows.parameter is None else max((rows.parameter - _STEP) / 100, 0.0)
         return v.agg("quantileExactWeightedOrNullArray", numbers, weights, type=Type.FLOAT, parameters=(level,))
 
     def _mode(self, name: str, argument: Value, rows: AggregateInput) -> Value:
