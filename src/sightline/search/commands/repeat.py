@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +66,8 @@ class ForEach(Command):
     `multifield` repeats the commands for each field, `*` in its name allowed: `<<FIELD>>` becomes the field's name,
     `<<MATCHSTR>>` what the stars matched, `<<MATCHSEG1>>` to `<<MATCHSEG3>>` what each of them did. A field that was named
     outright need not exist; stars match fields that some row has a value of, internal ones only where the pattern begins with
-    an underscore. A name that needs quotes outside of quotes gets them.
+    an underscore. In a row without a value of such a field, what `eval` assigns stays as it was where the expression gives
+    nothing. A name that needs quotes outside of quotes gets them.
 
     The other modes repeat one or more `eval` for each value of a field, in each row by itself: `<<ITEM>>` is the value,
     `<<ITER>>` its number, counted from 0. `json_array` goes over the items of a JSON array; `auto_collections` over either,
@@ -125,12 +126,26 @@ class ForEach(Command):
                 names = {self.fieldstr: name, self.matchstr: "".join(groups)}
                 segments = (self.matchseg1, self.matchseg2, self.matchseg3)
                 names.update(zip(segments, [*groups, "", "", ""], strict=False))
-                relation = run_text(fill_names(self.template, names), context, self.place, relation)
+                text = fill_names(self.template, names)
+                missed = self._targets(text, context) - {name} if groups else set()
+                relation = _keeping(relation, name, missed, lambda r, text=text: run_text(text, context, self.place, r))
             return relation
         assignments = self.assignments()
         for items in self._collections(relation, context):
             relation = repeat_assignments(relation, context, items(relation), assignments)
         return relation
+
+    def _targets(self, text: str, context: Context) -> set[str]:
+        """The fields that a template of nothing but `eval` assigns; none for any other template."""
+        stages = parse_pipeline(read_source(text, context.macros)).stages
+        if any(stage.name != "eval" for stage in stages):
+            return set()
+        return {
+            target
+            for stage in stages
+            for target, _ in registry.read_command(stage).assignments  # type: ignore[attr-defined]
+            if "{" not in target
+        }
 
     def _matches(self, relation: Relation, context: Context) -> list[tuple[str, list[str]]]:
         """The fields to go over, each once, with what each star of its pattern matched."""
@@ -177,6 +192,23 @@ class ForEach(Command):
         arrays = relation.with_fields({n: _Items(n, "json_array")(relation) for n in texts})
         used = fields_with_values(arrays, texts, context) if texts else set()
         return [_Items(name, self.mode) for name in relation.fields if name in several or name in used]
+
+
+def _keeping(relation: Relation, name: str, targets: set[str], run: Callable[[Relation], Relation]) -> Relation:
+    """What `run` makes of the rows, but where a row lacks the field, targets that are left with nothing keep what they had."""
+    kept = {target: f"\0kept{place}" for place, target in enumerate(sorted(targets)) if target in relation.fields}
+    if not kept:
+        return run(relation)
+    before = {hidden: relation.field(target) for target, hidden in kept.items()}
+    relation = run(
+        relation.with_fields({**relation.fields, **before, "\0lacks": v.negation(v.is_present(relation.field(name)))})
+    )
+    for target, hidden in kept.items():
+        found = relation.field(target)
+        nothing = v.both([relation.field("\0lacks"), v.negation(v.is_present(found))])
+        relation = relation.with_field(target, v.choose(nothing, relation.field(hidden), found))
+        relation = relation.with_field(hidden, v.NULL)
+    return relation.with_field("\0lacks", v.NULL)
 
 
 @dataclass(frozen=True)
