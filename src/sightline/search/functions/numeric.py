@@ -385,8 +385,17 @@ _EXACT = 2**53 - 1
 
 
 def _whole_arguments(arguments: list[Value]) -> list[Value]:
+    """The arguments as whole numbers from 0 to the largest exact one; NULL for others."""
     # Constants are narrow for the engine, and their bits would be cut.
-    return [v.call("toInt64", v.as_integer(number(a)), type=Type.INT) for a in arguments]
+    return [v.shared([v.call("toInt64", v.as_integer(number(a)), type=Type.INT)], _of_53_bits) for a in arguments]
+
+
+def _of_53_bits(value: Value) -> Value:
+    inside = v.both([
+        v.call("greaterOrEquals", value, v.integer(0), type=Type.BOOL),
+        v.call("lessOrEquals", value, int64(_EXACT), type=Type.BOOL),
+    ])  # fmt: skip
+    return v.call("if", v.is_true(inside), value, Literal(Type.INT, None), type=Type.INT)
 
 
 def _folded(engine_name: str, arguments: list[Value]) -> Value:
@@ -433,7 +442,8 @@ def bit_not(arguments: list[Value], context: Context) -> Value:
     Syntax: bit_not(<number>[, <mask>])
     Example: | makeresults | eval a=bit_not(5, 15)
 
-    Without a mask, the lowest 53 bits: a result with more could not be shown exactly.
+    Without a mask, the lowest 53 bits: a result with more could not be shown exactly. As in all functions of bits, a number below
+    0 or of more than 53 bits gives NULL, and decimals are cut off.
     """
     value, *rest = _whole_arguments(arguments)
     mask = rest[0] if rest else int64(_EXACT)
@@ -446,6 +456,8 @@ def bit_shift_left(arguments: list[Value], context: Context) -> Value:
 
     Syntax: bit_shift_left(<number>, <places>)
     Example: | makeresults | eval a=bit_shift_left(1, 4)
+
+    Bits beyond the lowest 53 are lost.
     """
     return _shifted("bitShiftLeft", arguments)
 
@@ -462,11 +474,7 @@ def bit_shift_right(arguments: list[Value], context: Context) -> Value:
 
 def _shifted(engine_name: str, arguments: list[Value]) -> Value:
     value, places = _whole_arguments(arguments)
-    # Shifts by a negative count, or by more bits than there are, have no result.
-    possible = v.both([
-        v.call("greaterOrEquals", places, v.integer(0), type=Type.BOOL),
-        v.call("lessOrEquals", places, v.integer(62), type=Type.BOOL),
-    ])  # fmt: skip
-    usable = v.call("if", v.is_true(possible), places, v.integer(0), type=Type.INT)
-    shifted = v.call(engine_name, value, v.call("toUInt8", usable, type=Type.INT), type=Type.INT)
-    return v.call("if", v.is_true(possible), shifted, Literal(Type.INT, None), type=Type.INT)
+    # The engine shifts by 63 places at most; after 53 no bit is left.
+    far = v.is_true(v.call("greater", places, v.integer(53), type=Type.BOOL))
+    usable = v.call("toUInt8", v.call("if", far, v.integer(53), places, type=Type.INT), type=Type.INT)
+    return v.call("bitAnd", v.call(engine_name, value, usable, type=Type.INT), int64(_EXACT), type=Type.INT)
