@@ -46,8 +46,9 @@ class Associate(Command):
     The entropy of a field, in bits, says how uncertain its value is. For each field, the reference, and each of its values
     that at least `supcnt` (100) rows and a share of `supfreq` (0.1) of all rows have, the entropy of every other field, the
     target, is compared with its entropy among these rows. Where it is smaller by `improv` (0.5) or more there is a row, the
-    greatest improvement first, with `Support`, the share of the rows that have the value. Fields that begin with an
-    underscore are left out unless named; a multivalue is one value; a field that a row lacks has no value there.
+    greatest improvement first, with `Support`, the share of the rows that have the value, and `Top_Conditional_Value`, the
+    value that most of them have, with its share of all rows and of these. Fields that begin with an underscore are left out
+    unless named; a multivalue is one value; a field that a row lacks has no value there.
     """
 
     supcnt: int = option(100, minimum=0, help="rows that must have the reference value")
@@ -82,14 +83,41 @@ class Associate(Command):
             return Over(Type.FLOAT, v.call("sum", argument, type=Type.FLOAT), partition)
 
         counted, (within,) = counted.windowed([("within", over(n, reference, value, target))])
+        # How many of all rows have the target's value at hand, and how many have the target.
+        nothing = v.real(0)
+        usual = [
+            Over(
+                Type.FLOAT,
+                v.call(
+                    "max",
+                    v.call("if", of_all, v.call("toFloat64", one, type=Type.FLOAT), nothing, type=Type.FLOAT),
+                    type=Type.FLOAT,
+                ),
+                partition,
+            )
+            for one, partition in ((n, (target, counted.field("other"))), (within, (target,)))
+        ]
+        counted, (usual_n, usual_rows) = counted.windowed([("usual", one) for one in usual])
         information = v.call(
             "multiply", n, v.call("log2", v.call("divide", within, n, type=Type.FLOAT), type=Type.FLOAT), type=Type.FLOAT
         )
         bits = v.call(
             "divide", v.agg("sum", information, type=Type.FLOAT), v.agg("any", within, type=Type.FLOAT), type=Type.FLOAT
         )
-        grouped = counted.aggregated([("reference", reference), ("value", value), ("target", target)],
-                                     [("bits", bits), ("rows", v.call("toFloat64", v.agg("any", within, type=Type.FLOAT), type=Type.FLOAT))])  # fmt: skip
+        other = counted.field("other")
+        rank = v.call("tuple", v.call("negate", n, type=Type.INT), other, type=Type.MULTI)
+        usual_share = v.call("divide", usual_n, usual_rows, type=Type.FLOAT)
+        here = v.call("divide", n, within, type=Type.FLOAT)
+        grouped = counted.aggregated(
+            [("reference", reference), ("value", value), ("target", target)],
+            [
+                ("bits", bits),
+                ("rows", v.call("toFloat64", v.agg("any", within, type=Type.FLOAT), type=Type.FLOAT)),
+                ("top", v.agg("argMin", other, rank, type=Type.TEXT)),
+                ("usual_share", v.agg("argMin", usual_share, rank, type=Type.FLOAT)),
+                ("share", v.agg("max", here, type=Type.FLOAT)),
+            ],
+        )
         reference, value, target = (grouped.field(name) for name in ("reference", "value", "target"))
         of_all = v.call("less", reference, v.integer(0), type=Type.BOOL)
         of_rows = v.call("less", target, v.integer(0), type=Type.BOOL)
@@ -111,10 +139,25 @@ class Associate(Command):
         found = grouped.filtered(v.both(wanted))
         key, other = named(reference, names), named(target, names)
         said = v.call(
-            "concat", v.text("when "), key, v.text(" has the value "), value, v.text(", the entropy of "), other,
-            v.text(" falls from "), _rounded(unconditional), v.text(" to "), _rounded(grouped.field("bits")), v.text(" bits"),
+            "concat", v.text("When '"), key, v.text("' has the value '"), value, v.text("', the entropy of '"), other,
+            v.text("' decreases from "), _printed("%.3f", unconditional), v.text(" to "),
+            _printed("%.3f", grouped.field("bits")), v.text("."),
             type=Type.TEXT,
         )  # fmt: skip
+        percents = [
+            _printed("%.2f%%", v.call("multiply", grouped.field(name), v.real(100), type=Type.FLOAT))
+            for name in ("usual_share", "share")
+        ]
+        top = v.call(
+            "concat",
+            grouped.field("top"),
+            v.text(" ("),
+            percents[0],
+            v.text(" -> "),
+            percents[1],
+            v.text(")"),
+            type=Type.TEXT,
+        )
         fields = {
             "Reference_Key": key,
             "Reference_Value": value,
@@ -122,6 +165,7 @@ class Associate(Command):
             "Unconditional_Entropy": unconditional,
             "Conditional_Entropy": grouped.field("bits"),
             "Entropy_Improvement": improvement,
+            "Top_Conditional_Value": top,
             "Description": said,
             "Support": share,
         }
@@ -129,8 +173,8 @@ class Associate(Command):
         return dataclasses.replace(found.with_fields(fields), order=order, kind="table")
 
 
-def _rounded(value: Value) -> Value:
-    return v.call("toString", v.call("round", value, v.integer(3), type=Type.FLOAT), type=Type.TEXT)
+def _printed(form: str, value: Value) -> Value:
+    return v.call("printf", v.text(form), value, type=Type.TEXT)
 
 
 def _pairs(relation: Relation, names: Sequence[str]) -> Value:

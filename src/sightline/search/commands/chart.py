@@ -69,7 +69,7 @@ class _Charted(Command):
     nullstr: str = option("NULL", help="name of that column")
     sep: str = option(": ", help="what stands between aggregate and value in the names of columns")
     format: str = option("", help="a name with $AGG$ and $VAL$, where there are several aggregates")
-    cont: bool = option(True, help="rows for empty buckets too")
+    cont: bool = option(True, help="rows for empty buckets too, but not of ranges that grow by a base")
     dedup_splitvals: bool = option(False, help="count a repeated value of a multivalue field once")
     calls: list[AggregateCall] = field(default_factory=list)
     row: str = ""
@@ -359,7 +359,7 @@ class Chart(_Charted):
                 }
                 | {cell(n): grouped.field(cell(n)) for n in range(len(named))}
             )
-            needs_rows = row.provisional or (self.cont and row.buckets is not None)
+            needs_rows = row.provisional or self._fills(row)
             if context.dry or not needs_rows:
                 names = {ROW: self.row} | {cell(n): one.name for n, one in enumerate(named)}
                 return grouped.with_fields({names[n]: value for n, value in grouped.fields.items() if n in names})
@@ -377,13 +377,18 @@ class Chart(_Charted):
         cells = [(one.name, one_array(table[cell(n)]), one) for n, one in enumerate(named)]
         return _Cells(one_array(table[ROW]), cells, one_array(table[ROW_LOW]) if ROW_LOW in table.column_names else None)
 
+    def _fills(self, row: Axis) -> bool:
+        """Whether there are rows for empty buckets too; ranges that grow by a base have gaps."""
+        return self.cont and row.buckets is not None and not (isinstance(row.buckets, NumberBuckets) and row.buckets.base)
+
     def _filled(self, found: _Cells, row: Axis, context: Context) -> pa.Table:
         """The table, with rows for the buckets between others that no row lies in."""
         rows, begins, buckets = found.rows, found.begins, row.buckets
         at = pa.array(np.arange(len(rows)), pa.int64())
         if isinstance(buckets, TimeBuckets):
             begins = rows.cast(pa.float64())
-        if self.cont and buckets is not None and begins is not None:
+        if self._fills(row) and begins is not None:
+            assert buckets is not None
             missing = missing_begins(begins, buckets, MOST_GAPS)
             if missing is None:
                 context.warn(

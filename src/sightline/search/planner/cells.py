@@ -89,8 +89,11 @@ def axis_of(relation: Relation, name: str, binning: Binning, context: Context, *
         return Axis(buckets.value(value), buckets=buckets)
     if isinstance(buckets, NumberBuckets):
         begin = buckets.bounds(value)[0]
-        if value.type.is_number:
+        if value.type.is_number and not buckets.base:
             return Axis(begin, buckets=buckets)
+        if buckets.base:
+            # Ranges that grow by a base hold no number below or at 0: those stand for themselves, before all ranges.
+            begin = v.choose(v.is_present(begin), begin, v.as_float(value))
         return Axis(buckets.ranges(value), v.as_float(begin), buckets)
     return Axis(value)
 
