@@ -206,7 +206,7 @@ class EventCount(Command):
         if self.summarize:
             return pa.table({"count": [sum(counts)]} | ({"size_bytes": [sum(sizes)]} if self.report_size else {}))
         table = {"count": pa.array(counts, pa.int64()), "index": pa.array(names, pa.string())}
-        table["server"] = pa.array([SERVER] * len(names), pa.string())
+        table["provider"] = table["server"] = pa.array([SERVER] * len(names), pa.string())
         return pa.table(table | ({"size_bytes": pa.array(sizes, pa.int64())} if self.report_size else {}))
 
 

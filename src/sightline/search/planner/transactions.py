@@ -443,6 +443,10 @@ class Transactions:
             else:
                 fields["_raw"] = v.choose(present, join_multi(raw, rendering.raw_delimiter), v.NULL)
             lines = v.call("plus", v.call("countSubstrings", text, v.text("\n"), type=Type.INT), v.integer(1), type=Type.INT)
-            added["linecount"] = v.choose(present, v.call("toInt64", lines, type=Type.INT), v.NULL)
+            lines = v.call("toInt64", lines, type=Type.INT)
+            added["linecount"] = v.choose(present, lines, grouped.field("eventcount"))
+        else:
+            # A row without a text counts as a line.
+            added["linecount"] = grouped.field("eventcount")
         order = ((oldest, True), (newest, True), *grouped.order)
         return dataclasses.replace(grouped.with_fields({**fields, **added}), order=order).settled()
