@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sightline.config import Settings, load_settings
+from sightline.config import SearchSettings, Settings, load_settings
 from sightline.errors import UserError
 from sightline.store import EmbeddedStore, EngineError, MemoryLimitExceeded, QueryCancelled, TimeLimitExceeded
 from sightline.store.sql_text import JSON_TYPE
@@ -271,6 +271,11 @@ def test_what_no_point_has_is_not_written_and_reads_as_absent(store):
         assert set(store.json_paths("metrics", ["bare"])) == {"zone"}
         assert store.query(absent).to_pylist() == [{"n": 4, "absent": 4, "zones": 1, "without": 3}]
         store.execute("OPTIMIZE TABLE sightline.metrics FINAL")
+
+
+def test_merges_give_way_like_statements(store):
+    setting = "SELECT value FROM system.server_settings WHERE name = 'os_threads_nice_value_merge_mutate'"
+    assert store.query(setting)["value"].to_pylist() == [str(SearchSettings().niceness)]
 
 
 def test_what_no_span_has_is_not_written_and_reads_as_absent(store):
