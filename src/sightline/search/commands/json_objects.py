@@ -207,8 +207,8 @@ class MakeJson(Command):
     Syntax: makejson [<field>...] output=<field>
     Example: index=web | makejson host, status output=data
 
-    Without fields all are written, except those that begin with an underscore; names may hold `*`. Numbers, truth values
-    and JSON stay bare, other text is quoted, a multivalue is an array; an absent value is left out.
+    Without fields all are written, `_time` and the other internal ones too; names may hold `*`. Numbers, truth values and
+    JSON stay bare, other text is quoted, a multivalue is an array; an absent value is left out.
     """
 
     output: str = option("", help="the field for the object")
@@ -226,7 +226,7 @@ class MakeJson(Command):
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         names = [n for pattern in self.names for n in relation.matching(pattern)] if self.names else _names(
-            relation, internal=False
+            relation, internal=True
         )  # fmt: skip
         return relation.with_field(self.output, _object(relation, dict.fromkeys(names, "auto"), fill_null=False))
 

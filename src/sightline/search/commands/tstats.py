@@ -28,6 +28,8 @@ from sightline.search.syntax.predicates import print_predicate
 from sightline.search.syntax.tree import Comparison, Everything, Predicate
 from sightline.search.time import parse_span
 
+_AUTO = "auto"
+"""The span that says no more than what happens without one."""
 _PREFIX = re.compile(r"PREFIX\((.*)\)\Z", re.S)
 
 
@@ -51,12 +53,13 @@ class TStats(Command):
 
     prestats: bool = option(False, help="give partial results for a command that follows")
     append: bool = option(False, help="keep the current rows before these")
-    span: str = option("", help="length of a bucket of _time")
+    span: str = option("", help="length of a bucket of _time; auto is as without one")
     fillnull_value: str = option("", help="stands for a BY field that an event lacks")
     summariesonly: bool = option(False, help="accepted for compatibility; every search reads all events")
     allow_old_summaries: bool = option(False, help="accepted for compatibility; every search reads all events")
     local: bool = option(False, help="accepted for compatibility; there is one server")
     include_reduced_buckets: bool = option(False, help="accepted for compatibility; no events are thinned out")
+    use_summary_index_values: bool = option(False, help="accepted for compatibility; every search reads all events")
     chunk_size: int = option(10_000_000, help="accepted for compatibility; the engine decides how to divide the work")
     calls: list[AggregateCall] = field(default_factory=list)
     source: tuple[str, str] = ("", "")
@@ -85,7 +88,8 @@ class TStats(Command):
         arguments.finish()
         found = cls(calls=calls, source=source, predicate=predicate, by=by, place=arguments.stage.name_span, **given)
         if found.span:
-            parse_span(found.span)
+            if found.span != _AUTO:
+                parse_span(found.span)
             if "_time" not in by:
                 raise SearchError("span needs _time after BY", found.place)
         return found
@@ -179,7 +183,7 @@ class TStats(Command):
         span_s: float | None = None
         if "_time" in self.by:
             time = rows.field("_time")
-            buckets = time_buckets(rows, time, Binning(span=self.span), context)
+            buckets = time_buckets(rows, time, Binning(span="" if self.span == _AUTO else self.span), context)
             start, span_s = v.as_float(buckets.value(time)), nominal_s(buckets.span)
             rows = rows.filtered(v.is_present(start) if time.type is not Type.NULL else v.FALSE)
         names = [name for name in self.by if name != "_time"]
