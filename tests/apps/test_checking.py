@@ -116,6 +116,7 @@ def test_searches_that_do_not_run_say_why(checked):
     assert found["unknown below"] == ("unknown_command", ['there is no command "holtwinters"'])
     state, (reason,) = found["documented"]
     assert state == "refused" and reason.startswith("script does not run here: it starts a program")
+    assert "(run the program outside, send what it prints" in reason  # The reason comes with what to use instead.
     for name in ("refused", "refused with a macro missing"):
         state, (reason,) = found[name]
         assert state == "refused" and "nosuch" in reason

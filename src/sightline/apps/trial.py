@@ -370,7 +370,7 @@ class Trial:
             verdict.reasons = [f'there is no command "{name}"' for name in unknown]
         elif refused:
             verdict.state = REFUSED
-            verdict.reasons = [f"{name} does not run here: {registry.REFUSALS[name].reason}" for name in refused]
+            verdict.reasons = [_with_hint(registry.REFUSALS[name].error(name)) for name in refused]
         return bool(unknown or refused)
 
     def _all_tokens_open(self, search: Search) -> Iterator[tuple[str, bool]]:

@@ -151,6 +151,12 @@ class Refusal:
     reason: str
     instead: str
 
+    def error(self, name: str, span: Span | None = None) -> SearchError:
+        """What a search that names the command is told."""
+        found = SearchError(f"{name} does not run here: {self.reason}", span, hint=self.instead)
+        found.command = name
+        return found
+
 
 class UnknownCommand(SearchError):
     """A search names a command that neither runs here nor is documented by Splunk: a misspelling, or an app's script."""
@@ -243,9 +249,7 @@ def read_command(stage: Stage) -> Command:
         refusal = REFUSALS.get(stage.name)
         if refusal is None:
             raise UnknownCommand(stage.name, stage.name_span)
-        refused = SearchError(f"{stage.name} does not run here: {refusal.reason}", stage.name_span, hint=refusal.instead)
-        refused.command = stage.name
-        raise refused
+        raise refusal.error(stage.name, stage.name_span)
     try:
         return entry.command.read(Arguments(stage) if _wants_words(entry.command) else stage)  # type: ignore[arg-type]
     except SearchError as error:
