@@ -234,6 +234,9 @@ class SearchSettings:
 
     max_memory_bytes: int = 4 * 1024 * 1024 * 1024
     """Engine memory of one search; beyond it sorting and grouping spill, and then the search ends with a message."""
+    max_disk_bytes: int = 0
+    """What one search may write to the disk: rows that its memory does not hold, and as much again of results. 0 is half of what is
+    free when it begins, so that what comes in still has room."""
     cache_bytes: int = 512 * 1024 * 1024
     """Memory for columns as they were before they were compressed, so that what is searched again is read in half the time; a
     sixteenth of the machine's at most, and none with 0."""

@@ -1,6 +1,8 @@
-"""Searches at their limit of memory: what spills gives the right answer, what cannot ends with a message, and loading goes on."""
+"""Searches at their limits: what spills gives the right answer, what cannot ends with a message, and loading goes on."""
 
 from __future__ import annotations
+
+import shutil
 
 import httpx
 import pytest
@@ -88,6 +90,20 @@ def test_what_cannot_spill_ends_with_a_message(limited: JobManager, text: str) -
     # The next one has all of the memory again.
     after = limited.wait(limited.create("index=many | stats count", now=NOW + 1).sid, 60)
     assert limited.results(after.sid).to_pylist() == [{"count": ROWS}]
+
+
+@pytest.mark.parametrize("text", [HASHED + "| stats count by h | stats count", "index=many"])
+def test_neither_what_spills_nor_results_fill_the_disk(limited: JobManager, store, monkeypatch, text: str) -> None:
+    monkeypatch.setattr(store, "disk_limit_bytes", lambda: 10_000_000)
+    job = limited.wait(limited.create(text, now=NOW + 1).sid, 120)
+    assert job.state == "failed", job.describe()
+    assert job.error["text"] == "the search would write more to the disk than one may"
+    assert "search.max_disk_bytes" in job.error["hint"]
+
+
+def test_half_of_what_is_free_may_be_written(store) -> None:
+    allowed = store.query("SELECT getSetting('max_temporary_data_on_disk_size_for_query') AS n")["n"][0].as_py()
+    assert 0 < allowed < shutil.disk_usage(store._path).free
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ from sightline.search.planner.values import Type
 from sightline.search.previews import AFTER_S as PREVIEW_AFTER_S
 from sightline.search.previews import Preview, previews
 from sightline.search.time import TimeSpan
-from sightline.store.engine_errors import MemoryLimitExceeded
+from sightline.store.engine_errors import DiskLimitExceeded, MemoryLimitExceeded
 
 log = logging.getLogger(__name__)
 
@@ -351,6 +351,9 @@ class JobManager:
         job.error = {"text": text}
         if isinstance(error, MemoryLimitExceeded):
             job.error["hint"] = "search fewer events, keep fewer values, or raise search.max_memory_bytes"
+        if isinstance(error, DiskLimitExceeded):
+            job.error["text"] = "the search would write more to the disk than one may"
+            job.error["hint"] = "search fewer events, keep fewer values, or raise search.max_disk_bytes"
         if isinstance(error, SearchError):
             if error.span is not None:
                 line, column = error.span.line_and_column(job.search)
@@ -361,10 +364,14 @@ class JobManager:
     def _spool(self, job: Job, names: list[str], batches: Iterator[pa.RecordBatch]) -> None:
         waiting: list[pa.RecordBatch] = []
         rows = 0
+        room_bytes = self.engine.store.disk_limit_bytes()
 
         def flush() -> None:
-            nonlocal rows
+            nonlocal rows, room_bytes
             table = pa.Table.from_batches(waiting)
+            room_bytes -= table.nbytes
+            if room_bytes < 0:
+                raise DiskLimitExceeded("its results have no room on the disk")
             path = job.folder / f"part-{len(job.parts):05d}.arrow"
             try:
                 with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:

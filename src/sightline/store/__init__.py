@@ -2,6 +2,7 @@
 
 from sightline.store.embedded import EmbeddedStore, IndexStatus, Progress
 from sightline.store.engine_errors import (
+    DiskLimitExceeded,
     EngineBusy,
     EngineError,
     MemoryLimitExceeded,
@@ -10,6 +11,7 @@ from sightline.store.engine_errors import (
 )
 
 __all__ = [
+    "DiskLimitExceeded",
     "EmbeddedStore",
     "EngineBusy",
     "EngineError",

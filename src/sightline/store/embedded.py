@@ -601,6 +601,11 @@ class EmbeddedStore:
         finally:
             self._release(connection, clean)
 
+    def disk_limit_bytes(self) -> int:
+        """How much a search that begins now may write to the disk."""
+        # To the engine 0 would be no limit.
+        return self._settings.search.max_disk_bytes or max(1, shutil.disk_usage(self._path).free // 2)
+
     def _limits(self, sql: str, sid: str, settings: Mapping[str, Any] | None) -> dict[str, Any]:
         memory_bytes = self._settings.search.max_memory_bytes
         threads = self._settings.search.max_threads or os.cpu_count() or 1
@@ -624,6 +629,7 @@ class EmbeddedStore:
             "max_bytes_before_external_distinct": memory_bytes // 2,
             # The part of a join's other side that is read back from disk needs memory of its own.
             "max_bytes_before_external_join": memory_bytes // 4,
+            "max_temporary_data_on_disk_size_for_query": self.disk_limit_bytes(),
             "max_execution_time": self._settings.search.max_time_s,
             "max_threads": self._settings.search.max_threads,
             # Loading is what must not wait: an insert runs at the usual priority, beside any number of searches.

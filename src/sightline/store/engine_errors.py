@@ -36,6 +36,10 @@ class MemoryLimitExceeded(EngineError):
     """The statement, or all statements together, needed more memory than allowed."""
 
 
+class DiskLimitExceeded(EngineError):
+    """The statement was to write more of its rows to the disk than it may."""
+
+
 class QueryCancelled(EngineError):
     """The statement was cancelled through `EmbeddedStore.cancel`."""
 
@@ -82,6 +86,8 @@ _THROWN = 395
 _TOO_LONG = re.compile(
     r"function range would produce (\d+) array elements, which is greater than the allowed maximum of (\d+)"
 )
+_TOO_MUCH_SPILLED = re.compile(r"Limit for temporary files size exceeded")
+"""396 TOO_MANY_ROWS_OR_BYTES is the number of other limits too."""
 _NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded|File too large")
 """The system's words for a full disk, which the engine passes on under several numbers."""
 
@@ -100,4 +106,5 @@ def engine_error(text: str) -> EngineError:
         return NewText(NEW_TEXT, code, name)
     message = _SCOPE.sub("", _NAME.sub("", _NOISE.sub("", text.strip()))).strip()
     kind = EngineBusy if _NO_ROOM.search(text) else _BY_CODE.get(code, EngineError)
+    kind = DiskLimitExceeded if _TOO_MUCH_SPILLED.search(text) else kind
     return kind(message or text.strip(), code, name)
