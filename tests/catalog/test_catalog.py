@@ -247,6 +247,18 @@ def test_saved_searches_are_checked(catalog, now):
     assert CatalogKnowledge(catalog).saved_search("s").search == "index=main"
 
 
+def test_an_alert_is_a_saved_search(catalog):
+    catalog.searches.create(name="b", search="index=main")
+    catalog.searches.create(name="both", search="index=saved")
+    for name in ("a", "both"):
+        catalog.alerts.create(name=name, search="index=alerts", earliest="-5m", cron="* * * * *")
+    knowledge = CatalogKnowledge(catalog)
+    assert knowledge.saved_searches() == ["a", "b", "both"]
+    found = knowledge.saved_search("a")
+    assert (found.search, found.earliest) == ("index=alerts", "-5m")
+    assert knowledge.saved_search("both").search == "index=saved"
+
+
 def test_alerts_are_checked(catalog):
     alert = catalog.alerts.create(name="a", search="index=main", cron="* * * * *")
     assert alert.condition == {"kind": "rows", "relation": "greater than", "quantity": 0.0} and alert.state == "ok"

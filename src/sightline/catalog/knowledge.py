@@ -425,13 +425,13 @@ class CatalogKnowledge:
         return [one["name"] for one in self._catalog.csv_files.list()]
 
     def saved_search(self, name: str) -> SavedText | None:
-        """A saved search with its time range, or None."""
-        found = self._catalog.searches.find(name)
+        """A saved search with its time range, or None. An alert is one too: in Splunk there is no other kind of alert."""
+        found = self._catalog.searches.find(name) or self._catalog.alerts.find(name)
         return SavedText(found.search, found.earliest, found.latest) if found else None
 
     def saved_searches(self) -> list[str]:
-        """Names of all saved searches."""
-        return [row.name for row in self._catalog.searches.list()]
+        """Names of all saved searches and alerts."""
+        return sorted({row.name for row in (*self._catalog.searches.list(), *self._catalog.alerts.list())})
 
     def data_model(self, name: str) -> dict[str, Any] | None:
         """The definition of a data model, or None."""
