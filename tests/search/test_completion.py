@@ -33,6 +33,13 @@ def applied(text: str, label: str) -> str:
     return text[: found.start] + (option.insert or option.label)
 
 
+def test_options_that_a_command_reads_by_itself_are_offered():
+    assert "span=" in labels("index=web | timechart sp")
+    assert "bins=" in labels("index=web | bin bi")
+    assert "algorithm=" in labels("index=web | timechart count | predict count alg")
+    assert "1h" in labels("index=web | timechart span=")
+
+
 @pytest.mark.parametrize(
     ("typed", "label", "then"),
     [

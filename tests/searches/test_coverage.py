@@ -14,7 +14,7 @@ from script import Search, parse
 
 from sightline.errors import SearchError
 from sightline.search import registry
-from sightline.search.syntax.arguments import declared_options
+from sightline.search.syntax.arguments import written_options
 from sightline.search.syntax.parser import parse_pipeline
 from sightline.search.syntax.source import read_source
 from sightline.search.syntax.tree import Pipeline
@@ -112,7 +112,7 @@ def test_every_option_is_used_but_those_on_the_list() -> None:
     for entry in {id(e): e for e in registry.COMMANDS.values()}.values():
         names = (entry.name, *entry.aliases)
         text = "\n".join(stages().get(name, "") for name in names)
-        for option in declared_options(entry.command):
+        for option in written_options(entry.command):
             given = rf"\b{re.escape(option)}\s*="
             if not re.search(given, text) and not any(is_tried_in_python(name, given) for name in names):
                 untried.add(f"{entry.name} {option}")

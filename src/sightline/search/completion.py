@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from sightline.errors import SearchError
 from sightline.search import registry
-from sightline.search.syntax.arguments import declared_options, print_name
+from sightline.search.syntax.arguments import print_name, written_options
 from sightline.search.syntax.expressions import quote_string
 from sightline.search.syntax.parser import stage_end
 from sightline.search.syntax.tokens import closing_quote
@@ -240,14 +240,14 @@ def _options(command: str) -> list[Suggestion]:
     entry = registry.COMMANDS.get(command)
     if entry is None:
         return []
-    declared = declared_options(entry.command)
+    declared = written_options(entry.command)
     return [Suggestion(f"{name}=", "option", detail=f.metadata["help"]) for name, f in declared.items()]
 
 
 def _declared(command: str, name: str) -> Field | None:
     """The declaration of a command's option, if it has one of this name."""
     entry = registry.COMMANDS.get(command)
-    return declared_options(entry.command).get(name.lower()) if entry else None
+    return written_options(entry.command).get(name.lower()) if entry else None
 
 
 def _fields(names: Names) -> list[Suggestion]:

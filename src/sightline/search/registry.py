@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sightline.errors import SearchError, Span, nearest
-from sightline.search.syntax.arguments import Arguments, declared_options, print_options
+from sightline.search.syntax.arguments import Arguments, print_options, written_options
 from sightline.search.syntax.tree import Stage
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ class Command:
     """Whether its brackets are pipelines that it runs; what stands in those of other commands gives text for their place."""
     fills_brackets: ClassVar[bool] = False
     """Whether its brackets hold text with places to fill in, which is a search only then."""
+
+    reads_options_of: ClassVar[tuple[type, ...]] = ()
+    """Classes whose declared options `read` takes beside the command's own."""
 
     @classmethod
     def read(cls, arguments: Arguments) -> Command:
@@ -101,7 +104,7 @@ class CommandEntry:
                 "choices": list(f.metadata["choices"]),
                 "help": f.metadata["help"],
             }
-            for name, f in declared_options(self.command).items()
+            for name, f in written_options(self.command).items()
         ]
         return {
             "name": self.name,

@@ -31,6 +31,8 @@ class Bin(Command):
     that is no number stays as it is, as do several values. The field is overwritten unless AS names another.
     """
 
+    reads_options_of = (Binning,)
+
     name: str = ""
     target: str = ""
     binning: Binning = field(default_factory=Binning)

@@ -62,6 +62,8 @@ MOST_GAPS = 50_000
 class _Charted(Command):
     """What both commands have: aggregates, a split into columns, and which of these are shown."""
 
+    reads_options_of = (Binning,)
+
     limit: str = option("10", help="how many columns: a number, topN or bottomN by sum; 0 is all")
     useother: bool = option(True, help="add the columns left out up in one more")
     otherstr: str = option("OTHER", help="name of that column")

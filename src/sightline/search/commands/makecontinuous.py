@@ -39,6 +39,8 @@ class MakeContinuous(Command):
     the field stands last.
     """
 
+    reads_options_of = (Binning,)
+
     name: str = "_time"
     binning: Binning = field(default_factory=Binning)
 

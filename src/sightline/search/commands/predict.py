@@ -114,6 +114,8 @@ class Predict(Command):
     prediction fills it. The first rows, as many as the model needs to begin with, have no prediction.
     """
 
+    reads_options_of = (Options,)
+
     series: list[Series] = field(default_factory=list)
 
     @classmethod

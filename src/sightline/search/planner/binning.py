@@ -23,7 +23,7 @@ from sightline.search.planner.buckets import (
 )
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.values import Type, Value
-from sightline.search.syntax.arguments import Arguments
+from sightline.search.syntax.arguments import Arguments, option
 from sightline.search.syntax.expressions import quote_string, shown
 from sightline.search.time import parse_span
 
@@ -38,12 +38,12 @@ DEFAULT_BINS = 100
 class Binning:
     """Options of one field, as written. An empty text, or 0 bins, is not given."""
 
-    span: str = ""
-    bins: int = 0
-    minspan: str = ""
-    start: str = ""
-    end: str = ""
-    aligntime: str = ""
+    span: str = option("", help="length of a bucket: a time such as 5m, a number, or a base such as 2log10")
+    bins: int = option(0, help="how many buckets at most, where no span is given: 100 unless given")
+    minspan: str = option("", help="length of a bucket at least")
+    start: str = option("", help="where the buckets of numbers begin")
+    end: str = option("", help="where the buckets of numbers end")
+    aligntime: str = option("", help="a moment at which a bucket of time begins")
 
     def print(self) -> list[str]:
         """The options that were given."""

@@ -56,6 +56,14 @@ def declared_options(command: type) -> dict[str, dataclasses.Field]:
     return found
 
 
+def written_options(command: type) -> dict[str, dataclasses.Field]:
+    """The options that may be written with a command: its own, and those of the classes that it reads from its arguments by itself."""
+    found = declared_options(command)
+    for kind in getattr(command, "reads_options_of", ()):
+        found |= declared_options(kind)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class AggregateCall:
     """`function(argument) AS name`. The argument is a field (maybe with wildcards), an expression, or missing."""
@@ -181,7 +189,7 @@ class Arguments:
         name = self.peek()
         if name.kind != "word" or not self.peek(1).is_("="):
             return None
-        declared = declared_options(command)
+        declared = written_options(command)
         wanted = ", ".join(declared) or "none"
         message = f'there is no option "{name.text}", wanted one of: {wanted}'
         return SearchError(message, name.span, hint=nearest(name.text, declared))
