@@ -79,6 +79,16 @@ def test_a_search_that_is_wrong_says_where(ada):
     checked = ada.post(f"{API}/search/check", json={"search": "index=web | stast count"}).json()["diagnostics"]
     assert checked[0]["start"] == 12 and checked[0]["end"] == 17
     assert ada.post(f"{API}/search/check", json={"search": "index=web | stats count"}).json()["diagnostics"] == []
+    # A function is known before the search runs, in what the aggregates of other commands calculate with as well.
+    for text, start, end, message in (
+        ("index=web | eval x=if(n>1, roundd(n, 2), 0)", 27, 33, 'eval: there is no function "roundd"'),
+        ("index=web | stats sum(eval(lenn(user)))", 27, 31, 'stats: there is no function "lenn"'),
+        ("index=web | append [search index=web | where like(user)]", 45, 55, "where: like takes 2 arguments, got 1"),
+    ):
+        (found,) = ada.post(f"{API}/search/check", json={"search": text}).json()["diagnostics"]
+        assert (found["start"], found["end"], found["message"]) == (start, end, message)
+    for text in ("index=web | chart eval(round(p95(n), 1)) AS x by host", "index=web | eval x=" + "+".join(["n"] * 2000)):
+        assert ada.post(f"{API}/search/check", json={"search": text}).json()["diagnostics"] == []
     late = ada.post(f"{API}/search/jobs", json={"search": "index=web", "earliest": "yesterdayish"})
     assert late.status_code == 400
 

@@ -21,7 +21,7 @@ from sightline.config import Settings
 from sightline.errors import LanguageError, SearchError, Span, UserError
 from sightline.search import registry
 from sightline.search.context import Context, Knowledge, Message, Step
-from sightline.search.planner.lower import lower_expression
+from sightline.search.planner.lower import check_functions, lower_expression
 from sightline.search.planner.presentation import NOTHING_SAID, split_shown, with_shown_texts, with_texts
 from sightline.search.planner.relation import Relation, distinct_nodes, is_second_name
 from sightline.search.planner.values import Type
@@ -147,9 +147,14 @@ class SearchEngine:
             self.check_stages(pipeline)
 
     def check_stages(self, pipeline: Pipeline) -> None:
-        """Raise the SearchError for a command of the pipeline that is unknown, or whose arguments cannot be read."""
+        """Raise the SearchError for a command or function that is unknown, or whose arguments cannot be read."""
         for stage in pipeline.stages:
-            if registry.read_command(stage).fills_brackets:
+            command = registry.read_command(stage)
+            try:
+                check_functions(command)
+            except SearchError as error:
+                raise error.at(stage.name_span, command.command_name) from None
+            if command.fills_brackets:
                 continue
             for inner, _ in stage.subsearches.values():
                 self.check_stages(inner)

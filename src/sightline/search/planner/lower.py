@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from sightline.search.planner.sources import is_dictionary
 from sightline.search.planner.terms import MOST_WORDS, any_word, beginning_of, term_condition
 from sightline.search.planner.values import Type, Value
 from sightline.search.syntax import tree
+from sightline.search.syntax.arguments import split_parameter
 from sightline.search.syntax.expressions import ExpressionReader
 from sightline.search.syntax.tokens import expression_tokens
 
@@ -82,7 +84,26 @@ def concatenate(pieces: list[Value]) -> Value:
     return v.call("concat", *(v.as_text(p) for p in pieces), type=Type.TEXT)
 
 
-def _function(node: tree.FunctionCall, relation: Relation, context: Context) -> Value:
+def check_functions(command: registry.Command) -> None:
+    """Raise what lowering would for a function in a command's expressions that there is not, or with other arguments.
+
+    Names of aggregates are passed over: what they mean depends on where they stand, and charts calculate with them.
+    """
+    # Not by recursion: a chain of a thousand additions is a tree as deep.
+    waiting: list[object] = [command]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, tree.FunctionCall) and split_parameter(part.name, registry.AGGREGATES)[0] is None:
+            _entry(part)
+        if isinstance(part, dict):
+            waiting.extend(part.values())
+        elif isinstance(part, list | tuple):
+            waiting.extend(part)
+        elif dataclasses.is_dataclass(part):
+            waiting.extend(getattr(part, f.name) for f in dataclasses.fields(part))
+
+
+def _entry(node: tree.FunctionCall) -> registry.FunctionEntry:
     entry = registry.FUNCTIONS.get(node.name)
     if entry is None:
         raise LanguageError(
@@ -93,6 +114,11 @@ def _function(node: tree.FunctionCall, relation: Relation, context: Context) -> 
     count = len(node.arguments)
     if count < entry.minimum or (entry.maximum is not None and count > entry.maximum):
         raise LanguageError(f"{node.name} takes {_argument_range(entry)}, got {count}", node.span)
+    return entry
+
+
+def _function(node: tree.FunctionCall, relation: Relation, context: Context) -> Value:
+    entry = _entry(node)
     try:
         if entry.raw:
             return entry.lower(node, relation, context)
