@@ -13,7 +13,10 @@ import logging
 import shutil
 import socket
 import sys
+import threading
+import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -27,7 +30,7 @@ from sightline.supervisor import REFUSED, Child, become_supervisor, end_with_sup
 
 if TYPE_CHECKING:
     from sightline.catalog import Catalog
-    from sightline.search.engine import SearchEngine
+    from sightline.search.engine import Result, SearchEngine
     from sightline.search.jobs import Job, JobManager
     from sightline.watch.scheduler import RunOutcome, RunRequest
 
@@ -277,6 +280,24 @@ class Offline:
     def engine(self) -> SearchEngine:
         """Runs searches."""
         return self._parts.engine
+
+    def search(self, text: str, earliest: str, latest: str) -> Result:
+        """Run a search to its end; Ctrl-C cancels it, and leaves as KeyboardInterrupt when it has stopped."""
+        sid, cancelled = uuid.uuid4().hex, threading.Event()
+        # In a thread of its own: Python hears of Ctrl-C between its own steps, and the engine's may take long.
+        with ThreadPoolExecutor(1) as beside:
+            running = beside.submit(
+                self.engine.run, text, earliest=earliest or None, latest=latest or None, sid=sid, cancelled=cancelled.is_set
+            )
+            try:
+                return running.result()
+            except KeyboardInterrupt:
+                cancelled.set()
+                # One that is still being planned outlives the first try.
+                while not running.done():
+                    self.engine.store.cancel(sid)
+                    wait([running], timeout=0.2)
+                raise
 
     def suggest(self, text: str) -> tuple[int, list[dict[str, str]]]:
         """What may stand at the end of a search text: where the replaced part begins, and the suggestions."""

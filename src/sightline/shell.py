@@ -23,7 +23,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.lexers import Lexer
 from prompt_toolkit.styles import Style
 
-from sightline.errors import SearchError, UserError, nearest
+from sightline.errors import SightlineError, UserError, nearest
 from sightline.search import registry
 from sightline.search.completion import place_of
 from sightline.search.syntax.layout import lay_out
@@ -81,8 +81,11 @@ class Shell:
             if text.startswith(":"):
                 return self._own_command(text)
             self.backend.run(text, self.earliest, self.latest)
-        except (SearchError, UserError) as error:
+        except SightlineError as error:
             self.failed(error, text)
+        except KeyboardInterrupt:
+            # Ctrl-C ends the search that runs; Ctrl-D leaves.
+            self.tell("cancelled")
         return True
 
     def _own_command(self, text: str) -> bool:
@@ -204,7 +207,7 @@ class SplCompleter(Completer):
             return
         try:
             start, options = self._backend.suggest(text)
-        except (SearchError, UserError, OSError):
+        except (SightlineError, OSError):
             return
         for option in options:
             yield Completion(

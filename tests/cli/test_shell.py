@@ -5,13 +5,14 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
 
 import pytest
 
-from sightline.errors import SearchError, UserError
+from sightline.errors import EnvironmentTrouble, SearchError, UserError
 from sightline.shell import Shell, colours_of, history_of, is_unfinished
 
 
@@ -24,6 +25,10 @@ class Recorder:
     def run(self, text, earliest, latest):
         if text == "bad":
             raise SearchError("wrong")
+        if text == "away":
+            raise EnvironmentTrouble("the engine is restarting")
+        if text == "long":
+            raise KeyboardInterrupt
         self.asked.append(("run", text, earliest, latest))
 
     def explain(self, text, earliest, latest):
@@ -58,6 +63,9 @@ def test_errors_do_not_end_it_and_quit_does(shell):
     assert shell.answer("bad") and shell.answer(":nonsense") and shell.answer(":range a b c") and shell.answer("")
     assert [type(e) for e in shell.errors] == [SearchError, UserError, UserError]
     assert ":help" in str(shell.errors[1])
+    # Neither does a server that is away for a moment, nor Ctrl-C, which is for the search that runs.
+    assert shell.answer("away") and type(shell.errors[-1]) is EnvironmentTrouble
+    assert shell.answer("long") and shell.told == ["cancelled"]
     assert shell.answer(":quit") is False
 
 
@@ -138,6 +146,14 @@ def test_in_a_real_terminal(tmp_path):
         wait_for("POST")
         # The prompt comes back after the rows; what is typed before it is there belongs to nobody.
         wait_for("POST", at_end=">")
+        # Ctrl-C ends a search that would take minutes, and the next one can be typed.
+        os.write(master, b"| makeresults count=5000000000 | eval h=sha256(random()) | stats max(h)\r")
+        wait_for("stats max(h)")
+        time.sleep(2)
+        asked = time.monotonic()
+        process.send_signal(signal.SIGINT)  # It is no terminal of its own, whose Ctrl-C would do this.
+        wait_for("cancelled", at_end=">")
+        assert time.monotonic() - asked < 5
         os.write(master, b"\x04")
         end = time.monotonic() + 30
         while process.poll() is None:

@@ -76,7 +76,7 @@ class OnDirectory:
 
     def run(self, text: str, earliest: str, latest: str) -> None:
         """Run a search and print its rows."""
-        result = self._parts.engine.run(text, earliest=earliest or None, latest=latest or None)
+        result = self._parts.search(text, earliest, latest)
         _tell_messages([message.describe() for message in result.messages])
         _print_rows(result.shown_table if self._form == "table" else result.table, self._form)
 
