@@ -33,6 +33,31 @@ def applied(text: str, label: str) -> str:
     return text[: found.start] + (option.insert or option.label)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "index=web method IN (",
+        "index=web method IN(",
+        'index=web method IN (POST, "a b", G',
+        'index=web method in ("',
+        "index=web method IN (PUT G",
+    ],
+)
+def test_values_are_offered_in_a_list(text):
+    assert labels(text)[0] == "GET"
+
+
+def test_in_a_list_of_an_expression_other_fields_may_stand():
+    assert "host" in labels("index=web | where method IN (ho")
+    assert labels('index=web | where method IN ("')[0] == "GET"
+
+
+def test_metrics_are_offered_to_functions_over_metrics():
+    assert labels("| mstats avg(") == ["cpu.load"]
+    assert labels("| mstats avg(_value) WHERE index=m metric_name=") == ["cpu.load"]
+    assert "host" in labels("| mstats avg(cpu.load) WHERE index=m (ho")
+
+
 def test_options_that_a_command_reads_by_itself_are_offered():
     assert "span=" in labels("index=web | timechart sp")
     assert "bins=" in labels("index=web | bin bi")

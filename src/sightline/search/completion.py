@@ -31,7 +31,11 @@ LIMIT = 200
 
 _TIMES = frozenset(("earliest", "latest", "_index_earliest", "_index_latest", "index_earliest", "index_latest"))
 _WORD = re.compile(r"[\w.@{}\-]*\Z")
-_VALUE = re.compile(r"""([\w.{}\-:]+|"[^"]+")\s*(?:!?=|==)\s*("?)([\w.:/@+\-]*)\Z""")
+_VALUE = re.compile(
+    r"""([\w.{}\-:]+|"[^"]+")\s*(?:!?=|==|\sIN\s*\((?:[^()"]|"[^"]*"(?=\s*,))*?(?<=[(,\s]))\s*("?)([\w.:/@+\-]*)\Z""",
+    re.IGNORECASE,
+)
+"""A field, and behind a sign of comparison or in a list after IN the beginning of a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,8 @@ def suggest(text: str, names: Names) -> Suggestions:
         return _found(start, typed, _commands())
     if named := _named(place, names):
         return _found(start, typed, named)
+    if "metric" in _syntax(place.command)[0] and re.search(r"\w\([^()\s]*\Z", place.rest):
+        return _found(start, typed, _plain(names.metrics, "value"))
     fields, functions = _fields(names), _functions(place.command)
     before = text[:start].rstrip().rpartition(" ")[2].lower()
     if (
