@@ -7,6 +7,7 @@ happen in the engine; changing a document, which the engine cannot, row by row i
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sightline.errors import SearchError
@@ -115,10 +116,7 @@ def json_keys(arguments: list[Value], context: Context) -> Value:
     Syntax: json_keys(<json>)
     Example: | makeresults | eval x=json_keys("{\\"a\\": 1, \\"b\\": 2}")
     """
-    text = v.as_text(arguments[0])
-    sure = v.call("ifNull", text, v.text(""), type=Type.TEXT)
-    keys = v.call("toJSONString", v.call("JSONExtractKeys", sure, type=Type.MULTI), type=Type.TEXT)
-    return v.call("if", _is_object(text), keys, Literal(Type.TEXT, None), type=Type.TEXT)
+    return _of_object(arguments[0], lambda text: v.call("toJSONString", _keys(text), type=Type.TEXT))
 
 
 @function("json_entries")
@@ -128,17 +126,18 @@ def json_entries(arguments: list[Value], context: Context) -> Value:
     Syntax: json_entries(<json>)
     Example: | makeresults | eval x=json_entries("{\\"a\\": 1, \\"b\\": 2}")
     """
-    text = v.as_text(arguments[0])
-    sure = v.call("ifNull", text, v.text(""), type=Type.TEXT)
     pair = v.Column(Type.MULTI, "pair")
     key = v.call("toJSONString", v.call("tupleElement", pair, v.integer(1), type=Type.TEXT), type=Type.TEXT)
     value = v.call("tupleElement", pair, v.integer(2), type=Type.TEXT)
     entry = v.call("concat", v.text('{"key":'), key, v.text(',"value":'), value, v.text("}"), type=Type.TEXT)
-    pairs = v.call("JSONExtractKeysAndValuesRaw", sure, type=Type.MULTI)
-    entries = v.call("arrayMap", v.Lambda(Type.TEXT, ("pair",), entry), pairs, type=Type.MULTI)
-    joined = v.call("arrayStringConcat", entries, v.text(","), type=Type.TEXT)
-    listed = v.call("concat", v.text("["), joined, v.text("]"), type=Type.TEXT)
-    return v.call("if", _is_object(text), listed, Literal(Type.TEXT, None), type=Type.TEXT)
+
+    def listed(text: Value) -> Value:
+        pairs = v.call("JSONExtractKeysAndValuesRaw", text, type=Type.MULTI)
+        entries = v.call("arrayMap", v.Lambda(Type.TEXT, ("pair",), entry), pairs, type=Type.MULTI)
+        joined = v.call("arrayStringConcat", entries, v.text(","), type=Type.TEXT)
+        return v.call("concat", v.text("["), joined, v.text("]"), type=Type.TEXT)
+
+    return _of_object(arguments[0], listed)
 
 
 @function("json_has_key_exact", minimum=2, maximum=2)
@@ -148,16 +147,24 @@ def json_has_key_exact(arguments: list[Value], context: Context) -> Value:
     Syntax: json_has_key_exact(<json>, <key>)
     Example: | makeresults | eval x=if(json_has_key_exact("{\\"a.b\\": 7}", "a.b"), "yes", "no")
     """
-    text = v.as_text(arguments[0])
-    sure = v.call("ifNull", text, v.text(""), type=Type.TEXT)
-    keys = v.call("JSONExtractKeys", sure, type=Type.MULTI)
-    found = v.call("has", keys, v.call("ifNull", v.as_text(arguments[1]), v.text(""), type=Type.TEXT), type=Type.BOOL)
-    known = v.both([_is_object(text), v.is_present(arguments[1])])
-    return v.call("if", known, found, Literal(Type.BOOL, None), type=Type.BOOL)
+    key = v.as_text(arguments[1])
+    found = _of_object(
+        arguments[0],
+        lambda text: v.call("has", _keys(text), v.call("ifNull", key, v.text(""), type=Type.TEXT), type=Type.BOOL),
+    )
+    return v.call("if", v.is_present(arguments[1]), found, Literal(Type.BOOL, None), type=Type.BOOL)
 
 
-def _is_object(text: Value) -> Value:
-    return v.is_true(v.call("equals", v.call("JSONType", text, type=Type.TEXT), v.text("Object"), type=Type.BOOL))
+def _keys(text: Value) -> Value:
+    return v.call("JSONExtractKeys", text, type=Type.MULTI)
+
+
+def _of_object(value: Value, read: Callable[[Value], Value]) -> Value:
+    """What `read` makes of a text that is a JSON object; NULL for any other."""
+    text = v.as_text(value)
+    found = read(v.call("ifNull", text, v.text(""), type=Type.TEXT))
+    is_object = v.call("equals", v.call("JSONType", text, type=Type.TEXT), v.text("Object"), type=Type.BOOL)
+    return v.call("if", v.is_true(is_object), found, Literal(found.type, None), type=found.type)
 
 
 @function("json_valid")

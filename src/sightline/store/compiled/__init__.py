@@ -69,13 +69,17 @@ class Compiled:
         """Raises NotCompiled, and what `machinecode.load` says."""
         if self._code is None:
             with self._loading:
-                self._code = machinecode.load(self.name)
-                if self._code is None and _compiles:
-                    machinecode.write(self.name, self.function, arguments)
-                    self._code = machinecode.load(self.name)
-            if self._code is None:
-                raise NotCompiled(self.name)
+                self._code = self._code or self._loaded(arguments)
         return self._code(*arguments)
+
+    def _loaded(self, arguments: tuple[Any, ...]) -> Callable[..., Any]:
+        code = machinecode.load(self.name)
+        if code is None and _compiles:
+            machinecode.write(self.name, self.function, arguments)
+            code = machinecode.load(self.name)
+        if code is None:
+            raise NotCompiled(self.name)
+        return code
 
 
 compiled = Compiled

@@ -3,7 +3,7 @@
 It takes only what is usual: objects one after the other, whose texts beside the event have no escapes, and whose events are none of
 those that mean something else. For all other batches there is `receivers/envelopes.py`, which says what every batch means.
 
-A process that has no compiler calls this function, so that it takes nothing but arrays of one dimension.
+What receives requests calls this function by its name in `machinecode`.
 """
 
 import numpy as np

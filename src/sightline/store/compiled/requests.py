@@ -3,8 +3,7 @@
 It says yes only where protobuf's own library would read the request and a closer look would find no fault; what it does not
 know, or does not like, is for those. Enters: the bytes, and the messages as a table. Leaves: what `found` gets.
 
-The messages are a table of `machinecode.messages`. A process that has no compiler calls this function, so that it takes nothing
-but arrays of one dimension.
+The messages are a table of `machinecode.messages`. What receives requests calls this function by its name in `machinecode`.
 """
 
 import numpy as np
