@@ -67,20 +67,22 @@ class Cluster(Command):
         if text.type is Type.NULL or isinstance(text, v.Literal) and text.value is None:
             text = v.Literal(Type.TEXT, None)
         fields = dict(relation.fields)
-        words, key, kind = self._words_and_key(text)
-        relation = relation.with_fields(fields | {"\0words": words, "\0key": key, "\0kind": kind})
+        key, kind = self._key_and_kind(text)
+        relation = relation.with_fields(fields | {"\0text": text, "\0key": key, "\0kind": kind})
         relation, position = relation.numbered()
         relation = relation.settled()
-        position, words, key = relation.order[0][0], relation.field("\0words"), relation.field("\0key")
+        position, key = relation.order[0][0], relation.field("\0key")
         grouped = relation.filtered(v.is_present(key)).aggregated(
             [("key", key)],
             [
-                ("words", v.agg("argMin", words, position, type=Type.MULTI)),
+                ("text", v.agg("argMin", relation.field("\0text"), position, type=Type.TEXT)),
                 ("kind", v.agg("any", relation.field("\0kind"), type=Type.INT)),
                 ("rows", v.call("toInt64", v.agg("count", type=Type.INT), type=Type.INT)),
                 ("first", v.call("toInt64", v.agg("min", position, type=Type.INT), type=Type.INT)),
             ],
         )
+        of_group = {name: grouped.field(name) for name in ("key", "kind", "rows", "first")}
+        grouped = grouped.with_fields(of_group | {"words": self._words(grouped.field("text"))})
         table = context.table_of(grouped, ordered=False)
         if context.dry:
             found = pa.table({"key": [""], "first": [0], "label": [0], "rows": [0]}).slice(0, 0)
@@ -88,24 +90,33 @@ class Cluster(Command):
             found = context.python_step("cluster", lambda: self._labelled(table))
         return self._joined(relation, key, position, found, context)
 
-    def _words_and_key(self, text: Value) -> tuple[Value, Value, Value]:
-        """The words that texts are compared by, what texts have in common that are one to begin with, and the number of the
-        kind of a text: what is left of it without the digits.
-        """
-        sure = v.call("CAST", v.call("ifNull", text, v.text(""), type=Type.TEXT), v.text("String"), type=Type.TEXT)
+    def _words(self, text: Value) -> Value:
+        """The words that a text is compared by."""
         if self.match == "ngramset":
-            short = v.call("less", v.call("lengthUTF8", sure, type=Type.INT), v.integer(3), type=Type.BOOL)
-            runs = v.call("arrayDistinct", v.call("ngrams", sure, v.integer(3), type=Type.MULTI), type=Type.MULTI)
-            whole = v.call("array", sure, type=Type.MULTI)
-            return v.call("if", short, whole, runs, type=Type.MULTI), text, v.integer(0)
+            short = v.call("less", v.call("lengthUTF8", text, type=Type.INT), v.integer(3), type=Type.BOOL)
+            runs = v.call("arrayDistinct", v.call("ngrams", text, v.integer(3), type=Type.MULTI), type=Type.MULTI)
+            return v.call("if", short, v.call("array", text, type=Type.MULTI), runs, type=Type.MULTI)
+        words = self._split(text)
+        if self.match == "termset":
+            return v.call("arrayDistinct", words, type=Type.MULTI)
+        place = v.call("toString", Column(Type.INT, "place"), type=Type.TEXT)
+        placed = v.call("concat", Column(Type.TEXT, "word"), v.text(_APART), place, type=Type.TEXT)
+        numbers = v.call("arrayEnumerate", words, type=Type.MULTI)
+        return v.call("arrayMap", Lambda(Type.TEXT, ("word", "place"), placed), words, numbers, type=Type.MULTI)
+
+    def _key_and_kind(self, text: Value) -> tuple[Value, Value]:
+        """What texts have in common that are one to begin with, and the number of the kind of a text: what is left of it
+        without the digits.
+        """
+        if self.match == "ngramset":
+            return self._digest(text, text), v.integer(0)
+        sure = v.call("CAST", v.call("ifNull", text, v.text(""), type=Type.TEXT), v.text("String"), type=Type.TEXT)
         masked = v.call("translate", sure, v.text(_DIGITS), v.text("0" * len(_DIGITS)), type=Type.TEXT)
         word = Column(Type.TEXT, "word")
         holds_digits = v.call("greater", v.call("position", word, v.text("0"), type=Type.INT), v.integer(0), type=Type.BOOL)
         shape = v.call("if", holds_digits, v.text("0"), word, type=Type.TEXT)
-        words, shapes = (
-            self._split(sure),
-            v.call("arrayMap", Lambda(Type.TEXT, ("word",), shape), self._split(masked), type=Type.MULTI),
-        )
+        words = self._split(sure)
+        shapes = v.call("arrayMap", Lambda(Type.TEXT, ("word",), shape), self._split(masked), type=Type.MULTI)
         if self.match == "termset":
             words = v.call("arraySort", v.call("arrayDistinct", words, type=Type.MULTI), type=Type.MULTI)
             shapes = v.call("arraySort", shapes, type=Type.MULTI)
@@ -121,14 +132,13 @@ class Cluster(Command):
         word_text = v.call("arrayStringConcat", words, v.text(_APART), type=Type.TEXT)
         by_shape = v.call("concat", v.text("0"), shape_text, type=Type.TEXT)
         by_word = v.call("concat", v.text("1"), word_text, type=Type.TEXT)
-        key = v.call("if", similar, by_shape, by_word, type=Type.TEXT)
-        key = v.call("if", v.is_present(text), key, v.Literal(Type.TEXT, None), type=Type.TEXT)
-        if self.match == "termlist":
-            place = v.call("toString", Column(Type.INT, "place"), type=Type.TEXT)
-            placed = v.call("concat", word, v.text(_APART), place, type=Type.TEXT)
-            numbers = v.call("arrayEnumerate", words, type=Type.MULTI)
-            words = v.call("arrayMap", Lambda(Type.TEXT, ("word", "place"), placed), words, numbers, type=Type.MULTI)
-        return words, key, kind
+        return self._digest(v.call("if", similar, by_shape, by_word, type=Type.TEXT), text), kind
+
+    @staticmethod
+    def _digest(key: Value, text: Value) -> Value:
+        """Stands for a key, which may be as long as the text: what is grouped by must fit in memory."""
+        digest = v.call("hex", v.call("sipHash128", key, type=Type.TEXT), type=Type.TEXT)
+        return v.call("if", v.is_present(text), digest, v.Literal(Type.TEXT, None), type=Type.TEXT)
 
     def _split(self, text: Value) -> Value:
         if not self.delims:
