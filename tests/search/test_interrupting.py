@@ -99,7 +99,7 @@ ROWS = '| makeresults count=100000 | streamstats count AS n | eval x=random()%10
         ROWS + "| fit RandomForestRegressor x from y n n_estimators=10000",
         ROWS + "| fit GradientBoostingRegressor x from y n n_estimators=10000 | stats count",
         # So many that even a fast machine is at it when the search is cancelled.
-        "| makeresults count=1000000 | streamstats count AS n | eval _raw=n.\" \".md5(n) | cluster t=0.9 | stats count",
+        '| makeresults count=1000000 | streamstats count AS n | eval _raw=n." ".md5(n) | cluster t=0.9 | stats count',
         ROWS + "| kmeans k=500 reps=1000 x y | stats count",
         ROWS + "| score silhouette_score x against y n",
         ROWS
