@@ -335,6 +335,7 @@ def test_log_bodies_become_text_and_fields(front, load, store):
         {"intValue": "5"},
         {"stringValue": "{not json} at all = no"},
         {},
+        {"stringValue": "version=1.10 app.Version=7 versions=1.5"},
     ]
     records = [
         {"timeUnixNano": str(1763900000000000000 + i * 1000000), "severityNumber": 17, "body": body}
@@ -354,6 +355,7 @@ def test_log_bodies_become_text_and_fields(front, load, store):
         {},
         {},
         {},
+        {"version": "1.10", "app": {"Version": "7"}, "versions": 1.5},
     ]
     assert rows[2]["_raw"] == '{"user": "eve"}'
     assert rows[3]["_raw"] == "5"

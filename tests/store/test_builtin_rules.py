@@ -93,7 +93,7 @@ CSV = 'name,qty,when\n"Bar, o ""1""",3,2026-01-02 03:04:05\n"two\nlines",007,202
 CASES = {
     "access_combined": (ACCESS, [
         ("2026-01-02T10:04:05", {"clientip": "10.0.0.1", "user": "bob", "method": "GET", "uri": "/cart?id=7", "uri_path": "/cart",
-            "uri_query": "id=7", "version": 1.1, "status": 200, "bytes": 5316, "referer": "https://shop/"}, ""),
+            "uri_query": "id=7", "version": "1.1", "status": 200, "bytes": 5316, "referer": "https://shop/"}, ""),
         ("2026-01-02T03:04:06", {"clientip": "::1", "status": 304, "uri_path": "/"}, ""),
         ("2026-01-02T03:04:07", {"clientip": "10.0.0.9", "status": 400, "bytes": 226}, ""),
     ]),

@@ -226,6 +226,7 @@ log_texts = texts | st.sampled_from(
     [
         "a=1 b=x status=200 score=0.25", 'k="v w" k2="" k3=-5 =x y=', "took=007 x=1e5 id=12345678901234567890", '{"a": 1}',
         '{"status": 404, "http": {"code": 5, "route": "/r"}, "score": 3, "e": null}', '[{"a=1": 2}]', "(a=1,b=2;c=3|d=4&e=5)",
+        "version=1.10 app_Version=2.0 VERSION=3 versions=1.10 ersion=1.5",
     ]
 )  # fmt: skip
 log_records = st.builds(

@@ -6,7 +6,6 @@ rule gets the texts of `plain`, with which a statement is what it would be if th
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -382,8 +381,7 @@ def _extracted(extraction: Extraction, is_text: bool) -> str:
     pairs = []
     for number, name in enumerate(extraction.names, 1):
         if name:
-            key = quote(json.dumps(name, ensure_ascii=False) + ":")
-            pairs.append(f"if(g[{number}] = '', '', concat({key}, sightline_json_scalar(g[{number}])))")
+            pairs.append(f"if(g[{number}] = '', '', sightline_json_pair({quote(name)}, g[{number}]))")
     joined = f"arrayStringConcat(arrayFilter(x -> x != '', [{', '.join(pairs)}]), ',')"
     return f"arrayMap(g -> {joined}, [extractGroups(text, {pattern_text(extraction.pattern)})])[1]"
 

@@ -85,6 +85,11 @@ class Scan(Node):
     provides: Mapping[str, str] = field(compare=False, hash=False)
 
 
+def number_of(id: str) -> str:
+    """Identifier of a text column's values read as numbers, which a scan provides where some are stored as numbers."""
+    return f"{id}:number"
+
+
 @dataclass(frozen=True)
 class Rows(Node):
     """Rows held in memory (what a Python step gave), by the key under which the run keeps them."""

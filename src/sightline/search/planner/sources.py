@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from sightline.search.planner import values as v
-from sightline.search.planner.relation import Names, Relation, Scan
+from sightline.search.planner.relation import Names, Relation, Scan, number_of
 from sightline.search.planner.sql import quote_identifier, quote_text
 from sightline.search.planner.terms import RAW_TEXT
 from sightline.search.planner.values import Call, Column, Literal, Type, Value
@@ -82,6 +82,7 @@ CLOCKS = {sql_name: (constructor, ticks) for sql_name, _, _, constructor, ticks 
 """How each table's time is stored: what makes one of a number of ticks, and ticks of a second."""
 _INTEGERS = {"Int64", "Int32", "Int16", "Int8", "UInt8", "UInt16", "UInt32"}
 _FLOATS = {"Float64", "Float32", "UInt64"}
+_NO_VALUES = {"Nothing", "Nullable(Nothing)", "SharedVariant"}
 
 RAW_TIME = "_time:stored"
 """Identifier of the stored time column, for bounds that prune parts and granules."""
@@ -131,6 +132,8 @@ def _stored_rows(table: str, paths: tuple[tuple[str, frozenset[str]], ...]) -> t
         is_dictionary = len(types) == 1 and next(iter(types)).startswith(DICTIONARY_MARK)
         id = f"{name}{_DICTIONARY}" if is_dictionary else f"{name}:{type.value}"
         provides[id] = sql
+        if type is Type.TEXT and (number := _number_text(json_column, path, types)):
+            provides[number_of(id)] = number
         fields[name] = Column(type, id)
         if type is Type.MULTI and name + "{}" not in types_of:
             fields[name + "{}"] = Column(type, id)
@@ -200,18 +203,10 @@ def indexes_chosen(condition: Value) -> tuple[str, ...] | None:
 
 def json_field(column: str, path: str, types: frozenset[str]) -> tuple[Type, str] | None:
     """The type of a JSON path's values and the engine's text that reads them; None for a path without values."""
-    base = f"{quote_identifier(column)}.{quote_identifier(path)}"
-
-    def sub(type: str) -> str:
-        return f"{base}.:{type if type.isalnum() else quote_identifier(type)}"
-
-    types = frozenset(t for t in types if t not in ("Nothing", "Nullable(Nothing)", "SharedVariant"))
     # A member without a name cannot be named; it is in the text of the event.
-    if not types or not path:
+    held = _held(column, path, types) if path else []
+    if not held:
         return None
-    # A value is in the column of its type, or where there is none, in the JSON column: (type, text) of each.
-    held = [(kind, quote_identifier(f"{path}:{kind}")) for kind in promoted_kinds(types)]
-    held += [(t, sub(t)) for t in sorted(types) if not t.startswith((COLUMN_MARK, DICTIONARY_MARK))]
     lists = [text if kind == "Array" else _array_text(text, kind) for kind, text in held if kind.startswith("Array")]
     scalars = [(kind, text) for kind, text in held if not kind.startswith("Array")]
     if lists:
@@ -235,6 +230,25 @@ def json_field(column: str, path: str, types: frozenset[str]) -> tuple[Type, str
         # Whole values of a float field are stored as integers.
         return Type.FLOAT, _first([f"toFloat64({text})" for _, text in scalars])
     return Type.TEXT, _scalar_text(scalars)
+
+
+def _number_text(column: str, path: str, types: frozenset[str]) -> str | None:
+    """What reads the numbers of a path that holds texts beside numbers, without writing numbers as texts to read them again."""
+    held = _held(column, path, types)
+    if not {"String"} < {kind for kind, _ in held} <= {"String"} | _INTEGERS | _FLOATS:
+        return None
+    return _first([f"toFloat64OrNull({text})" if kind == "String" else f"toFloat64({text})" for kind, text in held])
+
+
+def _held(column: str, path: str, types: frozenset[str]) -> list[tuple[str, str]]:
+    """Where the values of a path are: (type, text) of each. A value is in the column of its type, or where there is none, in
+    the JSON column."""
+    base = f"{quote_identifier(column)}.{quote_identifier(path)}"
+    held = [(kind, quote_identifier(f"{path}:{kind}")) for kind in promoted_kinds(types)]
+    for type in sorted(types):
+        if not type.startswith((COLUMN_MARK, DICTIONARY_MARK)) and type not in _NO_VALUES:
+            held.append((type, f"{base}.:{type if type.isalnum() else quote_identifier(type)}"))
+    return held
 
 
 def _scalar_text(scalars: list[tuple[str, str]]) -> str:

@@ -28,6 +28,7 @@ from sightline.search.planner.relation import (
     Unnest,
     Window,
     nodes_of,
+    number_of,
 )
 from sightline.search.planner.values import Call, Column, Deferred, Lambda, Literal, Over, Type, Value
 
@@ -302,6 +303,10 @@ class Writer:
             # A set: texts, or numbers, which no multivalue holds.
             listed = "(" + ", ".join(self.parameter(x) for x in value.arguments[1].value) + ",)"
             return f"{value.function}({self.value(value.arguments[0], environment)}, {listed})"
+        if value.function == "toFloat64OrNull" and isinstance(value.arguments[0], Column):
+            number = environment.get(number_of(value.arguments[0].id))
+            if number is not None:
+                return number
         arguments = [self.value(a, environment) for a in value.arguments]
         if value.function in _JSON_READERS and _may_be_dictionary(value.arguments[0], environment):
             arguments[0] = f"CAST({arguments[0]}, 'Nullable(String)')"

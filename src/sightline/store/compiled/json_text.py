@@ -23,6 +23,7 @@ CELL_LINES = 5
 CELL_COLUMN, CELL_ROW, CELL_AT, CELL_LENGTH, CELL_KIND = range(CELL_LINES)
 
 _POWERS = np.array([10.0**k for k in range(23)])
+_VERSION = np.frombuffer(b"version", np.uint8)
 
 
 @inlined
@@ -643,7 +644,7 @@ def take_pairs(buf, at, end, row, columns, into, names, known, own):
             continue
         kind, number = np.int64(STRING), np.int64(value)
         text = value
-        if buf[value] == 45 or 48 <= buf[value] <= 57:
+        if (buf[value] == 45 or 48 <= buf[value] <= 57) and not _is_of_a_version(buf, key, stop):
             shape = _number_shape(buf, value, value + length)
             if shape:
                 kind, number, _ = read_number(buf, value, value + length)
@@ -679,6 +680,17 @@ def take_text(buf, at, end, row, columns, into, names, stack, known, own):
         if buf[k] == 61:
             return take_pairs(buf, at, end, row, columns, into, names, known, own)
     return 0
+
+
+@inlined
+def _is_of_a_version(buf, at, end):
+    """Whether a name ends like that of a version, which is no number: 1.10 is not 1.1."""
+    if end - at < 7:
+        return False
+    same = True
+    for k in range(7):
+        same = same and buf[end - 7 + k] | 32 == _VERSION[k]
+    return same
 
 
 @inlined

@@ -79,10 +79,14 @@ CREATE OR REPLACE FUNCTION sightline_inside_object AS (t) ->
 CREATE OR REPLACE FUNCTION sightline_json_scalar AS (t) ->
     if(match(t, '^-?(0|[1-9][0-9]{0,17})([.][0-9]{1,15})?$'), t, toJSONString(t));
 
+-- A field of a text. What a version is called is no number: 1.10 is not 1.1.
+CREATE OR REPLACE FUNCTION sightline_json_pair AS (n, t) ->
+    concat(toJSONString(n), ':', if(endsWith(lower(n), 'version'), toJSONString(t), sightline_json_scalar(t)));
+
 CREATE OR REPLACE FUNCTION sightline_key_values AS (t) ->
     if(position(t, '=') = 0 OR startsWith(sightline_trimmed(t), '{'), '',
         arrayStringConcat(arrayMap(
-            g -> concat(toJSONString(g[1]), ':', sightline_json_scalar(if(g[2] != '', g[2], g[3]))),
+            g -> sightline_json_pair(g[1], if(g[2] != '', g[2], g[3])),
             arrayFilter(g -> g[2] != '' OR g[3] != '', extractAllGroupsVertical(t,
                 '(?:^|[\\s,;|&({\\[])([A-Za-z_][A-Za-z0-9_.-]*)=(?:"([^"]*)"|([^\\s,;|&"(){}]+))'))), ','));
 

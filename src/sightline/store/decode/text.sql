@@ -50,7 +50,7 @@ CREATE OR REPLACE FUNCTION sightline_w3c_columns AS (t) ->
 
 -- `none` is how a column says that it has no value.
 CREATE OR REPLACE FUNCTION sightline_cell_pairs AS (names, cells, none) -> arrayStringConcat(arrayFilter(x -> x != '', arrayMap(
-    (n, x) -> if(n = '' OR x = '' OR x = none, '', concat(toJSONString(n), ':', sightline_json_scalar(x))),
+    (n, x) -> if(n = '' OR x = '' OR x = none, '', sightline_json_pair(n, x)),
     names, arrayResize(cells, length(names), ''))), ',');
 
 -- Recognising a time. The first 160 bytes are looked at, and the first place that looks like a time wins. One pattern without

@@ -37,7 +37,7 @@ SELECT
     'zipkin' AS sourcetype,
     CAST(sightline_object([
         sightline_statements_of_tags(tags),
-        arrayStringConcat(arrayMap((k, v) -> concat(toJSONString(k), ':', sightline_json_scalar(v)), mapKeys(tags), mapValues(tags)), ','),
+        arrayStringConcat(arrayMap((k, v) -> sightline_json_pair(k, v), mapKeys(tags), mapValues(tags)), ','),
         if(remote.serviceName = '', '', concat('"peer.service":', toJSONString(remote.serviceName))),
         if(remote.ipv4 = '', '', concat('"server.address":', toJSONString(remote.ipv4))),
         if(s.shared, '"zipkin.shared":true', '')]) AS $json) AS fields,
