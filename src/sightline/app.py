@@ -199,6 +199,7 @@ def open_parts(directory: DataDirectory, settings: Settings) -> Iterator[Any]:
             settings.watch,
             clock,
             lambda text, outcome: _results_link(address, text, outcome),
+            address,
         )
         closing.callback(scheduler.close)
         parts = Parts(

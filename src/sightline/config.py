@@ -286,7 +286,7 @@ class WatchSettings:
     delivery_backoff_s: float = 1.0
     delivery_timeout_s: float = 10.0
     mail_server: str = ""
-    """`host:port` of the mail server that `sendemail` speaks to; empty means that no mail is sent."""
+    """`host:port` of the mail server for alerts and `sendemail`; empty means that no mail is sent."""
     mail_security: str = "none"
     """`none`, `starttls`, or `tls` from the first byte."""
     mail_user: str = ""

@@ -232,7 +232,13 @@ ALERT = st.fixed_dictionaries(
     {
         "name": NAME, "search": SEARCH, "cron": CRON.filter(bool), "condition": CONDITION, "throttle_s": st.floats(0, 1e6),
         "throttle_fields": st.lists(AWKWARD, max_size=2), "severity": st.sampled_from(["debug", "fatal"]),
-        "actions": st.lists(st.sampled_from([{"kind": "webhook", "url": "http://h/"}, {"kind": "apprise", "url": "x://y"}])),
+        "actions": st.lists(st.one_of(
+            st.sampled_from([{"kind": "webhook", "url": "http://h/"}, {"kind": "apprise", "url": "x://y"}]),
+            st.fixed_dictionaries({
+                "kind": st.just("email"), "to": st.just("a@b"), "subject": AWKWARD, "message": AWKWARD,
+                "results": st.sampled_from(["none", "both"]), "max_rows": st.integers(1, 10_000),
+            }),
+        )),
         "app": st.sampled_from(["search", "shop"]),
     }
 )  # fmt: skip

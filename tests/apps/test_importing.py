@@ -155,8 +155,8 @@ def test_an_app_with_everything_is_brought_and_again_changes_nothing(catalog, ap
         "tags": (1, 0, 0, 0),
         "collections": (1, 0, 0, 0),
         "data models": (1, 0, 0, 0),
-        "saved searches": (3, 0, 0, 1),
-        "alerts": (1, 0, 0, 0),
+        "saved searches": (2, 0, 0, 1),
+        "alerts": (2, 0, 0, 0),
         "dashboards": (1, 0, 0, 0),
     }
     assert {(note.kind, note.name) for note in outcome.skipped} == {
@@ -201,11 +201,10 @@ def test_schedules_and_alerts(catalog, app):
         "corner_shop",
         "ada",
     )
-    hourly = catalog.searches.find("every hour")
-    assert hourly.cron == "7 * * * *"
-    assert notes_of(outcome, "every hour") == [
-        ("", "its action email to ops@example.org is left out: add an apprise action mailto://...")
-    ]
+    hourly = catalog.alerts.find("every hour")
+    assert (hourly.cron, hourly.condition) == ("7 * * * *", {"kind": "always"})
+    assert [(action["kind"], action["to"]) for action in hourly.actions] == [("email", "ops@example.org")]
+    assert notes_of(outcome, "every hour") == []
     alert = catalog.alerts.find("many failures")
     assert (alert.earliest, alert.latest, alert.description, alert.severity) == ("-5m", "", "too many", "critical")
     assert alert.condition == {"kind": "rows", "relation": "greater than", "quantity": 10.0}

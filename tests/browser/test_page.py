@@ -134,6 +134,40 @@ def test_an_alert_is_made_from_a_search(open_page, server, shop):
         client.delete(f"/api/v1/alerts/{made['id']}")
 
 
+def test_an_alert_sends_an_email_and_says_what_keeps_it_back(open_page, server, shop):
+    page = open_page("/alerts?new=1")
+    page.get_by_label("Name", exact=True).fill("mail me")
+    page.get_by_label("The alert's search in SPL").fill("| makeresults")
+    page.get_by_label("Sends an e-mail").check()
+    email = page.get_by_role("group", name="E-mail")
+    email.get_by_label("To", exact=True).fill("nobody")
+    page.get_by_role("button", name="Create").click()
+    assert 'an address wants a @, got "nobody"' in page.get_by_role("dialog").get_by_role("alert").inner_text()
+    email.get_by_label("To", exact=True).fill("ops@example.org")
+    email.get_by_label("Subject").fill("It is $name$")
+    email.get_by_role("combobox", name="Rows").select_option("attached")
+    email.get_by_label("At most").fill("5")
+    email.get_by_label("condition").check()
+    page.get_by_role("button", name="Create").click()
+    page.get_by_role("heading", name="mail me").wait_for()
+    page.get_by_text("email ops@example.org").wait_for()
+    with server.client() as client:
+        made = next(a for a in client.get("/api/v1/alerts").json() if a["name"] == "mail me")
+        (kept,) = made["actions"]
+        assert (kept["to"], kept["subject"], kept["results"], kept["max_rows"]) == (
+            "ops@example.org", "It is $name$", "attached", 5
+        )  # fmt: skip
+        assert kept["include"] == ["results_link", "view_link", "trigger"]
+        page.get_by_role("button", name="Run now").click()
+        page.get_by_role("cell", name="not delivered: email: no mail server is set").wait_for()
+        page.get_by_role("button", name="Edit").click()
+        assert page.get_by_role("group", name="E-mail").get_by_label("At most").input_value() == "5"
+        page.get_by_label("Sends an e-mail").uncheck()
+        page.get_by_role("button", name="Save").click()
+        page.get_by_text("nobody", exact=True).wait_for()
+        client.delete(f"/api/v1/alerts/{made['id']}")
+
+
 def test_a_trace_opens_as_a_waterfall_that_the_keyboard_walks(open_page, shop):
     page = open_page("/traces?errors=1&service=shop-model")
     page.get_by_role("link", name="POST /recommend").first.click()

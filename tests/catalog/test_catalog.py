@@ -269,6 +269,23 @@ def test_alerts_are_checked(catalog):
         ({"condition": {"kind": "search"}}, "wants a search"),
         ({"actions": [{"kind": "webhook", "url": "ftp://x"}]}, "wants an http or https url"),
         ({"actions": [{"kind": "pigeon"}]}, 'unknown kind of action "pigeon"'),
+        ({"actions": [{"kind": "email", "subject": "x"}]}, "wants an address in to, cc or bcc, got none"),
+        ({"actions": [{"kind": "email", "to": "ops"}]}, 'an address wants a @, got "ops"'),
+        ({"actions": [{"kind": "email", "to": "a@b", "sent": "x"}]}, 'an email action has no "sent"'),
+        ({"actions": [{"kind": "email", "to": ["a@b"]}]}, "to wants a text"),
+        (
+            {"actions": [{"kind": "email", "to": "a@b", "results": "pdf"}]},
+            "results wants one of: none, inline, attached, both",
+        ),
+        (
+            {"actions": [{"kind": "email", "to": "a@b", "priority": "urgent"}]},
+            'priority wants one of: highest, .* got "urgent"',
+        ),
+        (
+            {"actions": [{"kind": "email", "to": "a@b", "max_rows": 0}]},
+            'max_rows wants a whole number from 1 to 10,000, got "0"',
+        ),
+        ({"actions": [{"kind": "email", "to": "a@b", "include": ["pdf"]}]}, "include wants a list of any of: results_link"),
         ({"severity": "loud"}, 'unknown severity "loud"'),
         ({"colour": "red"}, 'an? alert has no "colour"'),
     ]

@@ -6,6 +6,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from letterbox import mail_server
 
 from sightline.catalog import Catalog
 from sightline.config import WatchSettings
@@ -42,13 +43,13 @@ class Receiver:
 class World:
     """A catalog, a clock that is moved, a search that answers what it is told, and the scheduler on them."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **settings):
         self.now = START
         self.catalog = Catalog(folder, lambda: self.now)
         self.asked, self.tables = [], []
         self.answer = RunOutcome("sid-1", 0, [])
         self.log = InternalLog(lambda index, table: self.tables.append((index, table)), lambda: self.now)
-        settings = WatchSettings(delivery_backoff_s=0.01, delivery_attempts=3)
+        settings = WatchSettings(**{"delivery_backoff_s": 0.01, "delivery_attempts": 3} | settings)
         self.scheduler = Scheduler(
             self.catalog,
             self.run,
@@ -56,6 +57,7 @@ class World:
             settings,
             lambda: self.now,
             lambda text, outcome: f"http://here/search?sid={outcome.sid}",
+            "http://here",
         )
 
     def run(self, request):
@@ -266,6 +268,138 @@ def test_a_receiver_that_is_not_there_is_told(world):
     world.at(60)
     wait_until(lambda: world.catalog.alerts.history(alert.id)[0].event == "delivery")
     assert "not delivered: webhook http://127.0.0.1:9/" in world.catalog.alerts.history(alert.id)[0].detail
+
+
+@pytest.fixture
+def post(tmp_path):
+    """A world whose mail goes to a real mail server."""
+    with mail_server() as server:
+        world = World(tmp_path, mail_server=server.address, mail_from="watch@example.org")
+        yield world, server
+        world.close()
+
+
+def emailed(world, search="index=web", throttle_fields=(), **options):
+    """An alert that sends mail, and has found two rows by now; gives how its delivery ended."""
+    action = {"kind": "email", "to": "ops@example.org"} | options
+    alert = world.catalog.alerts.create(
+        name="worse", search=search, cron="* * * * *", throttle_s=3600.0, throttle_fields=list(throttle_fields), actions=[action]
+    )  # fmt: skip
+    rows = [{"host": "a", "n": 3.0, "gone": None}, {"host": "b", "n": 0.5, "gone": None}]
+    world.answer = RunOutcome("sid-9", 2, rows, run_time_s=0.25)
+    world.at(world.now - START + 60)
+    wanted = 2 if throttle_fields else 1
+    ends = lambda: [h.detail for h in world.catalog.alerts.history(alert.id) if h.event == "delivery"]  # noqa: E731
+    wait_until(lambda: len(ends()) == wanted)
+    return ends()[0]
+
+
+def test_an_alert_sends_a_letter_with_its_tokens_filled(post):
+    world, server = post
+    detail = emailed(
+        world,
+        to="ops@example.org; $result.host$@example.org",
+        cc="boss@example.org",
+        bcc="log@example.org",
+        subject="$name$ on $result.host$",
+        message="$job.resultCount$ rows in $job.runDuration$ s,\nsid $job.sid$, none of $result.nothing$, $unknown$ stays",
+        priority="high",
+        include=["results_link", "view_link", "search", "trigger", "trigger_time"],
+    )
+    recipients, letter = server.letters.pop()
+    everybody = ["ops@example.org", "a@example.org", "boss@example.org", "log@example.org"]
+    assert recipients == everybody and detail.startswith(f"delivered: email: sent to {', '.join(everybody)} by 127.0.0.1:")
+    assert (letter["From"], letter["Cc"], letter["X-Priority"]) == ("watch@example.org", "boss@example.org", "2")
+    assert letter["Subject"] == "worse on a" and letter["Bcc"] is None
+    assert letter.get_body(("plain",)).get_content().splitlines() == [
+        "2 rows in 0.25 s,",
+        "sid sid-9, none of , $unknown$ stays",
+        "",
+        "Results: http://here/search?sid=sid-9",
+        "Alert: http://here/alerts/1",
+        "Search: index=web",
+        "Condition: 2 rows, wanted greater than 0",
+        "Time: November 14, 2023 22:01:00 UTC",
+    ]
+    shown = letter.get_body(("html",)).get_content()
+    assert "2 rows in 0.25 s,<br>sid" in shown and '<a href="http://here/alerts/1">' in shown
+    assert list(letter.iter_attachments()) == []
+
+
+@pytest.mark.parametrize(
+    ("results", "text", "attached"),
+    [
+        ("inline", "host  n\na     3\nb     0.5\n", None),
+        ("attached", "", "host,n\na,3\nb,0.5\n"),
+        ("both", "host  n\na     3\nb     0.5\n", "host,n\na,3\nb,0.5\n"),
+    ],
+)
+def test_a_letter_carries_the_rows_as_it_is_told(post, results, text, attached):
+    world, server = post
+    emailed(world, results=results, content_type="plain", include=[])
+    letter = server.letters.pop()[1]
+    body = letter.get_body(("plain",)).get_content()
+    assert body.split("\n", 2)[2] == text if text else body == "worse found 2 rows.\n"
+    assert [part.get_content() for part in letter.iter_attachments()] == ([attached] if attached else [])
+
+
+def test_a_letter_has_no_more_rows_than_it_is_allowed(post):
+    world, server = post
+    emailed(world, results="inline", format="csv", max_rows=1, content_type="plain", include=[])
+    assert server.letters.pop()[1].get_body(("plain",)).get_content().endswith("\n\nhost,n\na,3\n\n")
+    assert world.asked[0].max_rows == 1000
+    world.catalog.alerts.update(1, actions=[{"kind": "email", "to": "a@example.org", "results": "inline"}])
+    world.at(120)
+    assert world.asked[1].max_rows == 10_000
+
+
+def test_letters_that_fields_tell_apart_carry_their_own_rows(post):
+    world, server = post
+    emailed(world, throttle_fields=["host"], subject="$result.host$", results="attached")
+    found = {letter["Subject"]: next(letter.iter_attachments()).get_content() for _, letter in server.letters}
+    assert found == {"a": "host,n\na,3\n", "b": "host,n\nb,0.5\n"}
+
+
+def test_a_busy_mail_server_is_asked_again_and_a_refusal_is_final(post):
+    world, server = post
+    server.busy = 2
+    assert "after 3 attempts" in emailed(world) and len(server.letters) == 1
+    world.catalog.alerts.delete(1)
+    detail = emailed(world, to="refused@example.org")
+    assert detail.startswith("not delivered: email: ") and "did not take the message" in detail and "1 attempt" in detail
+    world.catalog.alerts.delete(1)
+    detail = emailed(world, to="a@example.org, refused@example.org")
+    assert "refused: refused@example.org after 1 attempt" in detail and len(server.letters) == 2
+
+
+def test_a_letter_that_a_stop_interrupted_is_sent_with_its_rows_at_the_next_start(tmp_path):
+    first = World(tmp_path, mail_server="127.0.0.1:9", delivery_backoff_s=30.0)
+    action = {"kind": "email", "to": "a@example.org", "subject": "from $name$", "results": "attached"}
+    alert = first.catalog.alerts.create(name="worse", search="x", cron="* * * * *", actions=[action])
+    first.answer = RunOutcome("s", 1, [{"a": 1.0}])
+    first.at(60)
+    wait_until(lambda: first.catalog.alerts.pending())
+    first.close()
+    with mail_server() as server:
+        second = World(tmp_path, mail_server=server.address)
+        second.now = START + 90
+        second.scheduler.start()
+        wait_until(lambda: [h.event for h in second.catalog.alerts.history(alert.id)] == ["delivery", "fired"])
+        letter = server.letters.pop()[1]
+        assert (letter["Subject"], next(letter.iter_attachments()).get_content()) == ("from worse", "a\n1\n")
+        second.close()
+
+
+def test_without_a_mail_server_the_history_says_what_to_do(world):
+    detail = emailed(world)
+    assert detail.startswith("not delivered: email: no mail server is set; set mail_server =") and "1 attempt" in detail
+
+
+def test_what_a_token_stands_for_may_be_no_address(post):
+    world, server = post
+    assert 'an address wants a @, got "3"' in emailed(world, to="$result.n$") and server.letters == []
+    world.catalog.alerts.delete(1)
+    assert "to is wanted" in emailed(world, to="$result.nothing$")
 
 
 def test_an_alert_whose_search_fails_is_in_error_and_recovers(world):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 import http.server
 import json
-import socketserver
 import threading
 import time
 from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
+from letterbox import mail_server
 
 from sightline.errors import SightlineError
 from sightline.web.splunk.resources import resource_paths
@@ -278,50 +276,10 @@ def test_sendalert_writes_an_event(parts):
     assert rows(parts, 'index=main "has 200" | table _raw source') == [{"_raw": "host a has 200", "source": "alert"}]
 
 
-class MailServer(socketserver.ThreadingTCPServer):
-    """Takes letters as a mail server does, and keeps them."""
-
-    allow_reuse_address = True
-    daemon_threads = True
-
-    def __init__(self):
-        self.letters = []
-        super().__init__(("127.0.0.1", 0), MailConversation)
-
-
-class MailConversation(socketserver.StreamRequestHandler):
-    def say(self, text):
-        self.wfile.write(f"{text}\r\n".encode())
-
-    def handle(self):
-        self.say("220 here")
-        recipients = []
-        while line := self.rfile.readline().decode().strip():
-            word = line.split()[0].upper()
-            if word == "DATA":
-                self.say("354 go on")
-                lines = []
-                while (text := self.rfile.readline()) != b".\r\n":
-                    lines.append(text[1:] if text.startswith(b".") else text)
-                message = email.message_from_bytes(b"".join(lines).replace(b"\r\n", b"\n"), policy=email.policy.default)
-                self.server.letters.append((recipients, message))
-                self.say("250 taken")
-            elif word == "QUIT":
-                self.say("221 bye")
-                return
-            else:
-                if word == "RCPT":
-                    recipients.append(line.partition(":")[2].strip("<> "))
-                self.say("550 no" if "refused@" in line else "250 yes")
-
-
 @pytest.fixture
 def mail():
-    server = MailServer()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with mail_server() as server:
+        yield server
 
 
 def sent(parts, mail, options, search="index=around host=b | table host status"):
@@ -423,3 +381,12 @@ def test_what_has_no_meaning_here_does_not_keep_a_letter_back(parts, mail):
 def test_one_server_answers_rest(parts):
     (found,) = rows(parts, "| rest /services/server/info splunk_server_group=any strict=t")
     assert found == rows(parts, "| rest /services/server/info")[0]
+
+
+def test_rest_tells_of_an_alerts_email(parts):
+    action = {"kind": "email", "to": "ops@example.org", "results": "inline", "priority": "high"}
+    made = parts.catalog.alerts.create(name="Mailed", search="index=around", cron="0 0 1 1 *", owner="ada", actions=[action])
+    (found,) = rows(parts, '| rest /services/saved/searches search="Mailed" | search title=Mailed')
+    assert (found["actions"], found["action.email"], found["action.email.to"]) == ("email", 1, "ops@example.org")
+    assert (found["action.email.inline"], found["action.email.priority"]) == ("1", "2")
+    parts.catalog.alerts.delete(made.id)

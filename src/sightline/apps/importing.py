@@ -85,14 +85,23 @@ class Outcome:
 
 
 def import_contents(
-    contents: Contents, report: Report, catalog: Catalog, *, app_name: str | None = None, owner: str = "admin"
+    contents: Contents,
+    report: Report,
+    catalog: Catalog,
+    *,
+    app_name: str | None = None,
+    owner: str = "admin",
+    sends_mail: bool = True,
 ) -> Outcome:
-    """Writes the contents into the catalog. `report` is what `check` said of them; `app_name` is put over the apps' own."""
+    """Writes the contents into the catalog. `report` is what `check` said of them; `app_name` is put over the apps' own.
+
+    `sends_mail` says whether a mail server is set: without one, it is told which alerts would speak to nobody.
+    """
     outcome = Outcome(problems=list(contents.problems))
     if app_name is not None:
         check_app_name(app_name)
     for app in contents.apps:
-        _Import(app, app_name or fitting_app_name(app.name), catalog, report, outcome, owner).run()
+        _Import(app, app_name or fitting_app_name(app.name), catalog, report, outcome, owner, sends_mail).run()
     return outcome
 
 
@@ -110,12 +119,15 @@ def fitting_app_name(name: str) -> str:
 class _Import:
     """One app on its way in."""
 
-    def __init__(self, app: App, name: str, catalog: Catalog, report: Report, outcome: Outcome, owner: str) -> None:
+    def __init__(
+        self, app: App, name: str, catalog: Catalog, report: Report, outcome: Outcome, owner: str, sends_mail: bool
+    ) -> None:
         self.app = app
         self.name = name
         self.catalog = catalog
         self.outcome = outcome
         self.owner = owner
+        self.sends_mail = sends_mail
         self._verdicts = {(v.kind, v.name): v for v in report.verdicts if v.app == app.name}
         self._by_file: dict[str, list[Any]] = {}
         for verdict in report.verdicts:
@@ -223,6 +235,8 @@ class _Import:
             except UserError as error:
                 self._skip("saved searches", stanza, error.message)
                 continue
+            if not self.sends_mail and any(action.get("kind") == "email" for action in found.values.get("actions", ())):
+                found.lost.append('its e-mails are not sent: no mail server is set (mail_server = "host:port" in [watch])')
             if self._runs("alerts" if found.kind == "alert" else "saved searches", "saved", stanza):
                 self._put_search(found.kind, found.values, found.lost)
 

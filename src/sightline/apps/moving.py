@@ -11,6 +11,7 @@ from sightline.apps.importing import RULES, Note, Outcome, check_app_name, fitti
 from sightline.apps.scratch import scratch_folder
 from sightline.apps.sourcetype_rules import convert, put_rules
 from sightline.catalog import Catalog
+from sightline.config import load_settings
 from sightline.errors import UserError
 
 
@@ -29,15 +30,16 @@ def bring(
         check_app_name(app_name)
     contents = read_contents(path)
     report = check(contents, data, on_progress)
+    about = {"app_name": app_name, "owner": owner, "sends_mail": bool(load_settings(data).watch.mail_server)}
     if dry_run:
         with scratch_folder(data) as folder:
             copy = Catalog(folder)
             try:
-                outcome = import_contents(contents, report, copy, app_name=app_name, owner=owner)
+                outcome = import_contents(contents, report, copy, **about)
             finally:
                 copy.close()
     else:
-        outcome = import_contents(contents, report, catalog, app_name=app_name, owner=owner)
+        outcome = import_contents(contents, report, catalog, **about)
     _bring_rules(contents, data, app_name, outcome, write=not dry_run)
     return outcome
 

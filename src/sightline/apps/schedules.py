@@ -13,9 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sightline.apps.emails import read_email, write_email
 from sightline.apps.own_conf import OWN, own_name
+from sightline.catalog.actions import check_action
 from sightline.catalog.models import Alert, SavedSearch
-from sightline.catalog.saved import RELATIONS, SEVERITIES, check_action, check_cron
+from sightline.catalog.saved import RELATIONS, SEVERITIES, check_cron
 from sightline.catalog.stanzas import is_true
 from sightline.errors import UserError
 from sightline.search.syntax.arguments import print_name
@@ -205,11 +207,10 @@ def _actions(settings: Mapping[str, str], values: dict[str, Any], lost: list[str
         def given(*keys: str, name: str = name) -> str:
             return next((settings[k].strip() for key in keys if (k := f"action.{name}.{key}") in settings), "")
 
-        if name in ("webhook", "apprise") and given("param.url"):
-            action = {"kind": name, "url": given("param.url")}
+        if name == "email" or (name in ("webhook", "apprise") and given("param.url")):
+            action = _email(settings, lost) if name == "email" else {"kind": name, "url": given("param.url")}
             try:
-                check_action(action)
-                actions.append(action)
+                actions.append(check_action(action))
             except UserError as error:
                 lost.append(f"its action {name} is left out: {error.message}")
         elif name == "summary_index":
@@ -222,15 +223,13 @@ def _actions(settings: Mapping[str, str], values: dict[str, Any], lost: list[str
         elif name == "populate_lookup" and given("dest"):
             values["search"] += f"\n| outputlookup {print_name(given('dest'))}"
             lost.append("its action populate_lookup became an outputlookup at the end of the search")
-        elif name == "email":
-            lost.append(f"its action email{_to(given('to', 'param.to'))} is left out: add an apprise action mailto://...")
         else:
             lost.append(f"its action {name} is left out: there is no such action here")
     return actions
 
 
-def _to(address: str) -> str:
-    return f" to {address}" if address else ""
+def _email(settings: Mapping[str, str], lost: list[str]) -> dict[str, Any]:
+    return read_email(settings, lost, report=settings.get(OWN + "kind") != "alert" and not _is_judged(settings))
 
 
 def _collect(settings: Mapping[str, str], index: str, type: str) -> str:
@@ -291,12 +290,20 @@ def _alert_settings(alert: Alert) -> dict[str, str]:
         if any("," in name or name != name.strip() or not name for name in alert.throttle_fields):
             found[OWN + "throttle_fields"] = json.dumps(list(alert.throttle_fields))
     found["alert.severity"] = str(SEVERITIES.index(alert.severity) + 1)
-    kinds = [action.get("kind") for action in alert.actions]
     for action in alert.actions:
-        found |= {f"action.{action['kind']}": "1", f"action.{action['kind']}.param.url": str(action.get("url", ""))}
-    if len(set(kinds)) < len(kinds) or any(set(action) != {"kind", "url"} for action in alert.actions):
+        found |= action_settings(action)
+    if _actions(found, {}, []) != alert.actions:
+        # Several of one kind, and texts that are more than a setting holds.
         found[OWN + "actions"] = json.dumps(alert.actions)
     return found
+
+
+def action_settings(action: Mapping[str, Any]) -> dict[str, str]:
+    """The settings of one action."""
+    kind = action["kind"]
+    if kind == "email":
+        return write_email(action)
+    return {f"action.{kind}": "1", f"action.{kind}.param.url": str(action.get("url", ""))}
 
 
 def _number(value: float) -> str:

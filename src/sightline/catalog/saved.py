@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from croniter import croniter
 from sqlalchemy import delete, select
 
+from sightline.catalog.actions import check_action
 from sightline.catalog.database import SessionFactory
 from sightline.catalog.models import Alert, AlertEvent, PendingNotice, SavedSearch
 from sightline.clock import Clock
@@ -17,7 +18,6 @@ HISTORY_ROWS = 1000
 """Lines kept of each alert's history; older ones remain in `index=_internal`."""
 SEVERITIES = ("debug", "info", "warning", "error", "critical", "fatal")
 RELATIONS = ("greater than", "less than", "equal to", "not equal to", "drops by", "rises by")
-ACTION_KINDS = ("webhook", "apprise")
 Row = TypeVar("Row", SavedSearch, Alert)
 
 
@@ -224,8 +224,8 @@ class Alerts(_Scheduled[Alert]):
             raise UserError(f"throttle_s wants 0 or more seconds, got {checked['throttle_s']}")
         if checked.get("severity", "warning") not in SEVERITIES:
             raise UserError(f'unknown severity "{checked["severity"]}", wanted one of: {", ".join(SEVERITIES)}')
-        for action in checked.get("actions", ()):
-            check_action(action)
+        if "actions" in checked:
+            checked["actions"] = [check_action(action) for action in checked["actions"]]
         return checked
 
 
@@ -255,15 +255,3 @@ def check_condition(condition: dict[str, Any]) -> dict[str, Any]:
     if text.endswith("%") and relation not in ("drops by", "rises by"):
         raise UserError(f'a share is for "drops by" and "rises by", got "{text}" with "{relation}"')
     return {"kind": "rows", "relation": relation, "quantity": text if text.endswith("%") else float(text)}
-
-
-def check_action(action: dict[str, Any]) -> None:
-    """Raises UserError for an action that could never be taken."""
-    kind = action.get("kind")
-    if kind not in ACTION_KINDS:
-        raise UserError(f'unknown kind of action "{kind}", wanted one of: {", ".join(ACTION_KINDS)}')
-    url = str(action.get("url", ""))
-    if kind == "webhook" and not re.match(r"https?://[^/\s]+", url):
-        raise UserError(f'a webhook wants an http or https url, got "{url}"')
-    if kind == "apprise" and "://" not in url:
-        raise UserError(f'an apprise action wants a url such as "mailto://...", got "{url}"')

@@ -159,9 +159,12 @@ def _still_throttled(notified: Mapping[str, float], rule: Rule, now: float) -> M
 
 def _first_of_each(fields: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """The first row of each combination of values; without fields, or without rows, one combination of all."""
-    if not fields or not rows:
-        return {"": rows[0] if rows else {}}
     first: dict[str, Mapping[str, Any]] = {}
     for row in rows:
-        first.setdefault(json.dumps([str(row.get(name, "")) for name in fields]), row)
-    return first
+        first.setdefault(combination(fields, row), row)
+    return first or {"": {}}
+
+
+def combination(fields: Sequence[str], row: Mapping[str, Any]) -> str:
+    """A row's values of the throttle's fields as one text; empty without fields."""
+    return json.dumps([str(row.get(name, "")) for name in fields]) if fields else ""

@@ -1,6 +1,7 @@
 """Letters with a search's rows, and the mail server that takes them.
 
-Enters: the options of `sendemail`, rows, the settings. Leaves: a sent message, or an error that says what is missing.
+Enters: the options of `sendemail` or of an alert's e-mail, rows, the settings. Leaves: a sent message, or an error that says
+what is missing.
 """
 
 from __future__ import annotations
@@ -8,21 +9,34 @@ from __future__ import annotations
 import csv
 import html
 import io
+import re
 import smtplib
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
-from email.utils import formatdate, getaddresses, make_msgid
+from email.utils import formatdate, make_msgid
 from typing import Any
 
+from sightline.catalog.actions import PRIORITIES, addresses_in
 from sightline.config import WatchSettings
 from sightline.errors import EnvironmentTrouble, UserError
-from sightline.watch.notify import as_text
+from sightline.watch.texts import as_text, filled
 
-FORMATS = ("table", "csv", "raw")
 SECURITIES = ("none", "starttls", "tls")
 _TRUE = ("1", "t", "true", "y", "yes")
+_FILLED = ("to", "cc", "bcc", "from", "subject", "message", "footer", "priority")
+_BELOW = {
+    "results_link": "Results: $results_link$",
+    "view_link": "Alert: $view_link$",
+    "search": "Search: $search$",
+    "trigger": "Condition: $trigger$",
+    "trigger_time": "Time: $trigger_date$ $trigger_timeHMS$ UTC",
+}
+
+
+class Rejected(EnvironmentTrouble):
+    """The mail server said no and will say no again, or took the letter for some, who would get it twice."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +49,11 @@ class Letter:
     @classmethod
     def of(cls, given: Mapping[str, str], rows: Sequence[Mapping[str, Any]], default_from: str) -> Letter:
         """The letter that the options of `sendemail` describe. Raises UserError for one without an address."""
-        to, cc, bcc = (_addresses(given.get(name, "")) for name in ("to", "cc", "bcc"))
+        to, cc, bcc = (addresses_in(given.get(name, "")) for name in ("to", "cc", "bcc"))
         if not (to or cc or bcc):
             raise UserError("to is wanted: the addresses to send to")
         message = EmailMessage()
-        message["From"] = given.get("from") or default_from
+        message["From"] = " ".join(given.get("from", "").split()) or default_from
         if to:
             message["To"] = ", ".join(to)
         if cc:
@@ -48,8 +62,8 @@ class Letter:
         message["Date"] = formatdate()
         message["Message-ID"] = make_msgid(domain="sightline")
         if priority := given.get("priority", ""):
-            named = {"highest": "1", "high": "2", "normal": "3", "low": "4", "lowest": "5"}
-            message["X-Priority"] = named.get(priority.lower(), priority)
+            numbers = {name: str(number) for number, name in enumerate(PRIORITIES, 1)}
+            message["X-Priority"] = numbers.get(priority.lower(), " ".join(priority.split()))
         rows = rows[: int(given["maxinputs"])] if given.get("maxinputs", "0") not in ("", "0") else rows
         sends = _is_true(given.get("sendresults", ""))
         inline = sends and _is_true(given.get("inline", ""))
@@ -60,6 +74,22 @@ class Letter:
         if attached:
             message.add_attachment(csv_text(rows).encode(), maintype="text", subtype="csv", filename="results.csv")
         return cls(message, tuple(dict.fromkeys((*to, *cc, *bcc))))
+
+    @classmethod
+    def of_alert(cls, action: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], default_from: str) -> Letter:
+        """The letter of an alert's e-mail, whose texts `with_texts` has filled."""
+        given = {name: action[name] for name in (*_FILLED, "content_type", "format")}
+        given["sendresults"] = str(action["results"] != "none")
+        given["inline"] = str(action["results"] in ("inline", "both"))
+        given["sendcsv"] = str(action["results"] in ("attached", "both"))
+        return cls.of(given, rows, default_from)
+
+
+def with_texts(action: Mapping[str, Any], row: Mapping[str, Any], about: Mapping[str, str]) -> dict[str, Any]:
+    """An alert's e-mail with its tokens filled, and what it includes written below the message."""
+    below = [*(_BELOW[name] for name in action["include"]), *filter(None, [action["footer"]])]
+    written = {**action, "footer": "\n".join(below)}
+    return written | {name: filled(written[name], row, about) for name in _FILLED}
 
 
 def _write_body(
@@ -72,8 +102,14 @@ def _write_body(
     if given.get("content_type", "html").lower() == "plain":
         return
     body = html_table(rows) if rows is not None and form == "table" else f"<pre>{html.escape(table)}</pre>" if table else ""
-    parts = [f"<p>{html.escape(text)}</p>", body, f"<p>{html.escape(footer)}</p>" if footer else ""]
+    parts = [_paragraph(text), body, _paragraph(footer) if footer else ""]
     message.add_alternative("<html><body>" + "".join(parts) + "</body></html>", subtype="html")
+
+
+def _paragraph(text: str) -> str:
+    """A text as HTML, with its lines and its links."""
+    linked = re.sub(r"https?://[^\s<>]+", r'<a href="\g<0>">\g<0></a>', html.escape(text))
+    return f"<p>{linked.replace(chr(10), '<br>')}</p>"
 
 
 def send_letter(letter: Letter, settings: WatchSettings, server: str = "") -> str:
@@ -105,18 +141,17 @@ def send_letter(letter: Letter, settings: WatchSettings, server: str = "") -> st
                 connection.login(settings.mail_user, settings.mail_password)
             refused = connection.send_message(letter.message, to_addrs=list(letter.recipients))
     except (OSError, smtplib.SMTPException) as error:
-        raise EnvironmentTrouble(f"the mail server {host}:{number} did not take the message: {error}") from error
+        trouble = Rejected if _is_final(error) else EnvironmentTrouble
+        raise trouble(f"the mail server {host}:{number} did not take the message: {error}") from error
     if refused:
-        raise EnvironmentTrouble(f"the mail server {host}:{number} refused: {', '.join(sorted(refused))}")
+        raise Rejected(f"the mail server {host}:{number} refused: {', '.join(sorted(refused))}")
     return f"sent to {', '.join(letter.recipients)} by {host}:{number}"
 
 
-def _addresses(text: str) -> list[str]:
-    found = [address for _, address in getaddresses([text.replace(";", ",")]) if address]
-    for address in found:
-        if "@" not in address:
-            raise UserError(f'an address wants a @, got "{address}"')
-    return found
+def _is_final(error: Exception) -> bool:
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code >= 500 for code, _ in error.recipients.values())
+    return isinstance(error, smtplib.SMTPNotSupportedError) or getattr(error, "smtp_code", 0) >= 500
 
 
 def _is_true(text: str) -> bool:

@@ -1,7 +1,8 @@
-"""Sends the notices of alerts: a webhook with SPL's body, or any channel that apprise knows by its URL.
+"""Sends the notices of alerts: a webhook with SPL's body, any channel that apprise knows by its URL, or a letter.
 
 Deliveries are queued and sent by a few threads, so that a slow receiver holds up neither the schedule nor the others.
-A failed try is repeated with doubling waits; a refusal that will not change (4xx other than 408, 425 and 429) is not.
+A failed try is repeated with doubling waits; a refusal that will not change (4xx other than 408, 425 and 429, 5xx of a mail
+server) is not.
 Every end of a delivery is told to `on_end`. A full queue refuses the notice and says so the same way.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +19,9 @@ import httpx
 
 from sightline import __version__
 from sightline.config import WatchSettings
+from sightline.errors import EnvironmentTrouble, UserError
+from sightline.watch.mail import Letter, Rejected, send_letter
+from sightline.watch.texts import as_text
 
 MAX_WAITING = 1000
 SENDERS = 2
@@ -41,6 +45,8 @@ class Notice:
     result: Mapping[str, Any]
     id: int = 0
     """Its number among the notices that wait in the catalog."""
+    rows: Sequence[Mapping[str, Any]] = ()
+    """All rows that an e-mail carries; the other actions tell of `result` alone."""
 
     def as_dict(self) -> dict[str, Any]:
         """For keeping as JSON; `Notice(**values)` makes it again."""
@@ -112,7 +118,9 @@ class Notifier:
     def deliver(self, notice: Notice) -> Delivery:
         """Sends a notice in this thread, with repeated tries where that may help."""
         began = time.monotonic()
-        where = f"{notice.action['kind']} {without_secrets(str(notice.action.get('url', '')))}"
+        where = notice.action["kind"]
+        if url := notice.action.get("url"):
+            where += f" {without_secrets(str(url))}"
         trouble, attempt, interrupted = "", 0, False
         for attempt in range(1, self._settings.delivery_attempts + 1):
             if attempt > 1:
@@ -123,16 +131,22 @@ class Notifier:
             try:
                 told = self._try(notice)
                 return Delivery(notice, True, f"{where}: {told}", attempt, time.monotonic() - began)
-            except Refused as error:
+            except (Refused, Rejected) as error:
                 trouble = str(error)
                 break
-            except (httpx.HTTPError, OSError) as error:
+            except UserError as error:
+                trouble = "; ".join(filter(None, (error.message, error.hint)))
+                break
+            except (httpx.HTTPError, OSError, EnvironmentTrouble) as error:
                 trouble = str(error) or type(error).__name__
         return Delivery(notice, False, f"{where}: {trouble}", attempt, time.monotonic() - began, interrupted)
 
     def _try(self, notice: Notice) -> str:
         if notice.action["kind"] == "apprise":
             return _send_with_apprise(notice)
+        if notice.action["kind"] == "email":
+            letter = Letter.of_alert(notice.action, notice.rows, self._settings.mail_from)
+            return send_letter(letter, self._settings)
         try:
             answer = self._client.post(str(notice.action["url"]), json=notice.webhook_body())
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
@@ -143,17 +157,6 @@ class Notifier:
         if answer.status_code >= 500 or answer.status_code in REPEATABLE:
             raise OSError(told)
         raise Refused(told)
-
-
-def as_text(value: Any) -> str:
-    """A cell as SPL writes it: whole numbers without a point, several values on lines."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    if isinstance(value, list | tuple):
-        return "\n".join(as_text(v) for v in value)
-    return str(value)
 
 
 def _send_with_apprise(notice: Notice) -> str:

@@ -7,22 +7,27 @@ never runs twice at once. After a restart a real-time schedule skips what was mi
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Literal
 
+from sightline import __version__
 from sightline.catalog import Catalog
 from sightline.catalog.models import Alert, SavedSearch
 from sightline.clock import Clock
 from sightline.config import WatchSettings
 from sightline.errors import NotFound, SightlineError, UserError
 from sightline.watch.internal_log import InternalLog
-from sightline.watch.machine import Failure, Memory, Rows, Rule, advance
-from sightline.watch.notify import Delivery, Notice, Notifier, as_text
+from sightline.watch.machine import Failure, Memory, Rows, Rule, advance, combination
+from sightline.watch.mail import with_texts
+from sightline.watch.notify import Delivery, Notice, Notifier
 from sightline.watch.schedule import due, next_due
+from sightline.watch.texts import as_text
 
 LOOK_S = 5.0
 """Longest time between two looks at the catalog, for changes made by other programs; `wake` makes one happen now."""
@@ -81,6 +86,7 @@ class Scheduler:
         settings: WatchSettings,
         clock: Clock,
         results_link: Callable[[str, RunOutcome], str],
+        address: str = "",
     ) -> None:
         self._catalog = catalog
         self._run_search = run_search
@@ -88,6 +94,7 @@ class Scheduler:
         self._settings = settings
         self._clock = clock
         self._results_link = results_link
+        self._address = address
         self._notifier = Notifier(settings, self._delivered)
         self._pool = ThreadPoolExecutor(settings.max_concurrent, thread_name_prefix="scheduled")
         self._lock = threading.Lock()
@@ -222,9 +229,8 @@ class Scheduler:
         text = alert_search(row) if isinstance(row, Alert) else row.search
         following = next_due(row.cron, at) if row.cron else None
         keep_s = 0.0 if following is None else 2 * (following - at)
-        request = RunRequest(
-            text, row.earliest, row.latest, at, row.owner, row.app, f"{kind}: {row.name}", ROWS_KEPT, keep_s
-        )
+        max_rows = max([ROWS_KEPT, *map(_rows_wanted, row.actions)]) if isinstance(row, Alert) else ROWS_KEPT
+        request = RunRequest(text, row.earliest, row.latest, at, row.owner, row.app, f"{kind}: {row.name}", max_rows, keep_s)
         began = time.monotonic()
         try:
             outcome = self._run_search(request)
@@ -251,7 +257,7 @@ class Scheduler:
             alert_id, state=after.state, since=after.since, last_run=now, last_error=after.error, memory=after.as_dict()
         )
         for step in steps:
-            row = {name: as_text(value) for name, value in step.row.items() if value is not None} if step.row else None
+            row = _as_texts(step.row) if step.row else None
             self._catalog.alerts.add_history(alert_id, step.event, step.detail, row, now)
             self._log.record(
                 "sightline:alert",
@@ -270,6 +276,11 @@ class Scheduler:
     def _notice(
         self, alert: Alert, action: Mapping[str, Any], outcome: RunOutcome, detail: str, row: Mapping[str, Any]
     ) -> Notice:
+        link = self._results_link(alert_search(alert), outcome)
+        rows: Sequence[Mapping[str, Any]] = ()
+        if action["kind"] == "email":
+            action = with_texts(action, row, self._about(alert, outcome, detail, link))
+            rows = _rows_told(alert, outcome.rows, row)[: _rows_wanted(action)]
         return Notice(
             alert.id,
             action,
@@ -277,11 +288,44 @@ class Scheduler:
             alert.name,
             alert.app,
             alert.owner,
-            self._results_link(alert_search(alert), outcome),
+            link,
             alert.severity,
             detail,
-            {name: as_text(value) for name, value in row.items() if value is not None},
+            _as_texts(row),
+            rows=[_as_texts(each) for each in rows],
         )
+
+    def _about(self, alert: Alert, outcome: RunOutcome, detail: str, link: str) -> dict[str, str]:
+        """What tokens in an e-mail stand for, by the names that Splunk's documentation has."""
+        now = self._clock()
+        at = datetime.fromtimestamp(now, UTC)
+        values = {
+            "name": alert.name,
+            "description": alert.description,
+            "search": alert_search(alert),
+            "app": alert.app,
+            "owner": alert.owner,
+            "type": "alert",
+            "alert.severity": alert.severity,
+            "cron_schedule": alert.cron,
+            "next_scheduled_time": self.next_run(alert),
+            "results_link": link,
+            "view_link": f"{self._address}/alerts/{alert.id}",
+            "trigger": detail,
+            "trigger_date": f"{at:%B %d, %Y}",
+            "trigger_time": float(int(now)),
+            "trigger_timeHMS": f"{at:%H:%M:%S}",
+            "sid": outcome.sid,
+            "job.earliestTime": outcome.earliest_time,
+            "job.latestTime": outcome.latest_time,
+            "job.label": alert.name,
+            "job.messages": list(outcome.messages),
+            "job.resultCount": outcome.row_count,
+            "job.runDuration": outcome.run_time_s,
+            "server.serverName": socket.gethostname(),
+            "server.version": __version__,
+        }
+        return {name: "" if value is None else as_text(value) for name, value in values.items()}
 
     def _send(self, notice: Notice) -> None:
         # Kept first, so that a crash between the judgement and the delivery loses no notice; it may send one twice.
@@ -322,6 +366,22 @@ def alert_search(alert: Alert) -> str:
         return alert.search
     condition = alert.condition["search"].strip().lstrip("|").strip()
     return f"{alert.search}\n| {condition}"
+
+
+def _as_texts(row: Mapping[str, Any]) -> dict[str, str]:
+    return {name: as_text(value) for name, value in row.items() if value is not None}
+
+
+def _rows_wanted(action: Mapping[str, Any]) -> int:
+    """The most rows that an action carries: an e-mail may want more than are read to judge."""
+    return action["max_rows"] if action["kind"] == "email" and action["results"] != "none" else 0
+
+
+def _rows_told(alert: Alert, rows: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The rows that a notice is about: where fields tell rows apart, those with the values of the row that it tells."""
+    fields = alert.throttle_fields
+    wanted = combination(fields, row)
+    return [each for each in rows if combination(fields, each) == wanted] if fields else rows
 
 
 def _naming(kind: str, row: SavedSearch | Alert) -> dict[str, Any]:

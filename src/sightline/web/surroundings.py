@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -20,7 +19,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sightline.errors import EnvironmentTrouble, UserError, nearest
 from sightline.watch.mail import Letter, send_letter
-from sightline.watch.notify import Notice, as_text
+from sightline.watch.notify import Notice
+from sightline.watch.texts import as_text, filled
 from sightline.web.guard import API
 from sightline.web.parts import Identity, Parts
 from sightline.web.splunk.resources import rows_of_path
@@ -173,16 +173,3 @@ def flat(given: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[prefix + name] = value
     return found
-
-
-def filled(text: str, row: Mapping[str, Any], about: Mapping[str, str]) -> str:
-    """The text with `$result.<field>$`, `$name$`, `$job.sid$` and the like replaced; other signs stay."""
-
-    def value(match: re.Match[str]) -> str:
-        key = match.group(1)
-        if key.startswith("result."):
-            found = row.get(key.removeprefix("result."))
-            return "" if found is None else as_text(found)
-        return about.get({"job.sid": "sid", "search_name": "name"}.get(key, key), match.group(0))
-
-    return re.sub(r"\$([\w.:\- ]+)\$", value, text)

@@ -2,13 +2,15 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { request } from "../api/client";
-import type { Alert, AlertCondition } from "../api/types";
+import type { Alert, AlertAction, AlertCondition } from "../api/types";
 import { toSplTime } from "../app/timeRange";
 import { Dialog } from "../design/Dialog";
 import { Failure } from "../design/States";
 import { SearchEditor } from "../search/SearchEditor";
 import { useKnown } from "../search/useKnown";
+import { EmailFields, NEW_EMAIL } from "./EmailFields";
 import "../search/search.css";
+import "./alerts.css";
 
 const RELATIONS = ["greater than", "less than", "equal to", "not equal to", "drops by", "rises by"];
 const SEVERITIES = ["debug", "info", "warning", "error", "critical", "fatal"];
@@ -22,6 +24,7 @@ interface Props {
 
 export function AlertForm({ alert, start, onDone, onClose }: Props) {
   const client = useQueryClient();
+  const first = (kind: string): AlertAction | undefined => alert?.actions.find((a) => a.kind === kind);
   const [name, setName] = useState(alert?.name ?? "");
   const [search, setSearch] = useState(alert?.search ?? start?.search ?? "");
   const [earliest, setEarliest] = useState(alert?.earliest ?? start?.earliest ?? "-15m");
@@ -33,13 +36,15 @@ export function AlertForm({ alert, start, onDone, onClose }: Props) {
   const [throttle, setThrottle] = useState(String(alert?.throttle_s ?? 0));
   const [fields, setFields] = useState((alert?.throttle_fields ?? []).join(", "));
   const [severity, setSeverity] = useState(alert?.severity ?? "warning");
-  const [url, setUrl] = useState(alert?.actions.find((a) => a.kind === "webhook")?.url ?? "");
+  const [url, setUrl] = useState(first("webhook")?.url ?? "");
+  const [email, setEmail] = useState<AlertAction | null>(first("email") ?? null);
   const [enabled, setEnabled] = useState(alert?.enabled ?? true);
   const known = useKnown();
   const save = useMutation({
     mutationFn: () => {
-      const others = alert?.actions.filter((a) => a.kind !== "webhook") ?? [];
-      const kept = alert?.actions.find((a) => a.kind === "webhook");
+      const hook: AlertAction | null =
+        url.trim() === "" ? null : { ...first("webhook"), kind: "webhook", url: url.trim() };
+      const others = alert?.actions.filter((a) => a !== first("webhook") && a !== first("email")) ?? [];
       const body = {
         name: name.trim(),
         search: search.trim(),
@@ -56,7 +61,7 @@ export function AlertForm({ alert, start, onDone, onClose }: Props) {
               : { kind: "rows", relation: condition.relation, quantity: condition.quantity },
         throttle_s: Number(throttle) || 0,
         throttle_fields: fields.split(/[\s,]+/).filter(Boolean),
-        actions: url.trim() === "" ? others : [...others, { ...kept, kind: "webhook", url: url.trim() }],
+        actions: [...others, hook, email].filter((action) => action !== null),
       };
       return alert
         ? request<Alert>(`/alerts/${alert.id}`, { method: "PUT", body })
@@ -197,6 +202,15 @@ export function AlertForm({ alert, start, onDone, onClose }: Props) {
             spellCheck={false}
           />
         </label>
+        <label className="inline">
+          <input
+            type="checkbox"
+            checked={email !== null}
+            onChange={(e) => setEmail(e.target.checked ? (first("email") ?? NEW_EMAIL) : null)}
+          />{" "}
+          Sends an e-mail
+        </label>
+        {email && <EmailFields email={email} onChange={setEmail} />}
         <label className="inline">
           <input type="checkbox" checked={enabled} onChange={(e) => setEnabled(e.target.checked)} /> Runs on its
           schedule

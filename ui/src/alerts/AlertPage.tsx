@@ -15,7 +15,7 @@ import { Badge, Failure, Skeleton } from "../design/States";
 import { useSize } from "../design/useSize";
 import { tickLabel, ticks } from "../search/Timeline";
 import { AlertForm } from "./AlertForm";
-import { conditionText, eventTone, STATE_TONES, STATE_WORDS, stretches } from "./state";
+import { actionText, conditionText, eventTone, STATE_TONES, STATE_WORDS, stretches } from "./state";
 import "./alerts.css";
 
 export function AlertPage() {
@@ -161,9 +161,7 @@ export function AlertPage() {
               : "none"}
           </dd>
           <dt>Tells</dt>
-          <dd>
-            {alert.actions.length === 0 ? "nobody" : alert.actions.map((a) => `${a.kind} ${a.url ?? ""}`).join(", ")}
-          </dd>
+          <dd>{alert.actions.length === 0 ? "nobody" : alert.actions.map(actionText).join(", ")}</dd>
         </dl>
       </section>
 

@@ -1,5 +1,5 @@
 /** Alert states and events in words, and the stretches of firing that a history tells of. Pure. */
-import type { AlertEvent, AlertState } from "../api/types";
+import type { AlertAction, AlertEvent, AlertState } from "../api/types";
 import type { Tone } from "../design/States";
 
 export const STATE_TONES: Record<AlertState, Tone> = { ok: "ok", firing: "error", suppressed: "warn", error: "warn" };
@@ -60,4 +60,10 @@ export function conditionText(c: {
   return c.kind === "search"
     ? `rows of "${c.search ?? ""}"`
     : `number of rows ${c.relation ?? "greater than"} ${c.quantity ?? 0}`;
+}
+
+/** An action in words: what it is and whom it tells. */
+export function actionText(action: AlertAction): string {
+  const whom = action.kind === "email" ? [action.to, action.cc, action.bcc].filter(Boolean).join(", ") : action.url;
+  return `${action.kind} ${whom ?? ""}`.trim();
 }

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from sightline import __version__
+from sightline.apps.schedules import action_settings
 from sightline.catalog.accounts import ROLES
 from sightline.catalog.models import Alert, SavedSearch
 from sightline.catalog.stanzas import collection_of
@@ -301,8 +302,8 @@ def _alert(row: Alert, parts: Parts) -> Row:
         "triggered_alert_count": sum(one.event == "fired" for one in parts.catalog.alerts.history(row.id, 1000)),
     }
     for action in row.actions:
-        found[f"action.{action['kind']}"] = 1
-        found[f"action.{action['kind']}.param.url"] = without_secrets(str(action.get("url", "")))
+        shown = action if action["kind"] == "email" else {**action, "url": without_secrets(str(action.get("url", "")))}
+        found |= action_settings(shown) | {f"action.{action['kind']}": 1}
     return found
 
 
