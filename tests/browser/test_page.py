@@ -331,6 +331,108 @@ def test_a_chart_is_chosen_and_saved_to_a_dashboard(open_page, server, shop):
         client.delete(f"/api/v1/dashboards/{made['id']}")
 
 
+INPUTS = [
+    {"token": "user", "label": "User", "search": "index=my_latest_data | stats count by user | fields user", "earliest": "-24h"},
+    {"token": "part", "label": "Part", "kind": "checkbox", "choices": [{"value": "train"}, {"value": "test"}],
+     "default": ["train", "test"], "value_prefix": 'partition="', "value_suffix": '"', "delimiter": " OR ",
+     "prefix": "(", "suffix": ")"},
+    {"token": "word", "label": "Word", "kind": "text", "default": "*"},
+    {"token": "when", "label": "When", "kind": "time", "default": {"earliest": "-24h", "latest": "now"}},
+]  # fmt: skip
+
+
+@pytest.fixture
+def with_inputs(server, shop):
+    """The path of a dashboard with inputs, three panels of which name some."""
+    ranged = {"earliest": "$when.earliest$", "latest": "$when.latest$", "chart": "single", "w": 8}
+    panels = [
+        {"id": "of", "title": "Bottles of $user$", "search": "index=my_latest_data user=$user|s$ $word$ | stats count", "x": 0, "y": 0},
+        {"id": "in", "title": "In parts", "search": "index=my_latest_data $part$ | stats count", "x": 8, "y": 0},
+        {"id": "all", "title": "All", "search": "index=my_latest_data | stats count", "x": 16, "y": 0},
+    ]  # fmt: skip
+    definition = {"earliest": "-24h", "inputs": INPUTS, "panels": [panel | ranged for panel in panels]}
+    with server.client() as client:
+        made = client.post("/api/v1/dashboards", json={"title": "Chosen", "definition": definition})
+        assert made.status_code == 201, made.text
+        yield f"/dashboards/{made.json()['id']}"
+        client.delete(f"/api/v1/dashboards/{made.json()['id']}")
+
+
+def single(page, title: str) -> str:
+    value = page.get_by_role("region", name=title).locator(".panel-body:not(.stale) .big-value")
+    value.wait_for()
+    return value.inner_text()
+
+
+def test_inputs_of_a_dashboard_choose_what_its_panels_search(open_page, server, with_inputs):
+    page = open_page(with_inputs)
+    assert single(page, "In parts") == single(page, "All") == "178"
+    page.get_by_role("region", name="Bottles of $user$").get_by_text("Waits for a value of User").wait_for()
+    asked = []
+    page.on("request", lambda r: asked.append(r.post_data_json["search"]) if r.url.endswith("/search/jobs") else None)
+    page.get_by_role("combobox", name="User").select_option("bo")
+    assert single(page, "Bottles of bo") == "71" and parameters(page)["form.user"] == "bo"
+    assert asked == ['index=my_latest_data user="bo" * | stats count']
+    page.get_by_label("train").uncheck()
+    page.wait_for_url("**form.part=test**")
+    expect = page.get_by_role("region", name="In parts").locator(".big-value")
+    expect.filter(has_text="60").wait_for()
+    assert asked[1:] == ['index=my_latest_data (partition="test") | stats count']
+    page.get_by_label("Word").fill("hills | delete")
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").filter(has_text='the value "hills | delete" of "Word" would change the commands').wait_for()
+    page.get_by_label("Word").fill("hills")
+    page.keyboard.press("Enter")
+    shown = single(page, "Bottles of bo")
+    again = open_page(page.url.removeprefix(server.url))
+    assert single(again, "Bottles of bo") == shown != "71" and single(again, "In parts") == "60"
+    assert again.get_by_role("combobox", name="User").input_value() == "bo"
+    again.get_by_role("button", name="When: Last 24 hours").click()
+    again.get_by_role("menuitemradio", name="Yesterday").click()
+    again.wait_for_url("**form.when.earliest=-1d%40d**")
+
+
+def test_an_input_is_made_and_changed_by_hand(open_page, server, with_inputs):
+    page = open_page(f"{with_inputs}?edit=1")
+    page.get_by_role("button", name="Input", exact=True).click()
+    form = page.get_by_role("dialog")
+    form.get_by_label("Label", exact=True).fill("Region")
+    form.get_by_label("Token").fill("user")
+    form.get_by_role("alert").filter(has_text="is another input's").wait_for()
+    form.get_by_label("Token").fill("region")
+    form.get_by_label("Holds").select_option("link")
+    assert form.get_by_role("button", name="Done").is_disabled()
+    for number, value in enumerate(("hills", "coast"), 1):
+        form.get_by_role("button", name="Choice", exact=True).click()
+        form.get_by_label(f"Value {number}").fill(value)
+    form.get_by_label("Takes the first choice").check()
+    form.get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="Actions for Region").click()
+    page.get_by_role("menuitem", name="Move left").click()
+    page.get_by_role("button", name="Actions for Word").click()
+    page.get_by_role("menuitem", name="Remove").click()
+    page.get_by_role("button", name="Title, refresh, JSON").click()
+    page.get_by_label("counts once a button is pressed").check()
+    page.get_by_role("dialog").get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Edit").wait_for()
+    page.get_by_role("group", name="Region").get_by_role("button", name="coast").click()
+    page.get_by_role("combobox", name="User").select_option("bo")
+    page.get_by_role("button", name="coast", pressed=True).wait_for()
+    page.get_by_role("button", name="When: Last 24 hours").click()
+    page.get_by_role("dialog").get_by_label("From").fill("-2d")
+    page.keyboard.press("Enter")
+    assert "form.region" not in parameters(page)
+    page.get_by_role("button", name="Apply").click()
+    page.wait_for_url("**form.region=coast**")
+    assert single(page, "Bottles of bo")
+    assert (parameters(page)["form.user"], parameters(page)["form.when.earliest"]) == ("bo", "-2d")
+    with server.client() as client:
+        kept = client.get(f"/api/v1{with_inputs}").json()["definition"]["inputs"]
+    assert [i["token"] for i in kept] == ["user", "part", "region", "when"]
+    assert kept[2]["choices"] == [{"value": "hills", "label": "hills"}, {"value": "coast", "label": "coast"}]
+
+
 def test_a_model_page_shows_importance_versions_and_confusion(open_page, shop):
     page = open_page("/models")
     page.get_by_role("link", name="usermodel").click()
@@ -399,12 +501,12 @@ def test_the_time_range_is_typed_and_refused_in_words(open_page, shop):
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_axe_finds_nothing(open_page, shop, theme):
+def test_axe_finds_nothing(open_page, shop, with_inputs, theme):
     if not AXE.is_file():
         pytest.skip("axe-core is not installed (npm ci in ui/)")
     page = open_page("/search", theme=theme)
     found = {}
-    for path in (*PLACES, f"/traces/{shop.failed_trace_id}", "/alerts?new=1"):
+    for path in (*PLACES, f"/traces/{shop.failed_trace_id}", "/alerts?new=1", with_inputs, f"{with_inputs}?edit=1"):
         page.goto(urlsplit(page.url)._replace(path="", query="").geturl() + path)
         page.wait_for_load_state("networkidle")
         page.evaluate(AXE.read_text(encoding="utf-8"))
@@ -415,9 +517,9 @@ def test_axe_finds_nothing(open_page, shop, theme):
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1920])
-def test_no_page_is_wider_than_the_screen(open_page, shop, width):
+def test_no_page_is_wider_than_the_screen(open_page, shop, with_inputs, width):
     page = open_page("/search", width=width)
-    for path in (*PLACES, f"/traces/{shop.failed_trace_id}"):
+    for path in (*PLACES, f"/traces/{shop.failed_trace_id}", with_inputs):
         page.goto(urlsplit(page.url)._replace(path="", query="").geturl() + path)
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path

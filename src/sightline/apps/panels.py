@@ -1,7 +1,7 @@
 """Dashboards of Simple XML and Dashboard Studio as dashboards of this program, with what could not be brought.
 
-Our dashboards have panels with a search, a chart and a place on a grid of 24 columns. There are no inputs: a token holds what it
-holds at first, and one without a first value is filled so that the search can be planned.
+Our dashboards have panels with a search, a chart and a place on a grid of 24 columns, and inputs whose tokens stay in the
+searches. Any other token holds what it holds at first, and one without a first value is filled so that the search can be planned.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sightline.apps import tokens
-from sightline.apps.holes import Hole, fillings
-from sightline.apps.simple_xml import Input, Panel, View, Visual
+from sightline.apps.inputs import WRITES, Held, convert_inputs
+from sightline.apps.simple_xml import Panel, View, Visual
 from sightline.catalog.dashboards import MAX_COLUMNS, MAX_PANELS
 from sightline.errors import UserError
 
@@ -33,11 +32,7 @@ _CARRIED = frozenset((
 ))  # fmt: skip
 _RED = re.compile(r"(0x|#)?(d9[0-9a-f]{4}|dc4e41|d93f3c|af575a|ff0000|f00|d41f1f)\Z", re.I)
 _AMBER = re.compile(r"(0x|#)?(f[0-9a-f]be34|f7bc38|f8be34|f58f39|f1813f|d16f18|ffff00|ff0)\Z", re.I)
-_WRITES = re.compile(
-    r"\|\s*(outputlookup|outputcsv|outputtext|collect|mcollect|meventcollect|tscollect|delete|sendemail|sendalert)\b", re.I
-)
 _TIME_TOKEN = re.compile(r"\$[\w.]*?(earliest|latest)\$\Z")
-
 
 Losses = list[tuple[str, str]]
 """What could not be brought: the panel and element in words, empty for the dashboard itself, and what it is."""
@@ -46,11 +41,12 @@ Losses = list[tuple[str, str]]
 def convert_view(view: View) -> tuple[dict[str, Any], Losses]:
     """The definition of a dashboard, and what could not be brought."""
     lost = [("", f"{text} is left out") for text in view.unread]
-    lost += [("", _fixed(input)) for input in view.inputs if input.type not in ("time", "timerange") and input.token]
+    inputs, held, told = convert_inputs(view)
+    lost += [("", text) for text in told]
     panels: list[dict[str, Any]] = []
     top = 0
     for row in view.rows:
-        top = _place_row(row, view, top, panels, lost)
+        top = _place_row(row, view, held, top, panels, lost)
     if len(panels) > MAX_PANELS:
         lost.append(("", f"panels beyond the first {MAX_PANELS} are left out, of {len(panels)}"))
         panels = panels[:MAX_PANELS]
@@ -64,14 +60,11 @@ def convert_view(view: View) -> tuple[dict[str, Any], Losses]:
         "earliest": _literal(view.earliest) or "-24h",
         "latest": _literal(view.latest) or "now",
         "refresh_s": view.refresh_s,
+        "inputs": inputs,
+        "submit": view.submit and bool(inputs),
         "panels": panels,
     }
     return definition, lost
-
-
-def _fixed(input: Input) -> str:
-    held = f'holds "{input.value}"' if input.value is not None else "has no first value"
-    return f'the input "{input.label or input.token}" ({input.type}) {held} and cannot be changed'
 
 
 def _is_base(id: str, view: View) -> bool:
@@ -79,9 +72,9 @@ def _is_base(id: str, view: View) -> bool:
     return any(search.base == id for search in searches)
 
 
-def _place_row(row: list[Panel], view: View, top: int, panels: list[dict[str, Any]], lost: Losses) -> int:
+def _place_row(row: list[Panel], view: View, held: Held, top: int, panels: list[dict[str, Any]], lost: Losses) -> int:
     """Puts the panels of a row side by side, what lies in one box one below the other; gives the row below."""
-    boxes = [(panel, made) for panel in row if (made := _panels_of(panel, view, lost))]
+    boxes = [(panel, made) for panel in row if (made := _panels_of(panel, view, held, lost))]
     if not boxes:
         return top
     per_line = max(1, min(len(boxes), MAX_COLUMNS // _MIN_WIDTH))
@@ -102,7 +95,7 @@ def _place_row(row: list[Panel], view: View, top: int, panels: list[dict[str, An
     return top
 
 
-def _panels_of(panel: Panel, view: View, lost: Losses) -> list[dict[str, Any]]:
+def _panels_of(panel: Panel, view: View, held: Held, lost: Losses) -> list[dict[str, Any]]:
     made = []
     for visual in panel.visuals:
         shown = f"{visual.where}{f' ({visual.title})' if visual.title else ''}"
@@ -123,14 +116,16 @@ def _panels_of(panel: Panel, view: View, lost: Losses) -> list[dict[str, Any]]:
                 continue
             if not text.strip():
                 tell("its search is empty and it is left out")
-            elif (found := _panel(visual, title, text, view, tell)) is not None:
+            elif (found := _panel(visual, title, text, view, held, tell)) is not None:
                 made.append(found)
     return made
 
 
-def _panel(visual: Visual, title: str, text: str, view: View, tell: Callable[[str], None]) -> dict[str, Any] | None:
-    text, open_tokens = filled(text, view.tokens)
-    if (open_tokens or visual.conditional) and _WRITES.search(text):
+def _panel(
+    visual: Visual, title: str, text: str, view: View, held: Held, tell: Callable[[str], None]
+) -> dict[str, Any] | None:
+    text, open_tokens = held.filled(text)
+    if (open_tokens or visual.conditional or held.waits(text)) and WRITES.search(text):
         # There it runs when somebody has filled the form; here it would run whenever the page is opened.
         tell("it writes once its tokens are filled in, and is left out")
         return None
@@ -149,13 +144,13 @@ def _panel(visual: Visual, title: str, text: str, view: View, tell: Callable[[st
         tell(f"a {options.get('viz') or visual.kind} is shown as a table")
     if fields := _field_list(options.get("fields", "")):
         text += "\n| table " + " ".join(fields)
-    panel: dict[str, Any] = {"title": fill_title(title, view.tokens), "search": text, "chart": chart}
+    panel: dict[str, Any] = {"title": held.known(title)[:200], "search": text, "chart": chart}
     assert visual.search is not None
     earliest, latest = view.range_of(visual.search)
     for name, value in (("earliest", earliest), ("latest", latest)):
-        if value and not _TIME_TOKEN.match(value.strip()):
-            own = tokens.fill_known(value, view.tokens)
-            if "$" not in own:
+        if value and (held.is_open(value) or not _TIME_TOKEN.match(value.strip())):
+            own = held.known(value)
+            if "$" not in own or held.is_open(own):
                 panel[name] = own.strip()
     if options.get("unit") or options.get("underLabel"):
         panel["unit"] = options.get("unit") or options.get("underLabel")
@@ -167,20 +162,6 @@ def _panel(visual: Visual, title: str, text: str, view: View, tell: Callable[[st
     if visual.formats:
         tell(f"colours and formats of {visual.formats} column{'s' if visual.formats > 1 else ''} are left out")
     return panel
-
-
-def fill_title(title: str, values: Mapping[str, str]) -> str:
-    """A title with its tokens filled as far as they are known."""
-    return tokens.fill_known(title, values)[:200]
-
-
-def filled(text: str, values: Mapping[str, str]) -> tuple[str, list[str]]:
-    """A search with its tokens filled, and the names of those that have no first value."""
-    known = tokens.fill_known(text, values)
-    holes = [Hole(m.start(), m.end()) for m in tokens.TOKEN.finditer(known)]
-    if not holes:
-        return known, []
-    return next(fillings(known, holes))[0], tokens.names(known)
 
 
 def _options(options: Mapping[str, str]) -> dict[str, Any]:

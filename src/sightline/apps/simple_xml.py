@@ -11,12 +11,17 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
+from sightline.catalog.stanzas import is_true
 from sightline.errors import UserError
 from sightline.search.syntax.expressions import quote_string
 
 VISUALS = frozenset(("chart", "table", "single", "event", "list", "map", "viz", "html"))
 MAX_BASES = 20
 """Searches that go on from one another; more is a circle."""
+_AROUND = {
+    "prefix": "prefix", "suffix": "suffix", "valuePrefix": "value_prefix", "valueSuffix": "value_suffix",
+    "delimiter": "delimiter",
+}  # fmt: skip
 _ROOTS = frozenset(("dashboard", "form"))
 
 
@@ -41,9 +46,20 @@ class Input:
     token: str
     label: str = ""
     value: str | None = None
+    default: list[str] | None = None
+    """The values that are chosen at first, without what surrounds them in `value`."""
+    select_first: bool = False
+    choices: list[tuple[str, str]] = field(default_factory=list)
+    """Values with their labels."""
+    around: dict[str, str] = field(default_factory=dict)
+    """prefix, suffix, value_prefix, value_suffix and delimiter, as far as they are there."""
     earliest: str = ""
     latest: str = ""
     search: ViewSearch | None = None
+    label_field: str = ""
+    value_field: str = ""
+    unread: list[str] = field(default_factory=list)
+    """What has no meaning here, in words."""
 
 
 @dataclass
@@ -82,6 +98,8 @@ class View:
     latest: str = ""
     rows: list[list[Panel]] = field(default_factory=list)
     inputs: list[Input] = field(default_factory=list)
+    submit: bool = False
+    """Whether what is chosen counts once a button is pressed."""
     searches: list[ViewSearch] = field(default_factory=list)
     """Searches that no visual shows: bases, and those that only set tokens."""
     tokens: dict[str, str] = field(default_factory=dict)
@@ -178,6 +196,7 @@ class _Reader:
                 self.view.searches.append(_search(element))
         for element in root.iter("input"):
             self._input(element)
+        self.view.submit = any(is_true(each.get("submitButton", "0")) for each in root.iter("fieldset"))
         for element in root.iter("set"):
             token = element.get("token", "")
             value = _all_text(element)
@@ -195,6 +214,12 @@ class _Reader:
             search = element.find("populatingSearch")
         if search is not None:
             found.search = _search(search)
+            found.label_field = _text(element, "fieldForLabel") or search.get("fieldForLabel", "")
+            found.value_field = _text(element, "fieldForValue") or search.get("fieldForValue", "")
+        found.choices = [(each.get("value", _all_text(each)), _all_text(each).strip()) for each in element.findall("choice")]
+        found.select_first = is_true(_text(element, "selectFirstChoice") or "0")
+        found.around = {ours: _all_text(each) for name, ours in _AROUND.items() if (each := element.find(name)) is not None}
+        found.unread = _unread(element)
         default = element.find("default")
         if type == "time":
             if default is not None:
@@ -208,21 +233,25 @@ class _Reader:
             if not self.view.earliest:
                 self.view.earliest, self.view.latest = found.earliest, found.latest
         else:
-            found.value = self._value(element, type, default)
+            found.default, found.value = self._values(element, type, default)
             if token and found.value is not None:
                 self.view.tokens.setdefault(token, found.value)
         self.view.inputs.append(found)
 
     @staticmethod
-    def _value(element: etree._Element, type: str, default: etree._Element | None) -> str | None:
-        """What an input's token holds at first: the default, or the first choice."""
+    def _values(element: etree._Element, type: str, default: etree._Element | None) -> tuple[list[str] | None, str | None]:
+        """The default values, and what the token holds at first: the default, or the first choice."""
+        several = type in ("multiselect", "checkbox")
         chosen = _all_text(default) if default is not None else _text(element, "initialValue")
         if not chosen.strip() and element.find("initialValue") is not None:
             chosen = _text(element, "initialValue")
-        if not chosen.strip():
+        given = bool(chosen.strip())
+        if not given:
             choice = element.find("choice")
-            if choice is None or type in ("multiselect", "checkbox"):
-                return "" if type in ("multiselect", "checkbox") and choice is not None else None
+            # An empty default is a value where something is typed, and nothing chosen elsewhere.
+            empty = [""] if type == "text" and default is not None else None
+            if choice is None or several:
+                return empty, "" if several and choice is not None else None
             chosen = choice.get("value", _all_text(choice))
         chosen = chosen.strip()
 
@@ -230,13 +259,13 @@ class _Reader:
             found = element.find(name)
             return _all_text(found) if found is not None else ""
 
-        pieces = chosen.split(",") if type in ("multiselect", "checkbox") else [chosen]
+        pieces = chosen.split(",") if several else [chosen]
         choices = {_all_text(c).strip(): c.get("value", "") for c in element.findall("choice")}
         pieces = [piece.strip() for piece in pieces]
         if not any(piece in choices.values() for piece in pieces):
             pieces = [choices.get(piece, piece) for piece in pieces]
         joined = (part("delimiter") or " ").join(part("valuePrefix") + piece + part("valueSuffix") for piece in pieces)
-        return part("prefix") + joined + part("suffix")
+        return pieces if given else None, part("prefix") + joined + part("suffix")
 
     def _rows(self, root: etree._Element, earliest: str, latest: str) -> None:
         for row_number, row in enumerate(root.findall("row"), 1):
@@ -309,6 +338,18 @@ def _search(element: etree._Element) -> ViewSearch:
         _text(element, "latest"),
         _text(element, "refresh"),
     )
+
+
+def _unread(element: etree._Element) -> list[str]:
+    """What of an input's element says something that inputs here cannot."""
+    told = []
+    if _conditional(element):
+        told.append("is always shown")
+    if element.find("change") is not None:
+        told.append("sets no other tokens when it changes")
+    if is_true(_text(element, "allowCustomValues") or "0"):
+        told.append("takes none but its own choices")
+    return told
 
 
 def _conditional(element: etree._Element) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -44,7 +45,8 @@ def _read(name: str, label: str, definition: dict[str, Any]) -> View:
     defaults = _object(_object(_object(definition.get("defaults")).get("dataSources")).get("ds.search"))
     common = _object(_object(defaults.get("options")).get("queryParameters"))
     for input in _objects(definition.get("inputs")).values():
-        _read_input(input, view)
+        _read_input(input, view, sources, common)
+    view.submit = bool(_object(_object(definition.get("layout")).get("options")).get("submitButton"))
     shown: set[str] = set()
     visuals = _objects(definition.get("visualizations"))
     for number, id in enumerate(_order(definition, visuals), 1):
@@ -96,7 +98,7 @@ def _search(id: str, sources: dict[str, dict[str, Any]], common: dict[str, Any])
     )
 
 
-def _read_input(input: dict[str, Any], view: View) -> None:
+def _read_input(input: dict[str, Any], view: View, sources: dict[str, dict[str, Any]], common: dict[str, Any]) -> None:
     options = _object(input.get("options"))
     token = str(options.get("token") or "")
     default = options.get("defaultValue")
@@ -108,13 +110,32 @@ def _read_input(input: dict[str, Any], view: View) -> None:
         if not view.earliest:
             view.earliest, view.latest = found.earliest, found.latest
     elif token:
+        items = options.get("items")
+        listed = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+        found.choices = [(str(item.get("value", "")), str(item.get("label") or "")) for item in listed]
+        found.around = {"delimiter": ","}
+        found.select_first = bool(options.get("selectFirstSearchResult"))
+        source = _object(input.get("dataSources")).get("primary")
+        if isinstance(source, str) and source in sources:
+            found.search = _search(source, sources, common)
+            # Without names of its own a list takes what its formulas name, of which only the plain ones are read.
+            found.label_field, found.value_field = (_field(options.get(name)) for name in ("label", "value"))
+        if default is not None:
+            found.default = [str(each) for each in default] if isinstance(default, list) else [str(default)]
+            if kind == "multiselect" and len(found.default) == 1:
+                found.default = found.default[0].split(",")
         if default is None:
-            items = options.get("items")
-            default = items[0].get("value") if isinstance(items, list) and items and isinstance(items[0], dict) else None
+            default = found.choices[0][0] if found.choices else None
         if default is not None:
             found.value = ",".join(map(str, default)) if isinstance(default, list) else str(default)
             view.tokens.setdefault(token, found.value)
     view.inputs.append(found)
+
+
+def _field(formula: Any) -> str:
+    """The field of a formula such as `> primary | seriesByName("host")`."""
+    found = re.search(r"seriesByName\(\s*[\"']([^\"']+)[\"']\s*\)", str(formula or ""))
+    return found.group(1) if found else ""
 
 
 def _order(definition: dict[str, Any], visuals: dict[str, dict[str, Any]]) -> list[str]:

@@ -17,31 +17,36 @@ def names(text: str) -> list[str]:
     return list(dict.fromkeys(match.group(1) for match in TOKEN.finditer(text.replace("$$", "  "))))
 
 
-def fill(text: str, value_of: Callable[[str, int], str | None]) -> str:
-    """The text with its tokens replaced. `value_of` gets a name and where it stands; None leaves the token as it is."""
-    out, position = [], 0
+def fill(text: str, value_of: Callable[[str, str | None, str], str | None], dollar: str = "$") -> str:
+    """The text with its tokens replaced, and `$$` by `dollar`.
+
+    `value_of` gets a name, its filter, and the filled text before it; None leaves the token as it is.
+    """
+    out, position = "", 0
     while True:
-        dollar = text.find("$", position)
-        if dollar < 0:
+        found = text.find("$", position)
+        if found < 0:
             break
-        if text.startswith("$$", dollar):
-            out.append(text[position:dollar] + "$")
-            position = dollar + 2
+        out += text[position:found]
+        if text.startswith("$$", found):
+            out += dollar
+            position = found + 2
             continue
-        match = TOKEN.match(text, dollar)
-        value = value_of(match.group(1), dollar) if match else None
-        if match is None or value is None:
-            out.append(text[position : dollar + 1])
-            position = dollar + 1
-            continue
-        out.append(text[position:dollar] + filtered(value, match.group(2)))
-        position = match.end()
-    return "".join(out) + text[position:]
+        match = TOKEN.match(text, found)
+        value = value_of(match.group(1), match.group(2), out) if match else None
+        out += "$" if match is None or value is None else value
+        position = found + 1 if match is None or value is None else match.end()
+    return out + text[position:]
 
 
-def fill_known(text: str, values: Mapping[str, str]) -> str:
+def fill_known(text: str, values: Mapping[str, str], dollar: str = "$") -> str:
     """The text with the tokens that have a value replaced; `form.x` is the same as `x`."""
-    return fill(text, lambda name, _: values.get(name, values.get(name.removeprefix("form."))))
+
+    def value_of(name: str, filter: str | None, _: str) -> str | None:
+        value = values.get(name, values.get(name.removeprefix("form.")))
+        return None if value is None else filtered(value, filter)
+
+    return fill(text, value_of, dollar)
 
 
 def filtered(value: str, name: str | None) -> str:

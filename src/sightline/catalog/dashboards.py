@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import select
 
 from sightline.catalog.database import SessionFactory
+from sightline.catalog.inputs import check_inputs
 from sightline.catalog.models import Dashboard, Fact
 from sightline.clock import Clock
 from sightline.errors import NotFound, UserError, nearest
@@ -141,11 +142,12 @@ class Dashboards:
 
 
 def check_definition(definition: dict[str, Any]) -> dict[str, Any]:
-    """A definition with defaults filled in, ready to draw. Raises UserError naming the panel that is wrong.
+    """A definition with defaults filled in, ready to draw. Raises UserError naming the panel or input that is wrong.
 
-    Panels lie on a grid of 24 columns: `x`, `w` in columns, `y`, `h` in rows. Panels without a place go below.
+    Panels lie on a grid of 24 columns: `x`, `w` in columns, `y`, `h` in rows. Panels without a place go below. With `submit`
+    the values of the inputs count once a button is pressed, and not one by one.
     """
-    known = ("earliest", "latest", "refresh_s", "panels")
+    known = ("earliest", "latest", "refresh_s", "inputs", "submit", "panels")
     for name in definition:
         if name not in known:
             raise UserError(f'a dashboard definition has no "{name}"', hint=nearest(name, known))
@@ -176,6 +178,8 @@ def check_definition(definition: dict[str, Any]) -> dict[str, Any]:
         "earliest": str(definition.get("earliest", "-24h")),
         "latest": str(definition.get("latest", "now")),
         "refresh_s": float(definition.get("refresh_s", 0)),
+        "inputs": check_inputs(definition.get("inputs", [])),
+        "submit": bool(definition.get("submit", False)),
         "panels": checked,
     }
 

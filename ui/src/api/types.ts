@@ -157,11 +157,57 @@ export interface Panel {
   h: number;
 }
 
+export type InputKind = "dropdown" | "radio" | "link" | "multiselect" | "checkbox" | "text" | "time";
+
+export interface Choice {
+  value: string;
+  label: string;
+}
+
+/** What is chosen above the panels, for the `$token$` in their searches. */
+export interface DashboardInput {
+  token: string;
+  kind: InputKind;
+  label: string;
+  choices: Choice[];
+  /** Its rows are choices as well; empty for none. */
+  search: string;
+  earliest: string;
+  latest: string;
+  label_field: string;
+  value_field: string;
+  default: string | string[] | { earliest: string; latest: string } | null;
+  select_first: boolean;
+  prefix: string;
+  suffix: string;
+  value_prefix: string;
+  value_suffix: string;
+  delimiter: string;
+}
+
 export interface DashboardDefinition {
   earliest?: string;
   latest?: string;
   refresh_s?: number;
+  inputs?: DashboardInput[];
+  /** What is chosen counts once a button is pressed. */
+  submit?: boolean;
   panels: Panel[];
+}
+
+/** A search and its range with the values of inputs in it, or what it waits for, or why it may not run. */
+export interface Filled {
+  search: string;
+  earliest: string;
+  latest: string;
+  /** Labels of inputs that have no value. */
+  waits_for: string[];
+  problem: string;
+}
+
+export interface FilledDashboard {
+  panels: Record<string, Filled & { title: string }>;
+  inputs: Record<string, Filled & { values: string[] }>;
 }
 
 export interface Dashboard {

@@ -3,52 +3,22 @@ import { useState } from "react";
 import { Icon } from "../design/Icon";
 import { MenuItem, Popover } from "../design/Popover";
 import { formatTime } from "../design/format";
-import { QUICK_RANGES, rangeLabel, rangeProblem, resolveRange, zoomOut } from "./timeRange";
+import {
+  DEFAULT_RANGE,
+  QUICK_RANGES,
+  rangeLabel,
+  rangeProblem,
+  resolveRange,
+  zoomOut,
+  type TimeRange,
+} from "./timeRange";
 import { useRange } from "./useRange";
 
 export function TimeRangePicker() {
   const { range, setRange } = useRange();
   return (
     <div className="range" role="group" aria-label="Time range">
-      <Popover
-        className="button range-button"
-        align="right"
-        width={340}
-        role="dialog"
-        name={`Time range: ${rangeLabel(range)}`}
-        label={
-          <>
-            <Icon name="clock" />
-            <span className="range-label">{rangeLabel(range)}</span>
-          </>
-        }
-      >
-        {(close) => (
-          <div className="range-panel">
-            <RangeForm
-              apply={(next) => {
-                setRange(next);
-                close();
-              }}
-            />
-            <div className="range-quick">
-              {QUICK_RANGES.map((quick) => (
-                <MenuItem
-                  key={quick.label}
-                  checked={quick.range.earliest === range.earliest && quick.range.latest === range.latest}
-                  hint={quick.range.earliest === "0" ? "" : quick.range.earliest}
-                  onSelect={() => {
-                    setRange(quick.range);
-                    close();
-                  }}
-                >
-                  {quick.label}
-                </MenuItem>
-              ))}
-            </div>
-          </div>
-        )}
-      </Popover>
+      <RangeChoice name="Time range" range={range} onChange={setRange} />
       <button
         type="button"
         className="icon-button"
@@ -62,8 +32,62 @@ export function TimeRangePicker() {
   );
 }
 
-function RangeForm({ apply }: { apply: (range: { earliest: string; latest: string }) => void }) {
-  const { range } = useRange();
+interface Props {
+  name: string;
+  /** Null while none is chosen. */
+  range: TimeRange | null;
+  onChange: (range: TimeRange) => void;
+  align?: "left" | "right";
+}
+
+/** A button with a range on it, which opens the ranges that can be chosen. */
+export function RangeChoice({ name, range, onChange, align = "right" }: Props) {
+  const label = range ? rangeLabel(range) : "choose";
+  return (
+    <Popover
+      className="button range-button"
+      align={align}
+      width={340}
+      role="dialog"
+      name={`${name}: ${label}`}
+      label={
+        <>
+          <Icon name="clock" />
+          <span className="range-label">{label}</span>
+        </>
+      }
+    >
+      {(close) => (
+        <div className="range-panel">
+          <RangeForm
+            range={range ?? DEFAULT_RANGE}
+            apply={(next) => {
+              onChange(next);
+              close();
+            }}
+          />
+          <div className="range-quick">
+            {QUICK_RANGES.map((quick) => (
+              <MenuItem
+                key={quick.label}
+                checked={quick.range.earliest === range?.earliest && quick.range.latest === range.latest}
+                hint={quick.range.earliest === "0" ? "" : quick.range.earliest}
+                onSelect={() => {
+                  onChange(quick.range);
+                  close();
+                }}
+              >
+                {quick.label}
+              </MenuItem>
+            ))}
+          </div>
+        </div>
+      )}
+    </Popover>
+  );
+}
+
+function RangeForm({ range, apply }: { range: TimeRange; apply: (range: TimeRange) => void }) {
   const [earliest, setEarliest] = useState(range.earliest);
   const [latest, setLatest] = useState(range.latest);
   const now = Date.now() / 1000;

@@ -1,8 +1,10 @@
 /**
  * Addresses. Everything a reader would miss in a copied link is a search parameter here: the range on every page, and
- * each page's own text, filters and selection. All parameters are plain strings.
+ * each page's own text, filters and selection. All parameters are plain strings, but for the inputs of a dashboard, which
+ * may hold several.
  */
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import { isInputParameter } from "../dashboards/inputs";
 import { Frame } from "./Frame";
 import { LoginPage } from "./LoginPage";
 import { NotFound, RouteError, RouteSkeleton } from "./RouteStates";
@@ -21,6 +23,14 @@ function only<const N extends string>(names: readonly N[]) {
     }
     return kept as { [K in N | (typeof COMMON)[number]]?: string };
   };
+}
+
+/** Those of `only`, and whatever inputs a dashboard may have. */
+function withInputs<P extends Record<string, unknown>>(keep: (input: Record<string, unknown>) => P) {
+  return (input: Record<string, unknown>): P => ({
+    ...keep(input),
+    ...Object.fromEntries(Object.entries(input).filter(([name]) => isInputParameter(name))),
+  });
 }
 
 const rootRoute = createRootRoute({ notFoundComponent: NotFound, errorComponent: RouteError });
@@ -63,7 +73,7 @@ const dashboardsRoute = createRoute({
 const dashboardRoute = createRoute({
   getParentRoute: () => frameRoute,
   path: "/dashboards/$id",
-  validateSearch: only(["panel", "edit"]),
+  validateSearch: withInputs(only(["panel", "edit"])),
   component: lazyRouteComponent(() => import("../dashboards/DashboardPage"), "DashboardPage"),
 });
 
@@ -136,11 +146,16 @@ export const router = createRouter({
   defaultPreload: "intent",
   defaultPendingComponent: RouteSkeleton,
   defaultErrorComponent: RouteError,
-  parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+  parseSearch: (text) => {
+    const out: Record<string, string | string[]> = {};
+    for (const [name, value] of new URLSearchParams(text))
+      out[name] = isInputParameter(name) && name in out ? [out[name]!, value].flat() : value;
+    return out;
+  },
   stringifySearch: (params) => {
     const out = new URLSearchParams();
     for (const [name, value] of Object.entries(params))
-      if (value !== undefined && value !== "") out.set(name, String(value));
+      for (const one of [value].flat()) if (one !== undefined && one !== "") out.append(name, String(one));
     const text = out.toString();
     return text === "" ? "" : `?${text}`;
   },

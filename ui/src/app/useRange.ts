@@ -52,7 +52,7 @@ export function useCarried(): { earliest?: string; latest?: string; live?: strin
 }
 
 /** Changes parameters of the current address: undefined removes one. */
-export function useSetParams(): (changes: Record<string, string | undefined>, replace?: boolean) => void {
+export function useSetParams(): (changes: Record<string, string | string[] | undefined>, replace?: boolean) => void {
   const navigate = useNavigate();
   return useCallback(
     (changes, replace = true) => {

@@ -17,7 +17,7 @@ export function DashboardForm({
   const [description, setDescription] = useState(board.description ?? "");
   const [text, setText] = useState(JSON.stringify(board.definition, null, 2));
   const parsed = parseObject(text) as DashboardDefinition | null;
-  const valid = parsed !== null && Array.isArray(parsed.panels);
+  const valid = parsed !== null && Array.isArray(parsed.panels) && Array.isArray(parsed.inputs ?? []);
   const set = (changes: Partial<DashboardDefinition>): void => {
     if (parsed) setText(JSON.stringify({ ...parsed, ...changes }, null, 2));
   };
@@ -81,6 +81,15 @@ export function DashboardForm({
             onChange={(e) => set({ refresh_s: Number(e.target.value) })}
           />
         </label>
+        <label className="inline">
+          <input
+            type="checkbox"
+            checked={parsed?.submit ?? false}
+            disabled={!valid}
+            onChange={(e) => set({ submit: e.target.checked })}
+          />{" "}
+          What is chosen in the inputs counts once a button is pressed
+        </label>
         <label>
           Definition as JSON
           <textarea
@@ -94,7 +103,7 @@ export function DashboardForm({
         </label>
         {!valid && (
           <p className="tone-error small" role="alert">
-            the definition must be a JSON object with a list of panels
+            the definition must be a JSON object with a list of panels, and of inputs where it has some
           </p>
         )}
       </div>

@@ -3,7 +3,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useParams, useSearch } from "@tanstack/react-router";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { request } from "../api/client";
-import type { Dashboard, Panel } from "../api/types";
+import type { Dashboard, DashboardDefinition, DashboardInput, Panel } from "../api/types";
 import { absoluteRange, type TimeRange } from "../app/timeRange";
 import { useRange, useSetParams } from "../app/useRange";
 import { useWhere } from "../app/where";
@@ -12,15 +12,19 @@ import { MenuItem, Popover } from "../design/Popover";
 import { Empty, Failure, Skeleton } from "../design/States";
 import { COLUMNS, settle } from "./grid";
 import { DashboardForm } from "./DashboardForm";
+import { InputForm } from "./InputForm";
+import { InputsBar } from "./InputsBar";
+import { newInput, paramsOf, shown as withValues, valuesOf, type Shown } from "./inputs";
 import { PanelForm } from "./PanelForm";
 import { PanelView } from "./PanelView";
+import { useFilled } from "./useFilled";
 import "./dashboards.css";
 
 const UNIT = 30;
 
 export function DashboardPage() {
   const { id } = useParams({ strict: false }) as { id: string };
-  const params = useSearch({ strict: false }) as { panel?: string; edit?: string };
+  const params = useSearch({ strict: false }) as { panel?: string; edit?: string } & Record<string, unknown>;
   const setParams = useSetParams();
   const client = useQueryClient();
   const { range, chosen, live, setRange } = useRange();
@@ -30,6 +34,7 @@ export function DashboardPage() {
   });
   const [draft, setDraft] = useState<Dashboard | null>(null);
   const [form, setForm] = useState<Panel | null>(null);
+  const [inputForm, setInputForm] = useState<DashboardInput | null>(null);
   const [about, setAbout] = useState(false);
   const editing = params.edit === "1";
   const shown = editing ? (draft ?? board.data) : board.data;
@@ -46,8 +51,8 @@ export function DashboardPage() {
         method: "PUT",
         body: { title: next.title, description: next.description, definition: next.definition },
       }),
-    onSuccess: async (_, next) => {
-      client.setQueryData(["dashboard", id], next);
+    onSuccess: async (saved) => {
+      client.setQueryData(["dashboard", id], saved);
       await client.invalidateQueries({ queryKey: ["dashboards"] });
       setParams({ edit: undefined });
     },
@@ -66,12 +71,31 @@ export function DashboardPage() {
     if (wantsRange) setParams({ earliest: effective.earliest, latest: effective.latest });
   }, [wantsRange, effective, setParams]);
 
+  const values = valuesOf(params);
+  const filled = useFilled(definition, values, effective);
+  // What is typed as JSON may leave out what the server fills in.
+  const inputs = useMemo(() => (definition?.inputs ?? []).map((i) => ({ ...newInput(), ...i })), [definition?.inputs]);
+  const view = (panel: Panel): Shown =>
+    inputs.length === 0 ? { panel, held: false } : withValues(panel, filled.data?.panels[panel.id]);
+
   const refresh = definition?.refresh_s;
   const refreshMs = live && !editing && refresh !== undefined && refresh > 0 ? Math.max(2, refresh) * 1000 : false;
   const zoom = (start: number, end: number): void => setRange(absoluteRange(start, end));
 
-  const change = (panels: Panel[]): void =>
-    setDraft((was) => (was ? { ...was, definition: { ...was.definition, panels } } : was));
+  const redefine = (changes: Partial<DashboardDefinition>): void =>
+    setDraft((was) => (was ? { ...was, definition: { ...was.definition, ...changes } } : was));
+  const change = (panels: Panel[]): void => redefine({ panels });
+  const putInput = (input: DashboardInput): void => {
+    const old = inputForm?.token;
+    const known = inputs.some((i) => i.token === old);
+    redefine({ inputs: known ? inputs.map((i) => (i.token === old ? input : i)) : [...inputs, input] });
+    setInputForm(null);
+  };
+  const moveInput = (index: number, by: number): void => {
+    const next = [...inputs];
+    next.splice(index + by, 0, ...next.splice(index, 1));
+    redefine({ inputs: next });
+  };
   const putPanel = (panel: Panel): void => {
     const panels = shown?.definition.panels ?? [];
     const known = panels.some((p) => p.id === panel.id);
@@ -122,6 +146,9 @@ export function DashboardPage() {
             <button type="button" className="button" onClick={newPanel}>
               <Icon name="plus" /> Panel
             </button>
+            <button type="button" className="button" onClick={() => setInputForm(newInput())}>
+              <Icon name="plus" /> Input
+            </button>
             <button type="button" className="button" onClick={() => setAbout(true)}>
               <Icon name="edit" /> Title, refresh, JSON
             </button>
@@ -153,6 +180,47 @@ export function DashboardPage() {
         )}
       </div>
       {save.error && <Failure error={save.error} compact />}
+      {filled.error && <Failure error={filled.error} compact />}
+      {inputs.length > 0 && (
+        <InputsBar
+          inputs={inputs}
+          filled={filled.data?.inputs}
+          values={values}
+          range={effective}
+          submit={definition?.submit ?? false}
+          onChange={(next) => setParams(paramsOf(next), false)}
+          menu={
+            editing
+              ? (input, index) => (
+                  <Popover
+                    label={<Icon name="more" size={14} />}
+                    name={`Actions for ${input.label || input.token}`}
+                    className="icon-button tiny"
+                  >
+                    {(close) => (
+                      <>
+                        <MenuItem onSelect={() => (close(), setInputForm(input))}>Edit…</MenuItem>
+                        {index > 0 && <MenuItem onSelect={() => (close(), moveInput(index, -1))}>Move left</MenuItem>}
+                        {index < inputs.length - 1 && (
+                          <MenuItem onSelect={() => (close(), moveInput(index, 1))}>Move right</MenuItem>
+                        )}
+                        <MenuItem
+                          danger
+                          onSelect={() => (
+                            close(),
+                            redefine({ inputs: inputs.filter((i) => i.token !== input.token) })
+                          )}
+                        >
+                          Remove
+                        </MenuItem>
+                      </>
+                    )}
+                  </Popover>
+                )
+              : undefined
+          }
+        />
+      )}
       {panels.length === 0 ? (
         <Empty
           title="No panels yet"
@@ -172,13 +240,13 @@ export function DashboardPage() {
         </Empty>
       ) : alone ? (
         <div className="panel-alone">
-          <PanelView panel={alone} range={effective} refreshMs={refreshMs} onZoom={zoom} />
+          <PanelView {...view(alone)} range={effective} refreshMs={refreshMs} onZoom={zoom} />
         </div>
       ) : (
         <Grid panels={panels} editing={editing} change={change}>
           {(panel, headProps) => (
             <PanelView
-              panel={panel}
+              {...view(panel)}
               range={effective}
               refreshMs={refreshMs}
               onZoom={zoom}
@@ -237,7 +305,24 @@ export function DashboardPage() {
           )}
         </Grid>
       )}
-      {form && <PanelForm panel={form} range={effective} onDone={putPanel} onClose={() => setForm(null)} />}
+      {form && (
+        <PanelForm
+          panel={form}
+          definition={shown!.definition}
+          values={values}
+          range={effective}
+          onDone={putPanel}
+          onClose={() => setForm(null)}
+        />
+      )}
+      {inputForm && (
+        <InputForm
+          input={inputForm}
+          taken={inputs.map((i) => i.token).filter((token) => token !== inputForm.token)}
+          onDone={putInput}
+          onClose={() => setInputForm(null)}
+        />
+      )}
       {about && draft && (
         <DashboardForm
           board={draft}

@@ -1,27 +1,37 @@
 /** Edits one panel, with the chart it makes beside it. */
 import { useState } from "react";
-import type { ChartKind, Panel } from "../api/types";
+import type { ChartKind, DashboardDefinition, Panel } from "../api/types";
 import type { TimeRange } from "../app/timeRange";
 import { Dialog } from "../design/Dialog";
 import { SearchEditor } from "../search/SearchEditor";
 import { useKnown } from "../search/useKnown";
+import { shown, type Values } from "./inputs";
 import { PanelView } from "./PanelView";
+import { useFilled } from "./useFilled";
 import "../search/search.css";
 
 const KINDS: ChartKind[] = ["line", "area", "column", "bar", "single", "table", "heatmap", "pie", "scatter"];
 
 interface Props {
   panel: Panel;
+  /** The dashboard that it is in, for its inputs. */
+  definition: DashboardDefinition;
+  values: Values;
   range: TimeRange;
   onDone: (panel: Panel) => void;
   onClose: () => void;
 }
 
-export function PanelForm({ panel, range, onDone, onClose }: Props) {
+export function PanelForm({ panel, definition, values, range, onDone, onClose }: Props) {
   const [draft, setDraft] = useState(panel);
   const [preview, setPreview] = useState(panel);
   const [options, setOptions] = useState(JSON.stringify(panel.options ?? {}, null, 2));
   const known = useKnown();
+  const filled = useFilled(
+    { ...definition, panels: preview.search.trim() === "" ? [] : [preview] },
+    values,
+    range,
+  ).data;
   const parsed = parseObject(options);
   const set = <K extends keyof Panel>(name: K, value: Panel[K]): void => setDraft((was) => ({ ...was, [name]: value }));
   const number = (name: "x" | "y" | "w" | "h", max: number) => (
@@ -131,7 +141,7 @@ export function PanelForm({ panel, range, onDone, onClose }: Props) {
         <div className="panel-preview">
           <PanelView
             key={JSON.stringify(preview)}
-            panel={preview}
+            {...(definition.inputs?.length ? shown(preview, filled?.panels[preview.id]) : { panel: preview })}
             range={range}
             refreshMs={false}
             onZoom={() => undefined}

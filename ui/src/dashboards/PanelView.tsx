@@ -16,20 +16,24 @@ interface Props {
   onZoom: (start: number, end: number) => void;
   menu?: ReactNode;
   headProps?: React.HTMLAttributes<HTMLElement>;
+  /** Its search is not run: values of inputs are not known yet, or missing (`note`), or may not stand there (`problem`). */
+  held?: boolean;
+  note?: string;
+  problem?: string;
 }
 
-export function PanelView({ panel, range, refreshMs, onZoom, menu, headProps }: Props) {
+export function PanelView({ panel, range, refreshMs, onZoom, menu, headProps, held = false, note, problem }: Props) {
   const [box, seen] = useSeen();
   const earliest = panel.earliest || range.earliest;
   const latest = panel.latest || range.latest;
-  const answer = usePanel(panel.search, earliest, latest, refreshMs, seen);
-  const data = answer.data;
+  const answer = usePanel(panel.search, earliest, latest, refreshMs, seen && !held);
+  const data = note || problem ? undefined : answer.data;
   const resolved = useMemo(
     () => resolveRange({ earliest, latest }, data?.at ?? Date.now() / 1000),
     [earliest, latest, data?.at],
   );
   const options = useMemo(() => panelOptions(panel), [panel]);
-  const stale = answer.isPlaceholderData || (answer.error !== null && data !== undefined);
+  const stale = data !== undefined && (answer.isPlaceholderData || answer.error !== null);
   const warnings = (data?.messages ?? []).filter((m) => m.severity === "warning");
   return (
     <section ref={box} className="panel" aria-label={panel.title} aria-busy={answer.isFetching}>
@@ -77,7 +81,13 @@ export function PanelView({ panel, range, refreshMs, onZoom, menu, headProps }: 
             range={resolved}
             onZoom={onZoom}
           />
-        ) : answer.error ? (
+        ) : note ? (
+          <p className="panel-note dim">{note}</p>
+        ) : problem ? (
+          <div className="panel-error" role="alert">
+            <p>{problem}</p>
+          </div>
+        ) : answer.error && !held ? (
           <div className="panel-error" role="alert">
             <p>{errorText(answer.error)}</p>
             <button type="button" className="button" onClick={() => void answer.refetch()}>

@@ -7,7 +7,9 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from sightline.catalog.dashboards import check_definition
 from sightline.catalog.models import Dashboard
+from sightline.web.filling import fill_dashboard
 from sightline.web.parts import Asking, WithParts, may_change
 
 router = APIRouter(prefix="/dashboards", tags=["dashboards"])
@@ -27,6 +29,13 @@ class DashboardChange(BaseModel):
     title: str | None = None
     description: str | None = None
     definition: dict[str, Any] | None = None
+
+
+class Filling(BaseModel):
+    """A definition and the values of its inputs by their tokens, `earliest` and `latest` of the page among them."""
+
+    definition: dict[str, Any]
+    values: dict[str, str | list[str]] = {}
 
 
 def describe(dashboard: Dashboard) -> dict[str, Any]:
@@ -53,6 +62,12 @@ def list_dashboards(parts: WithParts) -> list[dict[str, Any]]:
 def create_dashboard(body: NewDashboard, parts: WithParts, identity: Asking) -> dict[str, Any]:
     """Makes a dashboard."""
     return describe(parts.catalog.dashboards.create(body.title, body.definition, body.description, identity.name))
+
+
+@router.post("/fill")
+def fill(body: Filling, _: Asking) -> dict[str, Any]:
+    """The searches, ranges and titles that panels have with these values, and what they wait for where a value is missing."""
+    return fill_dashboard(check_definition(body.definition), body.values)
 
 
 @router.get("/{dashboard_id}")
