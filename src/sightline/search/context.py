@@ -534,6 +534,10 @@ class Context:
         self.overridden_latest = None if None in ends else max(ends)
 
 
+class NotKnown(SightlineError):
+    """Only the run itself tells what a search that is tried asks for."""
+
+
 class SearchCancelled(SearchError):
     """The person, or a limit, stopped the search."""
 

@@ -20,11 +20,13 @@ from sightline.clock import Clock, system_clock
 from sightline.config import Settings
 from sightline.errors import LanguageError, SearchError, Span, UserError
 from sightline.search import registry
-from sightline.search.context import Context, Knowledge, Message, Step
+from sightline.search.context import Context, Knowledge, Message, NotKnown, Step
 from sightline.search.planner.lower import check_functions, lower_expression
 from sightline.search.planner.presentation import NOTHING_SAID, split_shown, with_shown_texts, with_texts
 from sightline.search.planner.relation import Relation, distinct_nodes, is_second_name
+from sightline.search.planner.sources import table_relation
 from sightline.search.planner.values import Type
+from sightline.search.supposing import fault_of
 from sightline.search.surroundings import Surroundings
 from sightline.search.syntax.expressions import read_expression
 from sightline.search.syntax.parser import parse_pipeline
@@ -130,21 +132,35 @@ class SearchEngine:
             return print_pipeline(pipeline)
 
     def check(self, text: str) -> list[dict[str, Any]]:
-        """What is wrong with a search, without running it: at most one diagnostic, with its place and a hint."""
+        """What is wrong with a search, without running it: at most one diagnostic, with its place and a hint.
+
+        Nothing is said of what holds a dashboard's token, which is something else when the search runs.
+        """
         try:
-            self.verify(text)
+            source, pipeline = self._verified(text)
+            with _mapped(source):
+                context = self.context()
+                context.search_text = source.text
+                if fault := fault_of(pipeline, context):
+                    raise fault
         except SearchError as error:
             start, end = (error.span.start, error.span.end) if error.span else (0, len(text))
+            if _UNFILLED.search(text, start, end):
+                return []
             return [{"message": error.message, "start": start, "end": max(end, start + 1), "hint": error.hint}]
         return []
 
     def verify(self, text: str) -> None:
-        """Raise the SearchError that the text would be refused with before any row is read."""
+        """Raise the SearchError for a text that cannot be read, or names a command or function that is not there."""
+        self._verified(text)
+
+    def _verified(self, text: str) -> tuple[Source, Pipeline]:
         source, pipeline = self.read(text)
         with _mapped(source):
             if not pipeline.stages:
                 raise SearchError("the search is empty: wanted a search such as index=main error | stats count")
             self.check_stages(pipeline)
+        return source, pipeline
 
     def check_stages(self, pipeline: Pipeline) -> None:
         """Raise the SearchError for a command or function that is unknown, or whose arguments cannot be read."""
@@ -233,6 +249,9 @@ class SearchEngine:
         return stages
 
 
+_UNFILLED = re.compile(r"\$[A-Za-z_][\w.:|-]*\$")
+
+
 def _without_heading(source: Source, pipeline: Pipeline) -> tuple[Source, Pipeline]:
     """Source and pipeline without a first line that begins with # before a command that makes rows of its own.
 
@@ -311,10 +330,13 @@ def lower_pipeline(pipeline: Pipeline, context: Context, relation: Relation | No
         given = relation if relation is not None else _nothing(context)
         try:
             relation = command.lower(given, context)
+        except NotKnown:
+            relation = table_relation("events", context.store.json_paths("events"), context.names)
         except SearchError as error:
-            raise error.at(_place(stage), command.command_name) from None
+            raise error.at(registry.place_of(stage, error), command.command_name) from None
         except UserError as error:
-            raise SearchError(error.message, _place(stage), command=command.command_name, hint=error.hint) from error
+            place = registry.place_of(stage, error)
+            raise SearchError(error.message, place, command=command.command_name, hint=error.hint) from error
         finally:
             context.stage_span, context.needed_after = before
         if relation.presentation is NOTHING_SAID:
@@ -340,10 +362,6 @@ def _repeats_itself(relation: Relation) -> bool:
     published searches have, would read the store four thousand times.
     """
     return relation.node.written > REPEATED_NODES and relation.node.written > 4 * distinct_nodes(relation.node)
-
-
-def _place(stage: Stage) -> Span:
-    return stage.name_span if stage.name_span.end > stage.name_span.start else stage.arguments
 
 
 def _nothing(context: Context) -> Relation:

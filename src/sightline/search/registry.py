@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sightline.errors import SearchError, Span, nearest
+from sightline.errors import SearchError, Span, UserError, nearest
 from sightline.search.syntax.arguments import Arguments, print_options, written_options
 from sightline.search.syntax.tree import Stage
 
@@ -172,6 +172,8 @@ class UnknownCommand(SearchError):
 
 _SECOND_SEARCH = re.compile(r"\n\s*(index|sourcetype)\s*\Z")
 """What ends the arguments of a command where a line begins as searches do and cannot be read: two were put into one text."""
+_GIVEN = re.compile(r', got "([^"]+)"\Z')
+"""How an error ends that tells which argument is wrong."""
 COMMANDS: dict[str, CommandEntry] = {}
 REFUSALS: dict[str, Refusal] = {}
 FUNCTIONS: dict[str, FunctionEntry] = {}
@@ -260,13 +262,23 @@ def read_command(stage: Stage) -> Command:
             from sightline.search.commands.filled import Filled
 
             return Filled.of(entry, stage)
-        place = stage.name_span if stage.name_span.end > stage.name_span.start else stage.arguments
         if not error.hint and error.span is not None:
             before = stage.text[stage.arguments.start : error.span.start]
             error.hint = "a second search begins here: a text holds one" if _SECOND_SEARCH.search(before) else ""
-        raise error.at(place, entry.name) from None
+        raise error.at(place_of(stage, error), entry.name) from None
     except RecursionError:
         raise SearchError("the expression nests too deeply", stage.arguments, command=entry.name) from None
+
+
+def place_of(stage: Stage, error: UserError) -> Span:
+    """Where an error of a stage belongs that has no place: at the argument that it says it got, else at the command."""
+    given = _GIVEN.search(error.message)
+    if given:
+        written = stage.text[stage.arguments.start : stage.arguments.end]
+        found = [m.start() + stage.arguments.start for m in re.finditer(rf"(?<!\w){re.escape(given[1])}(?!\w)", written)]
+        if len(found) == 1:
+            return Span(found[0], found[0] + len(given[1]))
+    return stage.name_span if stage.name_span.end > stage.name_span.start else stage.arguments
 
 
 def fields_needed(commands: Sequence[Command], after: frozenset[str] | None) -> frozenset[str] | None:

@@ -72,7 +72,7 @@ def parse_span(text: str) -> TimeSpan:
         raise SearchError(f'a span is a number and a unit such as 5m or 1d, got "{text}"')
     unit = UNITS.get((match.group(2) or "s").lower() if match.group(2) != "M" else "mon")
     if unit is None:
-        raise SearchError(f'there is no time unit "{match.group(2)}", wanted one of: {", ".join(_UNITS)}')
+        raise SearchError(f'there is no time unit "{match.group(2)}", wanted one of: {", ".join(_UNITS)}, got "{text}"')
     count = float(match.group(1) or 1)
     if count <= 0:
         raise SearchError(f'a span must be longer than nothing, got "{text}"')

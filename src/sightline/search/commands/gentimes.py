@@ -65,7 +65,8 @@ class GenTimes(Command):
             raise SearchError(
                 f"{self.increment} makes more than {limit:,} steps", hint="take a longer increment or a shorter range"
             )
-        begins = list(_days(first, last, count) if unit == "d" else _steps(first, last, length_s))
+        steps = _days(first, last, count) if unit == "d" else _steps(first, last, length_s)
+        begins = [] if context.dry else list(steps)
         ends = [following - 1 for following in begins[1:]] + [int(last.timestamp()) - 1] if begins else []
 
         def human(moments: list[int]) -> pa.Array:

@@ -137,15 +137,15 @@ class ForEach(Command):
 
     def _targets(self, text: str, context: Context) -> set[str]:
         """The fields that a template of nothing but `eval` assigns; none for any other template."""
-        stages = parse_pipeline(read_source(text, context.macros)).stages
-        if any(stage.name != "eval" for stage in stages):
-            return set()
-        return {
-            target
-            for stage in stages
-            for target, _ in registry.read_command(stage).assignments  # type: ignore[attr-defined]
-            if "{" not in target
-        }
+        try:
+            stages = parse_pipeline(read_source(text, context.macros)).stages
+            if any(stage.name != "eval" for stage in stages):
+                return set()
+            commands = [registry.read_command(stage) for stage in stages]
+        except SearchError as error:
+            error.span = self.place
+            raise
+        return {target for command in commands for target, _ in command.assignments if "{" not in target}  # type: ignore[attr-defined]
 
     def _matches(self, relation: Relation, context: Context) -> list[tuple[str, list[str]]]:
         """The fields to go over, each once, with what each star of its pattern matched."""

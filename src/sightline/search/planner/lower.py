@@ -127,7 +127,8 @@ def _function(node: tree.FunctionCall, relation: Relation, context: Context) -> 
     except SearchError as error:
         if error.span is None and node.name not in error.message:
             error = error.with_message(f"{node.name}: {error.message}")
-        raise error.at(node.span) from None
+        told = [a.span for a in node.arguments if isinstance(a, tree.String) and f'"{a.value}"' in error.message]
+        raise error.at(told[0] if len(told) == 1 else node.span) from None
 
 
 def undictionaried(value: Value) -> Value:
