@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sightline.search import registry
-from sightline.search.completion import Names, place_of, suggest, times_in
+from sightline.search.completion import Names, _syntax, place_of, suggest, times_in
 
 NAMES = Names(
     indexes=("main", "web", "_internal"),
@@ -19,6 +19,15 @@ NAMES = Names(
     algorithms=lambda: ("KMeans", "PCA"),
     scorers=lambda: ("accuracy_score",),
     values=lambda name: (("GET", 5), ("a b", 2)) if name == "method" else (),
+    lookup_fields=lambda name: ("id", "team") if name == "users.csv" else (),
+    csv_files=("report.csv",),
+    saved_searches=("Errors by host",),
+    datamodels=("Web",),
+    datasets=lambda name: ("Requests",) if name == "Web" else (),
+    event_types=("failed login",),
+    tags=("attack",),
+    sids=("1700000000.5",),
+    endpoints=lambda: ("/services/saved/searches", "/services/server/info"),
 )
 
 
@@ -94,6 +103,60 @@ def test_options_that_a_command_reads_by_itself_are_offered():
 )
 def test_what_is_offered_and_what_taking_it_gives(typed, label, then):
     assert applied(typed, label) == then
+
+
+@pytest.mark.parametrize(
+    ("typed", "label", "then"),
+    [
+        ("index=web | rex field=ho", "host", "index=web | rex field=host"),
+        ('index=web | rex field="us', "user name", 'index=web | rex field="user name'),
+        ("index=web | spath input=", "user name", 'index=web | spath input="user name"'),
+        ("index=web | sort 10 -ho", "host", "index=web | sort 10 -host"),
+        ("index=web | dedup host sortby -", "host", "index=web | dedup host sortby -host"),
+        ("index=web | anomalies denylist=", "users.csv", "index=web | anomalies denylist=users.csv"),
+        ("index=web | bin _time span=1h aligntime=", "@d", "index=web | bin _time span=1h aligntime=@d"),
+        ("index=web | lookup users.csv ", "team", "index=web | lookup users.csv team"),
+        ("index=web | lookup users.csv id AS ho", "host", "index=web | lookup users.csv id AS host"),
+        ("| from look", "lookup:", "| from lookup:"),
+        ("| from lookup:us", "users.csv", "| from lookup:users.csv"),
+        ("| from savedsearch:", "Errors by host", '| from savedsearch:"Errors by host"'),
+        ('| from savedsearch:"Err', "Errors by host", '| from savedsearch:"Errors by host'),
+        ("| from datamodel:Web.", "Web.Requests", "| from datamodel:Web.Requests"),
+        ("index=web | join host lookup:", "users.csv", "index=web | join host lookup:users.csv"),
+        ("| union data", "datamodel:", "| union datamodel:"),
+        ("| datamodel Web ", "Requests", "| datamodel Web Requests "),
+        ("| tstats count from ", "datamodel=", "| tstats count from datamodel="),
+        ("| tstats count from datamodel=W", "Web", "| tstats count from datamodel=Web"),
+        ("| tstats count where ", "index=", "| tstats count where index="),
+        ("| rest /services/sa", "/services/saved/searches", "| rest /services/saved/searches "),
+        ("| savedsearch Err", "Errors by host", '| savedsearch "Errors by host" '),
+        ('| savedsearch "Err', "Errors by host", '| savedsearch "Errors by host'),
+        ("| loadjob ", "1700000000.5", "| loadjob 1700000000.5 "),
+        ("| loadjob savedsearch=", "Errors by host", '| loadjob savedsearch="Errors by host"'),
+        ("| inputcsv ", "report.csv", "| inputcsv report.csv "),
+        ("index=web | fit KMeans host into ", "usermodel", "index=web | fit KMeans host into usermodel"),
+        ("index=web eventtype=", "failed login", 'index=web eventtype="failed login"'),
+        ("index=web tag::host=", "attack", "index=web tag::host=attack"),
+        ("index=web savedsearch=", "Errors by host", 'index=web savedsearch="Errors by host"'),
+    ],
+)
+def test_names_of_every_kind_are_offered_where_their_kind_is_wanted(typed, label, then):
+    assert applied(typed, label) == then
+
+
+def test_an_option_that_names_a_field_offers_fields():
+    """The syntax lines tell which options these are; one that is called so and is not told names a field that is made."""
+    registry.load()
+    for name, entry in registry.COMMANDS.items():
+        for option, kind in _syntax(name).options.items():
+            if name == entry.name and kind in ("field", "fields"):
+                assert labels(f"index=web | {name} {option}=")[:1] == ["host"], f"{name} {option}"
+
+
+def test_a_lookup_gives_its_own_fields_alone():
+    assert labels("index=web | lookup users.csv host OUTPUT ")[:2] == ["id", "team"]
+    assert "host" not in labels("index=web | lookup users.csv host OUTPUT ")
+    assert labels("| inputlookup users.csv where ") == ["id", "team", "AND", "OR", "NOT", "IN"]
 
 
 def test_what_begins_with_the_typed_text_comes_first():

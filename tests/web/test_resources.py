@@ -192,6 +192,9 @@ def test_suggestions_know_what_is_stored(ada):
     values = suggested(ada, "index=web user=")
     assert values and values == suggested(ada, 'index=web user="')
     assert "RandomForestClassifier" in suggested(ada, "index=web | fit Rand")
+    assert "user" in suggested(ada, "index=web | rex field=us")
+    assert "/services/saved/searches" in suggested(ada, "| rest /services/sav")
+    assert run(ada, "index=web")["sid"] in suggested(ada, "| loadjob ")
 
 
 def test_a_search_is_laid_out_and_its_times_are_told(ada):

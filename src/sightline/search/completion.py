@@ -7,10 +7,11 @@ the same function, and everything that can be listed comes from the registry or 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, replace
 from datetime import UTC, tzinfo
 from functools import lru_cache
+from typing import NamedTuple
 
 from sightline.errors import SearchError
 from sightline.search import registry
@@ -36,6 +37,16 @@ _VALUE = re.compile(
     re.IGNORECASE,
 )
 """A field, and behind a sign of comparison or in a list after IN the beginning of a value."""
+_OPTIONS = r'(?:[\w.\-]+=(?:"[^"]*"|\S+)\s+)*'
+_FIRST = re.compile(_OPTIONS + r'("?)((?<=")[^"]*|[^\s"]*)\Z')
+"""The beginning of a command's first word that is no option."""
+_FIRST_KINDS = frozenset(("algorithm", "method", "model", "lookup", "file", "saved search", "data model", "sid", "endpoint"))
+_FIRST_NAME = re.compile(_OPTIONS + r'(?:"([^"]*)"|([^\s"=]+))\s')
+_SECOND = re.compile(r'"?([\w\-]+)"?\s+([^\s"]*)\Z')
+_AFTER_COLON = re.compile(r'(?<!\S)(\w+):("?)((?<=")[^"]*|[^\s"]*)\Z')
+_BARE = re.compile(r"[\w.:/\-]+\Z")
+_KINDS = {"eventtype": "event type", "tag": "tag", "savedsearch": "saved search", "aligntime": "time"}
+"""What the values of a name are wherever it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,9 @@ class Names:
     fields: dict[str, str] = field(default_factory=dict)
     """Field names with their types in words."""
     lookups: Sequence[str] = ()
+    lookup_fields: Callable[[str], Sequence[str]] = lambda name: ()
+    """The columns of a lookup's table."""
+    csv_files: Sequence[str] = ()
     macros: Sequence[str] = ()
     models: Sequence[str] = ()
     metrics: Sequence[str] = ()
@@ -76,6 +90,13 @@ class Names:
     scorers: Callable[[], Sequence[str]] = tuple
     saved_searches: Sequence[str] = ()
     datamodels: Sequence[str] = ()
+    datasets: Callable[[str], Sequence[str]] = lambda name: ()
+    """The datasets of a data model."""
+    event_types: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    sids: Sequence[str] = ()
+    endpoints: Callable[[], Sequence[str]] = tuple
+    """Paths whose entries `rest` gives."""
     values: Callable[[str], Sequence[tuple[str, int]]] = lambda name: ()
     fields_after: Callable[[str], dict[str, str] | None] = lambda text: None
     """The fields that rows have after these stages; None where nobody knows, and then it is `fields`."""
@@ -147,23 +168,26 @@ def suggest(text: str, names: Names) -> Suggestions:
         names = replace(names, fields=planned)
     word = _WORD.search(text)
     assert word is not None
-    start, typed = word.start(), word.group()
+    typed = word.group().lstrip("-")  # A sign stands before a field to sort by.
+    start = len(text) - len(typed)
     if place.quote == "`":
         return _found(start, typed, _plain(names.macros, "name"))
     if value := _VALUE.search(text):
         name, quoted, begun = value.group(1).strip('"'), value.group(2), value.group(3)
         # In an expression, what follows `x=` without a quote is another expression.
         if place.quote == quoted and (quoted or not _evaluates(place.command) or _declared(place.command, name)):
-            options = _values(place, name, names, bool(quoted))
+            options = _values(place, name, names, begun, bool(quoted))
             return _found(len(text) - len(begun), begun, options)
+    if named := _named(place, names):
+        begun, options = named
+        return _found(len(text) - len(begun), begun, options)
     if place.quote:
         return Suggestions(len(text))
     if place.naming:
         return _found(start, typed, _commands())
-    if named := _named(place, names):
-        return _found(start, typed, named)
-    if "metric" in _syntax(place.command)[0] and re.search(r"\w\([^()\s]*\Z", place.rest):
+    if "metric" in _syntax(place.command).taken and re.search(r"\w\([^()\s]*\Z", place.rest):
         return _found(start, typed, _plain(names.metrics, "value"))
+    names = _in_clause(place, names)
     fields, functions = _fields(names), _functions(place.command)
     before = text[:start].rstrip().rpartition(" ")[2].lower()
     if (
@@ -173,8 +197,17 @@ def suggest(text: str, names: Names) -> Suggestions:
     ):
         return _found(start, typed, fields)
     options, words = _options(place.command), _words(place)
+    if before == "into":
+        return _found(start, typed, _of_kind("model", names, typed, False))
+    if before == "from" and (sources := [o for o in options if _declared(place.command, o.label[:-1]) is None]):
+        return _found(start, typed, sources)
+    if _in_conditions(place):
+        indexes = [] if "lookup" in _syntax(place.command).alone else _plain(("index=",), "option")
+        return _found(start, typed, [*fields, *indexes, *words])
     if place.command == "search" and not re.search(r"\s", place.rest):
         fields = [*_plain((f"index={name}" for name in names.indexes), "value"), *fields]
+    if not _syntax(place.command).alone:
+        fields = []
     if _evaluates(place.command):
         parts = (fields[:EARLY], functions, fields, words, options)
     else:
@@ -207,27 +240,46 @@ def _commands() -> list[Suggestion]:
     return [Suggestion(e.name, "command", f"{e.name} ", registry.describe_docstring(e.command)["summary"]) for e in entries]
 
 
+class Syntax(NamedTuple):
+    """What a command's syntax line says."""
+
+    taken: tuple[str, ...] = ()
+    """The kinds of things it takes (`<lookup>`)."""
+    words: tuple[str, ...] = ()
+    """Its clause words (`BY`)."""
+    alone: tuple[str, ...] = ()
+    """The kinds of things that stand without a name before them."""
+    options: Mapping[str, str] = {}
+    """The kind of thing that an option names (`field=<field>`), by the option's name in small letters."""
+    prefixes: Mapping[str, str] = {}
+    """The kind of thing that stands behind a word and a colon (`lookup:<lookup>`)."""
+
+
 @lru_cache(maxsize=1000)
-def _syntax(command: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What a command's syntax line says: the kinds of things it takes (`<lookup>`), and its clause words (`BY`)."""
+def _syntax(command: str) -> Syntax:
+    """What a command's syntax line says."""
     entry = registry.COMMANDS.get(command)
     if entry is None:
-        return (), ()
+        return Syntax()
     syntax = registry.describe_docstring(entry.command)["syntax"]
-    taken = tuple(dict.fromkeys(re.findall(r"<([^<>]+)>", syntax)))
-    rest = re.sub(r'"[^"]*"|<[^<>]*>|[\w.]+(?:=|:)\S*', " ", syntax.removeprefix(entry.name))
+    taken = dict.fromkeys(re.findall(r"<([^<>]+)>", syntax))
+    alone = dict.fromkeys(re.findall(r"(?<![=:.,\w])(?<!\w\()<([^<>]+)>", syntax))
+    options = {name.lower(): kind for name, kind in re.findall(r"([\w.\-]+)=<([^<>]+)>", syntax)}
+    prefixes = dict(re.findall(r"(\w+):<([^<>]+)>", syntax))
+    rest = re.sub(r'"[^"]*"|<[^<>]*>|[\w.]+(?:=|:)(?:<[^<>]*>|\S)*', " ", syntax.removeprefix(entry.name))
     words = dict.fromkeys(re.findall(r"(?<![\w-])[A-Za-z]{2,}(?![\w-])", rest))
-    return taken, tuple(word for word in words if word not in (entry.name, *entry.aliases))
+    words = [word for word in words if word not in (entry.name, *entry.aliases)]
+    return Syntax(tuple(taken), tuple(words), tuple(alone), options, prefixes)
 
 
 def _evaluates(command: str) -> bool:
     """Whether a command's arguments are expressions."""
-    return not {"expression", "condition"}.isdisjoint(_syntax(command)[0]) and not _gathers(command)
+    return not {"expression", "condition"}.isdisjoint(_syntax(command).taken) and not _gathers(command)
 
 
 def _gathers(command: str) -> bool:
     """Whether a command's arguments are aggregates."""
-    return not {"aggregate", "function"}.isdisjoint(_syntax(command)[0])
+    return not {"aggregate", "function"}.isdisjoint(_syntax(command).taken)
 
 
 def _functions(command: str) -> list[Suggestion]:
@@ -247,7 +299,9 @@ def _options(command: str) -> list[Suggestion]:
     if entry is None:
         return []
     declared = written_options(entry.command)
-    return [Suggestion(f"{name}=", "option", detail=f.metadata["help"]) for name, f in declared.items()]
+    told = [name for name in _syntax(command).options if name not in declared]
+    found = [Suggestion(f"{name}=", "option", detail=f.metadata["help"]) for name, f in declared.items()]
+    return [*found, *_plain((f"{name}=" for name in told), "option")]
 
 
 def _declared(command: str, name: str) -> Field | None:
@@ -256,38 +310,90 @@ def _declared(command: str, name: str) -> Field | None:
     return written_options(entry.command).get(name.lower()) if entry else None
 
 
-def _fields(names: Names) -> list[Suggestion]:
-    return [Suggestion(name, "field", print_name(name), type) for name, type in names.fields.items()]
+def _fields(names: Names, quoted: bool = False) -> list[Suggestion]:
+    return [Suggestion(name, "field", name if quoted else print_name(name), type) for name, type in names.fields.items()]
 
 
 def _words(place: Place) -> list[Suggestion]:
-    taken, words = _syntax(place.command)
-    if "conditions" in taken and place.command == "search":
-        words = ("AND", "OR", "NOT", "IN")
-    return [Suggestion(word, "word", f"{word} ") for word in words]
+    words = _syntax(place.command).words
+    if place.command == "search" or _in_conditions(place):
+        words = ("AND", "OR", "NOT", "IN", *(word for word in words if word.lower() == "by"))
+    prefixes = [f"{prefix}:" for prefix in _syntax(place.command).prefixes]
+    return [*_plain(prefixes, "word"), *(Suggestion(word, "word", f"{word} ") for word in words)]
 
 
-def _named(place: Place, names: Names) -> list[Suggestion]:
-    """Names that a command takes as its first word."""
-    if re.search(r"\S\s", re.sub(r'\w+=("[^"]*"|\S+)\s+', "", place.rest)):
-        return []
-    kinds: dict[str, Callable[[], Sequence[str]]] = {
+def _in_conditions(place: Place) -> bool:
+    """Whether the cursor is where a command that is no search has conditions: after WHERE, and before BY."""
+    if place.command == "search" or "conditions" not in _syntax(place.command).taken:
+        return False
+    words = re.findall(r"(?<!\S)(?:where|by|groupby)(?=\s)", place.rest, re.I)
+    return bool(words) and words[-1].lower() == "where"
+
+
+def _in_clause(place: Place, names: Names) -> Names:
+    """The names with the fields that may stand at the cursor: those of the lookup that a command names, or of the rows."""
+    if "lookup" not in _syntax(place.command).alone or not (first := _FIRST_NAME.match(place.rest)):
+        return names
+    columns = dict.fromkeys(names.lookup_fields(first[1] or first[2]), "text")
+    if not columns or re.search(r"(?<!\S)as\s+\S*\Z", place.rest, re.I):
+        return names
+    # OUTPUT and WHERE name the lookup's fields alone.
+    only = re.search(r"(?<!\S)(output|outputnew|where)\s", place.rest, re.I)
+    return replace(names, fields=columns if only else columns | names.fields)
+
+
+def _of_kind(kind: str, names: Names, begun: str, quoted: bool) -> list[Suggestion]:
+    """The names of a kind of things, as the syntax lines call it; none for a kind that has no names."""
+    if kind in ("field", "fields") or kind.endswith(" field"):
+        return _fields(names, quoted)
+    if kind in ("time", "span"):
+        return _plain(RELATIVE_TIMES if kind == "time" else SPANS, "value")
+    kinds: dict[str, Callable[[], Iterable[str]]] = {
         "algorithm": names.algorithms,
         "method": names.scorers,
         "model": lambda: names.models,
         "lookup": lambda: names.lookups,
-        "saved search": lambda: [quote_string(name) for name in names.saved_searches],
+        "index": lambda: names.indexes,
+        "file": lambda: names.csv_files,
+        "saved search": lambda: names.saved_searches,
         "data model": lambda: names.datamodels,
+        "event type": lambda: names.event_types,
+        "tag": lambda: names.tags,
+        "sid": lambda: names.sids,
+        "endpoint": names.endpoints,
     }
-    kind = next((kind for kind in _syntax(place.command)[0] if kind in kinds), None)
-    return [Suggestion(name, "name", f"{name} ") for name in kinds[kind]()] if kind else []
+    found = kinds[kind]() if kind in kinds else ()
+    if kind == "data model" and "." in begun:
+        model = begun.partition(".")[0]
+        found = [f"{model}.{dataset}" for dataset in names.datasets(model)]
+    return [Suggestion(name, "name", name if quoted or _BARE.match(name) else quote_string(name)) for name in found]
 
 
-def _values(place: Place, name: str, names: Names, quoted: bool) -> list[Suggestion]:
+def _named(place: Place, names: Names) -> tuple[str, list[Suggestion]] | None:
+    """What is begun of a name, and the names, where a command takes one as its first word or behind a word and a colon."""
+    syntax = _syntax(place.command)
+    if match := _AFTER_COLON.search(place.rest):
+        prefix, quote, begun = match.groups()
+        if prefix in syntax.prefixes and quote == place.quote:
+            return begun, _of_kind(syntax.prefixes[prefix], names, begun, bool(quote))
+    if match := _FIRST.match(place.rest):
+        quote, begun = match.groups()
+        kind = next((kind for kind in syntax.alone if kind in _FIRST_KINDS), "")
+        if quote == place.quote and (found := _of_kind(kind, names, begun, bool(quote))):
+            return begun, found if quote else [replace(one, insert=f"{one.insert or one.label} ") for one in found]
+    if "dataset" in syntax.alone and (match := _SECOND.match(place.rest)):
+        return match[2], [Suggestion(name, "name", f"{name} ") for name in names.datasets(match[1])]
+    return None
+
+
+def _values(place: Place, name: str, names: Names, begun: str, quoted: bool) -> list[Suggestion]:
     """Values that may stand after `name=`: of an option, of a time, or those that the field has."""
     declared = _declared(place.command, name)
     if name.lower() == "index":
         return _plain(names.indexes, "value")
+    kind = _syntax(place.command).options.get(name.lower()) or _KINDS.get(name.lower().partition("::")[0], "")
+    if found := _of_kind(kind, names, begun, quoted):
+        return found
     if declared is not None:
         if declared.metadata["choices"]:
             return _plain(declared.metadata["choices"], "value")
@@ -300,9 +406,8 @@ def _values(place: Place, name: str, names: Names, quoted: bool) -> list[Suggest
         return _plain(SPANS, "value")
     if name == "metric_name":
         return [Suggestion(m, "value", m if quoted else quote_string(m)) for m in names.metrics]
-    bare = re.compile(r"[\w.:/\-]+\Z")
     return [
-        Suggestion(value, "value", value if quoted or bare.match(value) else quote_string(value), f"{count:,}")
+        Suggestion(value, "value", value if quoted or _BARE.match(value) else quote_string(value), f"{count:,}")
         for value, count in names.values(name)
     ]
 

@@ -15,6 +15,8 @@ from sightline.catalog.stanzas import collection_of
 from sightline.errors import SightlineError
 from sightline.search.commands.subsearch import cell_text
 from sightline.search.completion import Names, suggest
+from sightline.search.planner.event_types import tagged_values
+from sightline.search.planner.lookups import definition_of
 from sightline.search.syntax.arguments import print_name
 
 if TYPE_CHECKING:
@@ -51,8 +53,15 @@ class KnownNames:
             indexes=sorted(datatypes, key=lambda name: (name.startswith("_"), name)),
             fields=self._fresh(("fields", wanted), lambda: self._fields(datatypes, wanted)),
             lookups=self._lookups(),
+            lookup_fields=lambda name: self._fresh(("lookup", name), lambda: self._lookup_fields(name)),
+            csv_files=knowledge.csv_files(),
             saved_searches=knowledge.saved_searches(),
             datamodels=knowledge.data_models(),
+            datasets=lambda name: [one["objectName"] for one in (knowledge.data_model(name) or {}).get("objects", ())],
+            event_types=sorted(knowledge.stanzas("eventtypes")),
+            tags=sorted({tag for value in tagged_values(knowledge) for tag in value.tags}),
+            sids=[job.sid for job in self._engine.jobs.list(user)] if self._engine.jobs else (),
+            endpoints=self._engine.surroundings.paths if self._engine.surroundings else tuple,
             macros=knowledge.macros(),
             models=sorted({model["name"] for model in self._engine.models.list(owner=owner)}),
             metrics=self._fresh(("metrics", wanted), lambda: self._metrics(datatypes, wanted)),
@@ -85,6 +94,12 @@ class KnownNames:
         knowledge = self._engine.knowledge
         defined = [n for n, s in knowledge.stanzas("transforms").items() if "filename" in s or collection_of(n, s)]
         return [*sorted(defined), *sorted(knowledge.stanzas("collections")), *knowledge.lookups()]
+
+    def _lookup_fields(self, name: str) -> list[str]:
+        try:
+            return definition_of(name, self._engine.context(dry=True)).table.column_names
+        except SightlineError:
+            return []
 
     def _fields(self, datatypes: dict[str, str], indexes: Sequence[str]) -> dict[str, str]:
         from sightline.search.planner.relation import Names as Identifiers

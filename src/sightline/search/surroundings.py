@@ -19,6 +19,9 @@ class Surroundings(Protocol):
     def resource(self, path: str, arguments: Mapping[str, str], user: str) -> Sequence[Mapping[str, Any]]:
         """The entries of a REST path as rows, as far as the user may see them. Raises UserError for an unknown path."""
 
+    def paths(self) -> Sequence[str]:
+        """The paths that `resource` takes, without names of entries."""
+
     def send_alert(
         self, action: str, parameters: Mapping[str, str], rows: Sequence[Mapping[str, Any]], about: Mapping[str, str]
     ) -> str:

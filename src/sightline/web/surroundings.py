@@ -23,7 +23,7 @@ from sightline.watch.notify import Notice
 from sightline.watch.texts import as_text, filled
 from sightline.web.guard import API
 from sightline.web.parts import Identity, Parts
-from sightline.web.splunk.resources import rows_of_path
+from sightline.web.splunk.resources import resource_paths, rows_of_path
 
 ACTIONS = {
     "webhook": ("url",),
@@ -53,6 +53,10 @@ class Program:
         if path.startswith((f"{API}/", f"{API.lstrip('/')}/")):
             return self._own(path if path.startswith("/") else f"/{path}", arguments, identity)
         return rows_of_path(path, arguments, self._parts, identity)
+
+    def paths(self) -> Sequence[str]:
+        """Splunk's paths, of which there is a list."""
+        return [f"/services/{path}" for path in resource_paths()]
 
     # -- our own API
 

@@ -236,7 +236,8 @@ def newest_first(relations: Sequence[Relation]) -> Relation:
 class Union(SubsearchLimits):
     """Merges the rows of subsearches and datasets, and of the search before it.
 
-    Syntax: union [maxtime=<s>] [timeout=<s>] [maxout=<n>] [<subsearch>] | <type>:<dataset>...
+    Syntax: union [maxtime=<s>] [timeout=<s>] [maxout=<n>] [<subsearch>] | datamodel:<data model> | lookup:<lookup> |
+        savedsearch:<saved search>...
     Example: | union [search index=web] [search index=api]
 
     A dataset is `lookup:<name>`, `savedsearch:<name>` or `datamodel:<name>`. Where all of them give events these are mixed

@@ -94,7 +94,7 @@ def _descriptions(found: list[dict[str, Any]]) -> pa.Table:
 class From(Command):
     """Gives the rows of something that has a name: a dataset, a lookup, a saved search, an index.
 
-    Syntax: from datamodel:<model>.<dataset> | lookup:<lookup> | savedsearch:<name> | index:<index>
+    Syntax: from datamodel:<data model>.<dataset> | lookup:<lookup> | savedsearch:<saved search> | index:<index>
     Example: | from datamodel:Web.Proxy | stats count BY status
 
     The kind may also be followed by a space instead of the colon. Fields of a dataset have their bare names. A saved search

@@ -20,7 +20,7 @@ from sightline.search.syntax.arguments import Arguments, option, print_name, pri
 class Typer(Command):
     """Adds the names of the event types that each row is of, as `eventtype`.
 
-    Syntax: typer [eventtypes=<name>[,<name>]...] [maxlen=<characters>]
+    Syntax: typer [eventtypes=<event type>[,<event type>]...] [maxlen=<characters>]
     Example: index=web | eval status=500 | typer | stats count by eventtype
 
     The conditions of event types are applied to the fields as they are at this point; what a row had as `eventtype` is

@@ -26,7 +26,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 class GenTimes(Command):
     """Makes a row for each step of a range of time.
 
-    Syntax: gentimes start=<time> [end=<time>] [increment=<number>(s|m|h|d)]
+    Syntax: gentimes start=<day> [end=<day>] [increment=<number>(s|m|h|d)]
     Example: | gentimes start=11/1/2023 end=11/4/2023 increment=1d
 
     A time is `month/day/year`, maybe with `:hour:minute:second`, or a number of days from the last midnight: -3 is the

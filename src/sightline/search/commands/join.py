@@ -28,7 +28,8 @@ class Join(Command):
     """Adds the fields of a subsearch's rows to the rows that have the same values.
 
     Syntax: join [type=inner|left|outer] [max=<n>] [overwrite=<bool>] [usetime=<bool>] [earlier=<bool>]
-        [<field>... | left=<alias> right=<alias> where <alias>.<field>=<alias>.<field>...] [<subsearch>] | <type>:<dataset>
+        [<field>... | left=<alias> right=<alias> where <alias>.<field>=<alias>.<field>...] [<subsearch>] |
+        datamodel:<data model> | lookup:<lookup> | savedsearch:<saved search>
     Example: index=web | join type=left host [search index=deploys | stats latest(version) AS version by host]
 
     Without fields, those that both sides have values of are compared, internal ones aside; where there is none, every row

@@ -95,7 +95,7 @@ class Series:
 class Predict(Command):
     """Predicts series of a time chart, with the bounds between which the values are expected to lie.
 
-    Syntax: predict (<field> [AS <name>] ... [<option>=<value>]...)...
+    Syntax: predict (<field> [AS <name>] ... [correlate=<field>] [<option>=<value>]...)...
     Example: index=web earliest=-7d | timechart span=1h count | predict count future_timespan=24
 
     For a field f the new fields are `prediction(f)`, or the name after AS, and `lower95(prediction(f))` and

@@ -23,7 +23,7 @@ from sightline.search.syntax.expressions import quote_string
 class Rest(Command):
     """Gives the entries of a REST path as rows: saved searches, indexes, users, jobs and what else the program keeps.
 
-    Syntax: rest <path> [count=<n>] [splunk_server=<name>] [timeout=<s>] [<argument>=<value>]...
+    Syntax: rest <endpoint> [count=<n>] [splunk_server=<name>] [timeout=<s>] [<argument>=<value>]...
     Example: | rest /services/saved/searches | table title cron_schedule next_scheduled_time
 
     Paths begin with `/services/` or `/servicesNS/<owner>/<app>/`, as Splunk calls them, or with `/api/v1/` as our own API

@@ -49,7 +49,7 @@ class Filter:
 class Transaction(Command):
     """Groups events into transactions, each shown as one event.
 
-    Syntax: transaction [<field>...|fields=<fields>] [maxspan=<time>] [maxpause=<time>] [maxevents=<n>] [startswith=<filter>]
+    Syntax: transaction [<field>...|fields=<fields>] [maxspan=<span>] [maxpause=<span>] [maxevents=<n>] [startswith=<filter>]
         [endswith=<filter>] [keepevicted=<bool>] [keeporphans=<bool>] [mvlist=<bool>|<fields>] [nullstr=<text>]
         [mvraw=<bool>] [delim=<text>] [connected=<bool>] [unifyends=<bool>]
     Example: index=web | transaction session maxpause=30m | stats avg(duration) AS seconds, avg(eventcount) AS pages

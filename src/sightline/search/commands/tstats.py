@@ -38,7 +38,7 @@ _PREFIX = re.compile(r"PREFIX\((.*)\)\Z", re.S)
 class TStats(Command):
     """Aggregates stored events, or the rows of a data model's dataset.
 
-    Syntax: tstats [prestats=<bool>] [append=<bool>] <aggregate>... [FROM datamodel=<model>[.<dataset>] | sid=<sid> |
+    Syntax: tstats [prestats=<bool>] [append=<bool>] <aggregate>... [FROM datamodel=<data model>[.<dataset>] | sid=<sid> |
         <namespace>] [WHERE <conditions>] [BY <field>... [span=<span>]] [fillnull_value=<text>]
     Example: | tstats count, dc(user) WHERE index=web status>=500 BY host, _time span=1h
 
