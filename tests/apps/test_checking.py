@@ -29,6 +29,11 @@ APP = {
         [differs]
         search = `shop` | sort - amount | append [ | makeresults splunk_server=local ]
 
+        [in real time]
+        search = `shop` | stats count by city
+        dispatch.earliest_time = rt-5m
+        dispatch.latest_time = rt
+
         [needs a macro]
         search = `shop` | `only_large(5)` | stats count
 
@@ -94,6 +99,10 @@ def test_searches_that_run(checked):
             "append keeps all rows of its subsearch (Splunk: 50,000)",
             "makeresults: splunk_server has no effect",
         ],
+    )
+    assert found["in real time"] == (
+        "runs",
+        ["its real-time window (rt-5m) is searched once a run", "its real-time window (rt) is searched once a run"],
     )
 
 
@@ -262,8 +271,8 @@ def test_what_is_not_there_has_the_fields_and_datasets_that_are_asked_of_it(app)
 
 def test_the_counts_agree_with_the_searches(checked):
     report, found = checked
-    assert report.counts() == {"total": 16, "runs": 3, "needs": 6, "unknown_command": 2, "refused": 5}
-    assert len(found) == 16
+    assert report.counts() == {"total": 17, "runs": 4, "needs": 6, "unknown_command": 2, "refused": 5}
+    assert len(found) == 17
     shape = report.as_json()
     assert list(shape) == ["summary", "searches"]
     assert list(shape["summary"]) == ["total", "runs", "needs", "unknown_command", "refused"]

@@ -313,6 +313,22 @@ def test_a_dashboard_is_converted_panel_by_panel(catalog, app):
     ]
 
 
+def test_a_dashboard_in_real_time_is_searched_once(catalog, app):
+    view = """
+        <dashboard><row><panel>
+          <table><search><query>index=shop</query><earliest>rt-5m</earliest><latest>rt</latest></search></table>
+        </panel></row></dashboard>
+        """
+    contents = read_contents(app({"default/app.conf": APP["default/app.conf"], "default/data/ui/views/live.xml": view}))
+    outcome = import_contents(contents, runs(contents), catalog)
+    (panel,) = catalog.dashboards.find("corner_shop", "live").definition["panels"]
+    assert panel["earliest"] == "-5m" and not panel.get("latest")
+    assert notes_of(outcome, "live") == [
+        ("row 1, panel 1, table", "its real-time window (rt-5m) is searched once a run"),
+        ("row 1, panel 1, table", "its real-time window (rt) is searched once a run"),
+    ]
+
+
 def test_packs_become_saved_searches(catalog, tmp_path):
     path = write_files(
         tmp_path / "pack",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from sightline.search.registry import Command
 from sightline.search.syntax.arguments import declared_options
@@ -29,6 +29,14 @@ UNLIMITED = {
 """Limits of Splunk that are not there, by command."""
 _LIST = "list() keeps all values (Splunk: 100)"
 _WINDOW = "a window of streamstats may be of any size (Splunk: 10,000)"
+
+
+def bound_of_run(bound: str, tell: Callable[[str], None]) -> str:
+    """A bound of a time range as one run has it: not one that moves on while the search runs, which is told."""
+    if not bound.strip().lower().startswith("rt"):
+        return bound
+    tell(f"its real-time window ({bound.strip()}) is searched once a run")
+    return bound.strip()[2:]
 
 
 def differences_of(command: Command, arguments: str, *, has_subsearch: bool) -> Iterator[str]:

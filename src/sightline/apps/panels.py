@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sightline.apps.differences import bound_of_run
 from sightline.apps.inputs import WRITES, Held, convert_inputs
 from sightline.apps.simple_xml import Panel, View, Visual
 from sightline.catalog.dashboards import MAX_COLUMNS, MAX_PANELS
@@ -57,8 +58,8 @@ def convert_view(view: View) -> tuple[dict[str, Any], Losses]:
     if unused:
         lost.append(("", f"options of charts and tables without meaning here: {', '.join(sorted(unused))}"))
     definition = {
-        "earliest": _literal(view.earliest) or "-24h",
-        "latest": _literal(view.latest) or "now",
+        "earliest": bound_of_run(_literal(view.earliest), lambda text: lost.append(("", text))) or "-24h",
+        "latest": bound_of_run(_literal(view.latest), lambda text: lost.append(("", text))) or "now",
         "refresh_s": view.refresh_s,
         "inputs": inputs,
         "submit": view.submit and bool(inputs),
@@ -151,7 +152,7 @@ def _panel(
         if value and (held.is_open(value) or not _TIME_TOKEN.match(value.strip())):
             own = held.known(value)
             if "$" not in own or held.is_open(own):
-                panel[name] = own.strip()
+                panel[name] = bound_of_run(own.strip(), tell)
     if options.get("unit") or options.get("underLabel"):
         panel["unit"] = options.get("unit") or options.get("underLabel")
     panel["options"] = _options(options)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sightline.apps.differences import bound_of_run
 from sightline.apps.emails import read_email, write_email
 from sightline.apps.own_conf import OWN, own_name
 from sightline.catalog.actions import check_action
@@ -65,8 +66,8 @@ def read_stanza(name: str, settings: Mapping[str, str]) -> Stanza:
         "name": own_name(name, settings),
         "search": settings["search"],
         "description": settings.get("description", ""),
-        "earliest": _time(settings.get("dispatch.earliest_time", ""), lost),
-        "latest": _time(settings.get("dispatch.latest_time", ""), lost),
+        "earliest": bound_of_run(settings.get("dispatch.earliest_time", ""), lost.append),
+        "latest": bound_of_run(settings.get("dispatch.latest_time", ""), lost.append),
         "enabled": not is_true(settings.get("disabled", "0")),
         "realtime_schedule": is_true(settings.get("realtime_schedule", "1")),
     }
@@ -94,13 +95,6 @@ def read_stanza(name: str, settings: Mapping[str, str]) -> Stanza:
         kind = "search"
     lost += _unread(settings)
     return Stanza(kind, values, lost)
-
-
-def _time(text: str, lost: list[str]) -> str:
-    if re.match(r"rt", text, re.I):
-        lost.append(f"its real-time window ({text}) is searched once a run")
-        return text[2:]
-    return text
 
 
 def _is_judged(settings: Mapping[str, str]) -> bool:

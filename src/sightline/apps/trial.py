@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from sightline.apps import tokens
 from sightline.apps.contents import Search
-from sightline.apps.differences import differences_of
+from sightline.apps.differences import bound_of_run, differences_of
 from sightline.apps.holes import Hole, fillings
 from sightline.catalog.conf import Stanzas, merge_conf
 from sightline.catalog.knowledge import MacroText, SavedText, macro_of_stanza
@@ -359,6 +359,8 @@ class Trial:
         self._try_all(trials, verdict)
         if verdict.state in (RUNS, NEEDS):
             verdict.reasons = [f"needs {name}" for name in knowledge.missing] + verdict.reasons
+            for bound in dict.fromkeys((search.earliest, search.latest)):
+                bound_of_run(bound, verdict.reasons.append)
 
     def _names_no_command(self, verdict: Verdict) -> bool:
         """Whether it names commands that do not run here; then that is all there is to say."""
