@@ -276,6 +276,9 @@ def _string_end(text: str, start: int) -> int:
 def _macro_end(text: str, start: int) -> int:
     i = start + 1
     while i < len(text):
+        if text.startswith('\\"', i):
+            i += 2
+            continue
         if text[i] == '"':
             i = _string_end(text, i)
             continue
@@ -368,10 +371,13 @@ def _unknown_macro(name: str, count: int, macros: Macros) -> SearchError:
 
 
 def split_arguments(text: str) -> Sequence[str]:
-    """Arguments of a macro call, split at commas outside quotes and brackets."""
+    """Arguments of a macro call, split at commas outside quotes and brackets. A quote that is escaped opens no string."""
     out, depth, start, i = [], 0, 0, 0
     while i < len(text):
         c = text[i]
+        if text.startswith('\\"', i):
+            i += 2
+            continue
         if c == '"':
             i = _string_end(text, i)
             continue
@@ -390,4 +396,5 @@ def split_arguments(text: str) -> Sequence[str]:
 def _unquoted(text: str) -> str:
     if len(text) >= 2 and text[0] == text[-1] == '"':
         return text[1:-1].replace('\\"', '"')
-    return text
+    # Inside of a string in the argument, the escapes are the string's own.
+    return text if re.search(r'(?<!\\)"', text) else text.replace('\\"', '"')
