@@ -75,6 +75,7 @@ RIGHT = [
     "| inputlookup hosts WHERE owner=ann | timechart span=1h count",
     "index=a | lookup hosts host | outputlookup other | append [| inputlookup other]",
     "index=a | apply model AS guess | score accuracy_score y against guess",
+    "| inputlookup seen | eval missing=mvfilter(NOT match(seen, other))",
     "| rest /services/server/info | table version",
     "| loadjob 1.2 | where status>400",
     "index=a | collect index=summary",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sightline.errors import SearchError
@@ -17,8 +17,7 @@ from sightline.search.context import Context, Knowledge, NotKnown
 from sightline.search.planner.relation import Names
 from sightline.search.syntax.tree import Pipeline
 
-SUPPOSED_TYPES = ("String", "Int64", "Array(Nullable(String))")
-"""What the fields of all events may hold. An error that comes with one of them only may never be met."""
+_TEXT, _NUMBER, _LIST = (frozenset((type,)) for type in ("String", "Int64", "Array(Nullable(String))"))
 MOST_WORDS = 200
 """Fields that are supposed: every one makes the plan larger."""
 _WORD = re.compile(r"[A-Za-z_][\w.{}]*")
@@ -30,8 +29,8 @@ _GIVEN = re.compile(r",? got .*", re.S)
 def fault_of(pipeline: Pipeline, context: Context) -> SearchError | None:
     """The error that a pipeline meets whatever fields there are; None where there is none, or none for sure."""
     found: SearchError | None = None
-    for type in SUPPOSED_TYPES:
-        error = _met(pipeline, context, type)
+    for paths in _suppositions(context.search_text):
+        error = _met(pipeline, context, paths)
         if error is None or _wants_truth(error, context.search_text) or (found is not None and _told(error) != _told(found)):
             return None
         if found is not None and error.message != found.message:
@@ -40,10 +39,21 @@ def fault_of(pipeline: Pipeline, context: Context) -> SearchError | None:
     return found
 
 
-def _met(pipeline: Pipeline, context: Context, type: str) -> SearchError | None:
-    words = dict.fromkeys(_WORD.findall(context.search_text))
+def _suppositions(text: str) -> Iterator[Mapping[str, frozenset[str]]]:
+    """What the words of a text may be as fields of all events: an error that comes with some of it only may never be met.
+
+    Of any two fields, there is a time when one has several values and the other one has not.
+    """
+    words = list(dict.fromkeys(_WORD.findall(text)))[:MOST_WORDS]
+    for same in (_TEXT, _NUMBER, _LIST):
+        yield dict.fromkeys(words, same)
+    for digit in range(len(words).bit_length()):
+        yield {word: _LIST if number >> digit & 1 else _TEXT for number, word in enumerate(words)}
+
+
+def _met(pipeline: Pipeline, context: Context, paths: Mapping[str, frozenset[str]]) -> SearchError | None:
     supposed = dataclasses.replace(
-        context, store=_Store(list(words)[:MOST_WORDS], type), knowledge=_Knowledge(context.knowledge, context.search_text),
+        context, store=_Store(paths), knowledge=_Knowledge(context.knowledge, context.search_text),
         models=_Unknown(), jobs=_Unknown(), surroundings=_Unknown(), dry=True, rules=False,
         names=Names(), messages=[], steps=[], tables={},
     )  # fmt: skip
@@ -75,10 +85,10 @@ class _Unknown:
 
 
 class _Store(_Unknown):
-    """A store whose events have all these fields, with values of one type."""
+    """A store whose events have these fields, with values of these types."""
 
-    def __init__(self, words: Sequence[str], type: str) -> None:
-        self._paths = dict.fromkeys(words, frozenset((type,)))
+    def __init__(self, paths: Mapping[str, frozenset[str]]) -> None:
+        self._paths = paths
 
     def json_paths(self, table: str, indexes: Sequence[str] | None = None) -> Mapping[str, frozenset[str]]:
         return self._paths
