@@ -18,6 +18,8 @@ from sightline.search.syntax.tokens import Token, expression_tokens, read_string
 from sightline.search.syntax.tree import Expression, Pipeline, Stage
 
 TRUE_WORDS = ("1", "t", "true", "y", "yes", "enable", "enabled")
+REPEATED = ("splunk_server", "splunk_server_group")
+"""Options that are given once for each server, or group of servers."""
 FALSE_WORDS = ("0", "f", "false", "n", "no", "disable", "disabled")
 
 
@@ -160,7 +162,7 @@ class Arguments:
             if name.kind != "word" or not operator.is_("=") or name.text.lower() not in declared:
                 return found
             f = declared[name.text.lower()]
-            if f.name in found:
+            if f.name in found and name.text.lower() not in REPEATED:
                 raise SearchError(f'"{name.text}" is given twice', name.span)
             self.position += 2
             found[f.name] = self.option_value(f, name.text)
