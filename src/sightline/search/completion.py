@@ -206,7 +206,7 @@ def suggest(text: str, names: Names) -> Suggestions:
         return _found(start, typed, [*fields, *indexes, *words])
     if place.command == "search" and not re.search(r"\s", place.rest):
         fields = [*_plain((f"index={name}" for name in names.indexes), "value"), *fields]
-    if not _syntax(place.command).alone:
+    if place.command in registry.COMMANDS and not _syntax(place.command).alone:
         fields = []
     if _evaluates(place.command):
         parts = (fields[:EARLY], functions, fields, words, options)
