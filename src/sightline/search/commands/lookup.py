@@ -116,7 +116,8 @@ class InputLookup(Command):
     Example: | inputlookup users.csv where team=search*
 
     The lookup is a definition, a CSV file or a collection. Conditions are those of `search`. With `append=true` the rows
-    come after the current ones. Rows of a collection have their key in `_key`.
+    come after the current ones. Rows of a collection have their key in `_key`. What `outputlookup` wrote with
+    `output_format=splunk_mv_csv` is several values again.
     """
 
     append: bool = option(False, help="keep the current rows before them")
@@ -149,7 +150,7 @@ class InputLookup(Command):
         return [*print_options(self), print_name(self.name), *where]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
-        rows = definition_of(self.name, context).rows(context)
+        rows = _with_values_apart(definition_of(self.name, context).rows(context))
         if self.predicate is not None:
             rows = rows.filtered(lower_predicate(expand_subsearches(self.predicate, context), rows, context))
         if self.start or self.max:
@@ -166,13 +167,15 @@ class InputLookup(Command):
 class OutputLookup(Command):
     """Writes the rows to a lookup, and passes them on.
 
-    Syntax: outputlookup [append=<bool>] [create_empty=<bool>] [override_if_empty=<bool>] [key_field=<field>] [max=<n>] <lookup>
+    Syntax: outputlookup [append=<bool>] [create_empty=<bool>] [override_if_empty=<bool>] [key_field=<field>] [max=<n>]
+        [output_format=splunk_sv_csv|splunk_mv_csv] <lookup>
     Example: index=web | stats count by user | outputlookup user_counts.csv
 
     The lookup is a definition, a collection, or a CSV file, which is made when it is not there. Without `append` its rows
     are replaced. With `key_field`, rows of a CSV file with the same value of that field are replaced and the others kept;
     in a collection that field's value becomes the key. Rows of a collection with a `_key` replace the row of that key.
-    Fields that start with an underscore are not written, but for a collection's `_key`.
+    Fields that start with an underscore are not written, but for a collection's `_key`. Several values become lines of one
+    text; `output_format=splunk_mv_csv` keeps them apart as well, in a column `__mv_<field>` that `inputlookup` reads.
     """
 
     append: bool = option(False, help="add to the lookup's rows")
@@ -181,6 +184,10 @@ class OutputLookup(Command):
     key_field: str = option("", help="replace rows with the same value of this field")
     max: int = option(0, minimum=0, help="at most so many rows; 0 is all")
     createinapp: bool = option(True, help="accepted for compatibility; lookups do not belong to apps")
+    create_context: str = option("", help="accepted for compatibility; lookups do not belong to apps or people")
+    output_format: str = option(
+        "splunk_sv_csv", choices=("splunk_sv_csv", "splunk_mv_csv"), help="whether several values stay apart in a CSV file"
+    )
     name: str = ""
 
     @classmethod
@@ -214,6 +221,8 @@ class OutputLookup(Command):
         if target is not None and target.collection:
             self._write_collection(target, table, context)
             return held
+        if self.output_format == "splunk_mv_csv":
+            table = _with_values_written_apart(table)
         file = target.file if target is not None else self.name
         existing = context.knowledge.lookup(file)
         if existing is not None and (self.append or self.key_field):
@@ -242,6 +251,32 @@ class OutputLookup(Command):
             table = pa.table({KEY: keys, **{n: table.column(n) for n in table.column_names if n != KEY}})
         keep = self.append or bool(self.key_field)
         context.knowledge.update_collection(target.collection, lambda rows: joined(rows, table) if keep else table)
+
+
+APART = "__mv_"
+"""Begins the name of the column that keeps several values of a field apart, each between dollar signs: $a$;$b$."""
+_EACH = r"\$((?:[^$]|\$\$)*)\$(?:;|$)"
+
+
+def _with_values_written_apart(table: pa.Table) -> pa.Table:
+    for name in [n for n in table.column_names if pa.types.is_list(table.schema.field(n).type)]:
+        several = [x if x is not None and len(x) > 1 else None for x in table.column(name).to_pylist()]
+        written = [x and ";".join("$" + one.replace("$", "$$") + "$" for one in x) for x in several]
+        table = table.append_column(APART + name, pa.array(written, pa.string()))
+    return table
+
+
+def _with_values_apart(rows: Relation) -> Relation:
+    """The rows with several values where a column beside the field keeps them apart."""
+    for column in [name for name in rows.fields if name.startswith(APART)]:
+        name, written = column.removeprefix(APART), rows.field(column)
+        text = v.call("ifNull", v.as_text(written), v.text(""), type=Type.TEXT)
+        parts = v.call("extractAll", text, v.text(_EACH), type=Type.MULTI)
+        one = v.call("replaceAll", v.Column(Type.TEXT, "part"), v.text("$$"), v.text("$"), type=Type.TEXT)
+        values = v.call("arrayMap", v.Lambda(Type.TEXT, ("part",), one), parts, type=Type.MULTI)
+        rows = rows.with_field(name, v.choose(v.is_present(written), values, v.as_multi(rows.field(name))))
+        rows = rows.with_field(column, v.NULL)
+    return rows
 
 
 def merge_rows(existing: pa.Table, table: pa.Table, key_field: str) -> pa.Table:
