@@ -159,3 +159,10 @@ def test_inputs_of_dashboard_studio():
     assert filled["search"] == "index=x host=web city IN (Asti,Alba) | head 5"
     assert (filled["title"], filled["earliest"]) == ("Of web", "-4h") and definition["submit"]
     assert [text for _, text in lost if "input" in text] == []
+
+
+def test_a_range_in_real_time_is_one_of_a_run():
+    chosen = "<earliest>rt-1h</earliest><latest>rt</latest>"
+    definition, lost = view(f'<input type="time" token="span"><label>Span</label><default>{chosen}</default></input>')
+    assert definition["inputs"][0]["default"] == {"earliest": "-1h", "latest": "now"}
+    assert ("", 'the input "Span" (time): its real-time window (rt-1h) is searched once a run') in lost

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sightline.apps import tokens
+from sightline.apps.differences import bound_of_run
 from sightline.apps.holes import Hole, fillings
 from sightline.apps.simple_xml import Input, View
 from sightline.catalog.inputs import MAX_CHOICES, MAX_INPUTS, SEVERAL, TYPED, check_inputs, is_token
@@ -132,7 +133,8 @@ def _convert(input: Input, view: View, held: Held, lost: list[str]) -> dict[str,
     lost += [f"{name} {text}" for text in input.unread]
     found: dict[str, Any] = {"token": input.token, "kind": kind, "label": input.label, **input.around}
     if kind == "time":
-        earliest, latest = (held.known(text) for text in (input.earliest, input.latest))
+        bounds = (held.known(text) for text in (input.earliest, input.latest))
+        earliest, latest = (bound_of_run(bound, lambda told: lost.append(f"{name}: {told}")) for bound in bounds)
         found["default"] = {"earliest": earliest or "-24h@h", "latest": latest or "now"}
     elif input.default is not None:
         found["default"] = input.default if kind in SEVERAL else input.default[0]
@@ -147,6 +149,6 @@ def _convert(input: Input, view: View, held: Held, lost: list[str]) -> dict[str,
         if text and input.search is not None:
             found |= {"search": text, "label_field": input.label_field, "value_field": input.value_field}
             for end, value in zip(("earliest", "latest"), view.range_of(input.search), strict=True):
-                value = held.known(value).strip()
+                value = bound_of_run(held.known(value).strip(), lambda told: lost.append(f"{name}: {told}"))
                 found[end] = value if "$" not in value or held.is_open(value) else ""
     return found
