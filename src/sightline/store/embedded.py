@@ -620,14 +620,14 @@ class EmbeddedStore:
             **parts,
             "session_timezone": "UTC",
             "max_memory_usage": memory_bytes,
-            # What spills is written at once, and no cancel is heard meanwhile: a gigabyte takes about a second.
-            "max_bytes_before_external_group_by": memory_bytes // 4,
+            # What spills is written at once, and no cancel is heard meanwhile: two thirds of a gigabyte take less than a second.
+            "max_bytes_before_external_group_by": memory_bytes // 6,
             # Each thread sorts rows of its own. By the ratio a sort would go on until half of the machine's memory is taken.
             "max_bytes_before_external_sort": memory_bytes // (4 * threads),
             "max_bytes_ratio_before_external_sort": 0,
             # Merging reads a block of each sorted run, and there may be hundreds.
             "prefer_external_sort_block_bytes": max(memory_bytes // 1024, 65_536),
-            "max_bytes_before_external_distinct": memory_bytes // 4,
+            "max_bytes_before_external_distinct": memory_bytes // 6,
             # The part of a join's other side that is read back from disk needs memory of its own.
             "max_bytes_before_external_join": memory_bytes // 4,
             "max_temporary_data_on_disk_size_for_query": self.disk_limit_bytes(),
