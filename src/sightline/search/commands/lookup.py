@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,6 +15,7 @@ from sightline.search.context import Context
 from sightline.search.planner import values as v
 from sightline.search.planner.lookups import Definition, Use, add_lookup, definition_of, lookup_names
 from sightline.search.planner.lower import lower_predicate
+from sightline.search.planner.pivot import one_array
 from sightline.search.planner.relation import Relation
 from sightline.search.planner.values import Type
 from sightline.search.registry import Command, command
@@ -260,9 +262,14 @@ _EACH = r"\$((?:[^$]|\$\$)*)\$(?:;|$)"
 
 def _with_values_written_apart(table: pa.Table) -> pa.Table:
     for name in [n for n in table.column_names if pa.types.is_list(table.schema.field(n).type)]:
-        several = [x if x is not None and len(x) > 1 else None for x in table.column(name).to_pylist()]
-        written = [x and ";".join("$" + one.replace("$", "$$") + "$" for one in x) for x in several]
-        table = table.append_column(APART + name, pa.array(written, pa.string()))
+        several = one_array(table[name])
+        lengths = pc.fill_null(pc.list_value_length(several), 0)
+        values = pc.replace_substring(pc.cast(several.flatten(), pa.string()), "$", "$$")
+        each = pc.binary_join_element_wise("$", values, "$", "")
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+        written = pc.binary_join(pa.ListArray.from_arrays(offsets, each), ";")
+        written = pc.if_else(pc.greater(lengths, 1), written, pa.scalar(None, pa.string()))
+        table = table.append_column(APART + name, written)
     return table
 
 
