@@ -48,7 +48,7 @@ from sightline.search.planner.cells import (
 from sightline.search.planner.lower import concatenate
 from sightline.search.planner.pivot import natural_key, one_array, pivot, series_name
 from sightline.search.planner.relation import Relation
-from sightline.search.planner.series import Selection, read_limit, read_selection
+from sightline.search.planner.series import SCORES, Selection, read_limit, read_selection
 from sightline.search.planner.values import Literal, Type, Value
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import AggregateCall, Arguments, option, print_name, print_options
@@ -79,6 +79,7 @@ class _Charted(Command):
     column: str = ""
     column_binning: Binning = field(default_factory=Binning)
     where: Selection | None = None
+    ranking: str = "sum"
 
     @classmethod
     def read_parts(cls, arguments: Arguments, found: dict[str, Any]) -> None:
@@ -89,8 +90,7 @@ class _Charted(Command):
         split_first = False
         while not arguments.done:
             if arguments.peek().is_word("agg") and arguments.peek(1).is_("="):
-                arguments.position += 2
-                found["calls"].append(read_call(arguments, arithmetic=True))
+                cls._read_agg(arguments, found)
             elif arguments.peek(1).is_("=") and arguments.peek().kind == "word":
                 cls._read_option(arguments, found)
             elif over := arguments.accept_word("over"):
@@ -111,6 +111,17 @@ class _Charted(Command):
             arguments.skip_commas()
         if not found["calls"]:
             raise SearchError("an aggregate such as count or avg(field) is expected, got none", arguments.peek().span)
+
+    @classmethod
+    def _read_agg(cls, arguments: Arguments, found: dict[str, Any]) -> None:
+        """An aggregate written as an option; after BY a bare name is what ranks the columns."""
+        arguments.position += 2
+        name = arguments.peek().text.lower()
+        if found["row"] and name in SCORES and not arguments.peek(1).is_("("):
+            arguments.position += 1
+            found["ranking"] = name
+        else:
+            found["calls"].append(read_call(arguments, arithmetic=True))
 
     @classmethod
     def _read_option(cls, arguments: Arguments, found: dict[str, Any]) -> None:
@@ -139,7 +150,8 @@ class _Charted(Command):
         names = 0
         while not arguments.done and not arguments.peek().is_word("where", "over"):
             if arguments.peek(1).is_("="):
-                cls._read_option(arguments, found)
+                read = cls._read_agg if arguments.peek().is_word("agg") else cls._read_option
+                read(arguments, found)
                 continue
             token = arguments.peek()
             name = arguments.name("a field name after BY")
@@ -163,14 +175,14 @@ class _Charted(Command):
 
     def print_where(self) -> list[str]:
         """The WHERE clause as it is written."""
-        return [str(self.where)] if self.where is not None else []
+        return [str(self.selection)] if self.where is not None or self.ranking != "sum" else []
 
     # -- columns
 
     @property
     def selection(self) -> Selection:
         """Which values get a column."""
-        return self.where or read_limit(self.limit, None)
+        return self.where or dataclasses.replace(read_limit(self.limit, None), score=self.ranking)
 
     def row_axis(self, relation: Relation, context: Context, *, provisional: bool) -> tuple[Relation, Axis]:
         """What rows are grouped by, over the rows that have the field."""
@@ -316,11 +328,12 @@ class Chart(_Charted):
 
     `OVER r BY c`, or `BY r c`, makes a row for each value of r and a column for each value of c; with one field there is a
     column for each aggregate. Rows without r are left out, those without c are the column NULL. The 10 columns with the
-    largest sums are shown (`limit`, or WHERE by another score), the others together as OTHER. A cell without rows is 0 for
-    a count and empty for other aggregates. `span` or `bins` after a field divides its numbers, or its times, into ranges;
-    numbers of more than 100 different values are divided anyway; ranges and times between others that no row lies in are
-    shown too (not with `cont=false`). With several aggregates columns are named `aggregate: value`. A value that
-    begins with an underscore, or that is the name of another column, gets VALUE_ in front; that of the empty text is VALUE.
+    largest sums are shown (`limit`, or WHERE or `agg=<score>` after BY by another score), the others together as OTHER. A cell
+    without rows is 0 for a count and empty for other aggregates. `span` or `bins` after a field divides its numbers, or its
+    times, into ranges; numbers of more than 100 different values are divided anyway; ranges and times between others that no
+    row lies in are shown too (not with `cont=false`). With several aggregates columns are named `aggregate: value`. A value
+    that begins with an underscore, or that is the name of another column, gets VALUE_ in front; that of the empty text is
+    VALUE.
     """
 
     @classmethod

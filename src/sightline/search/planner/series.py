@@ -21,7 +21,7 @@ _OPERATORS = {
     "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge, "=": operator.eq, "==": operator.eq,
     "!=": operator.ne,
 }  # fmt: skip
-_SCORES: dict[str, Callable[[np.ndarray], float]] = {
+SCORES: dict[str, Callable[[np.ndarray], float]] = {
     "sum": np.sum, "avg": np.mean, "mean": np.mean, "max": np.max, "min": np.min, "median": np.median, "stdev": np.std,
     "count": len, "range": np.ptp, "first": lambda x: x[0], "last": lambda x: x[-1],
 }  # fmt: skip
@@ -66,7 +66,7 @@ class Selection:
         elif not (pa.types.is_integer(cells.type) or pa.types.is_floating(cells.type)):
             return None
         values = np.asarray(cells.drop_null(), dtype=np.float64)
-        return float(_SCORES[self.score](values)) if len(values) else None
+        return float(SCORES[self.score](values)) if len(values) else None
 
 
 def read_limit(text: str, span: Span | None) -> Selection:
@@ -82,8 +82,8 @@ def read_selection(arguments: Arguments) -> Selection:
     """What stands after WHERE."""
     token = arguments.next()
     score = token.text.lower()
-    if token.kind != "word" or score not in _SCORES:
-        raise SearchError(f"where wants one of {', '.join(_SCORES)}, got {shown(token)}", token.span)
+    if token.kind != "word" or score not in SCORES:
+        raise SearchError(f"where wants one of {', '.join(SCORES)}, got {shown(token)}", token.span)
     if arguments.peek().is_("("):
         arguments.parenthesised()
     condition = arguments.next()
