@@ -183,6 +183,8 @@ class Context:
     messages: list[Message] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     tables: dict[str, pa.Table] = field(default_factory=dict)
+    own_files: dict[str, pa.Table] = field(default_factory=dict)
+    """What the search keeps in files that nobody else sees, and that end with it."""
     cancelled: Callable[[], bool] = lambda: False
     stage_span: Span | None = None
     run_pipeline: Callable[..., Relation] | None = None

@@ -13,7 +13,7 @@ from sightline.errors import SearchError, nearest
 from sightline.search.commands.lookup import merge_rows
 from sightline.search.commands.search import expand_subsearches
 from sightline.search.commands.subsearch import cell_text
-from sightline.search.context import Context
+from sightline.search.context import Context, NotKnown
 from sightline.search.planner import values as v
 from sightline.search.planner.lower import lower_predicate
 from sightline.search.planner.relation import Relation
@@ -29,14 +29,17 @@ from sightline.search.syntax.tree import Predicate
 class InputCsv(Command):
     """Reads the rows of a CSV file that `outputcsv` wrote.
 
-    Syntax: inputcsv [append=<bool>] [strict=<bool>] [start=<n>] [max=<n>] [events=<bool>] <file> [where <conditions>]
+    Syntax: inputcsv [dispatch=<bool>] [append=<bool>] [strict=<bool>] [start=<n>] [max=<n>] [events=<bool>] <file>
+        [where <conditions>]
     Example: | inputcsv start=100 max=50 report.csv where status>=500
 
     The file lies in the folder `csv` of the data directory; a name cannot lead out of it, and `.csv` may be left away.
     Conditions are those of search. `events=true` gives the rows as events; with `append=true` they come after the current
-    ones. Numbers are read as such where a whole column is numeric; an empty cell is absent.
+    ones. Numbers are read as such where a whole column is numeric; an empty cell is absent. `dispatch=true` reads a file that
+    the same search wrote with that option.
     """
 
+    dispatch: bool = option(False, help="a file of this search alone")
     append: bool = option(False, help="keep the current rows before them")
     strict: bool = option(False, help="accepted for compatibility; a file that is not there always fails")
     start: int = option(0, minimum=0, help="rows to skip")
@@ -48,7 +51,6 @@ class InputCsv(Command):
     @classmethod
     def read(cls, arguments: Arguments) -> InputCsv:
         given = arguments.options(cls)
-        _refuse_dispatch(arguments)
         error = arguments.unknown_option(cls)
         if error:
             raise error
@@ -69,9 +71,13 @@ class InputCsv(Command):
         return [*print_options(self), print_name(self.name), *where]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
-        table = context.knowledge.csv_file(self.name)
+        table = (
+            context.own_files.get(self.name.removesuffix(".csv")) if self.dispatch else context.knowledge.csv_file(self.name)
+        )
+        if table is None and self.dispatch and context.dry:
+            raise NotKnown(self.name)
         if table is None:
-            known = context.knowledge.csv_files()
+            known = sorted(context.own_files) if self.dispatch else context.knowledge.csv_files()
             listed = f"; files: {', '.join(known)}" if known else "; outputcsv writes one"
             raise SearchError(f'there is no file "{self.name}"{listed}', hint=nearest(self.name, known))
         rows = context.relation_of(table)
@@ -88,32 +94,25 @@ class InputCsv(Command):
         return dataclasses.replace(rows, kind="events") if self.events else rows
 
 
-def _refuse_dispatch(arguments: Arguments) -> None:
-    token = arguments.peek()
-    if token.is_word("dispatch") and arguments.peek(1).is_("="):
-        if arguments.peek(2).text.lower() in ("f", "false", "0", "no"):
-            arguments.position += 3
-            return
-        raise SearchError("dispatch is not available: files are kept by name, not with a job", token.span)
-
-
 @command("outputcsv", kind="dataset")
 @dataclass
 class OutputCsv(Command):
     """Writes the rows to a CSV file, and passes them on.
 
-    Syntax: outputcsv [append=<bool>] [create_empty=<bool>] [override_if_empty=<bool>] [usexml=<bool>] [singlefile=<bool>]
-        [<file>]
+    Syntax: outputcsv [append=<bool>] [create_empty=<bool>] [override_if_empty=<bool>] [dispatch=<bool>] [usexml=<bool>]
+        [singlefile=<bool>] [<file>]
     Example: index=web | stats count BY host | outputcsv report.csv
 
     The file lies in the folder `csv` of the data directory. It replaces one of the same name, unless `append=true` adds to
     it. Fields that begin with an underscore are written too, except those that only the engine knows. Several values of a
-    field are written on lines of one cell. Without a name, each row as CSV is put into its field `_xml`.
+    field are written on lines of one cell. Without a name, each row as CSV is put into its field `_xml`. With
+    `dispatch=true` the file ends with the search, and only its own `inputcsv` reads it.
     """
 
     append: bool = option(False, help="add to the file's rows")
     create_empty: bool = option(False, help="make the file even when there are no rows")
     override_if_empty: bool = option(True, help="empty the file when there are no rows")
+    dispatch: bool = option(False, help="a file of this search alone")
     usexml: bool = option(False, help="accepted for compatibility; the file is always CSV")
     singlefile: bool = option(True, help="accepted for compatibility; there is one file")
     name: str = ""
@@ -121,7 +120,6 @@ class OutputCsv(Command):
     @classmethod
     def read(cls, arguments: Arguments) -> OutputCsv:
         given = arguments.options(cls)
-        _refuse_dispatch(arguments)
         given.update(arguments.options(cls))
         error = arguments.unknown_option(cls)
         if error:
@@ -142,12 +140,17 @@ class OutputCsv(Command):
         if not self.name:
             return context.relation_of(context.python_step(str(self), lambda: _with_text(table)), kind=held.kind)
         table = table.select([name for name in table.column_names if name and not name.endswith("{}")])
-        existing = context.knowledge.csv_file(self.name)
+        existing = (
+            context.own_files.get(self.name.removesuffix(".csv")) if self.dispatch else context.knowledge.csv_file(self.name)
+        )
         if table.num_rows == 0 and ((existing is None and not self.create_empty) or not self.override_if_empty):
             return held
         if existing is not None and self.append:
             table = merge_rows(existing, table, "")
-        context.knowledge.save_csv_file(self.name, table)
+        if self.dispatch:
+            context.own_files[self.name.removesuffix(".csv")] = table
+        else:
+            context.knowledge.save_csv_file(self.name, table)
         context.inform(f'{table.num_rows:,} rows are in "{self.name}"')
         return held
 
