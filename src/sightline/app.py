@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from sightline.watch.scheduler import RunOutcome, RunRequest
 
 ADMIN = "admin"
+LOOK_S = 0.2
+"""How often the command line looks how far its search is, and whether it is to end."""
 GIVE_BACK = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "1048576"}
 """For the C library: give large blocks back to the system when they are freed. Left alone it keeps what a few large requests
 needed for good: a front that had taken seven of 60 MiB held 240 MB."""
@@ -282,22 +284,28 @@ class Offline:
         """Runs searches."""
         return self._parts.engine
 
-    def search(self, text: str, earliest: str, latest: str) -> Result:
-        """Run a search to its end; Ctrl-C cancels it, and leaves as KeyboardInterrupt when it has stopped."""
+    def search(self, text: str, earliest: str, latest: str, tell: Callable[[float], None] = lambda _: None) -> Result:
+        """Run a search to its end, telling now and then what part is done; Ctrl-C cancels it, and leaves as KeyboardInterrupt
+        when it has stopped."""
         sid, cancelled = uuid.uuid4().hex, threading.Event()
-        # In a thread of its own: Python hears of Ctrl-C between its own steps, and the engine's may take long.
+        store = self.engine.store
+        # In a thread of its own: Python hears of Ctrl-C between its own steps, and the engine's may take long. Waiting is such a
+        # step only where it has an end, for another thread may have got the signal.
         with ThreadPoolExecutor(1) as beside:
             running = beside.submit(
                 self.engine.run, text, earliest=earliest or None, latest=latest or None, sid=sid, cancelled=cancelled.is_set
             )
             try:
+                while wait([running], timeout=LOOK_S).not_done:
+                    progress = store.progress(sid)
+                    tell(progress.read_rows / progress.total_rows if progress and progress.total_rows else 0.0)
                 return running.result()
             except KeyboardInterrupt:
                 cancelled.set()
                 # One that is still being planned outlives the first try.
                 while not running.done():
-                    self.engine.store.cancel(sid)
-                    wait([running], timeout=0.2)
+                    store.cancel(sid)
+                    wait([running], timeout=LOOK_S)
                 raise
 
     def suggest(self, text: str) -> tuple[int, list[dict[str, str]]]:
