@@ -169,21 +169,23 @@ class InputLookup(Command):
 class OutputLookup(Command):
     """Writes the rows to a lookup, and passes them on.
 
-    Syntax: outputlookup [append=<bool>] [create_empty=<bool>] [override_if_empty=<bool>] [key_field=<field>] [max=<n>]
-        [output_format=splunk_sv_csv|splunk_mv_csv] <lookup>
+    Syntax: outputlookup [append=<bool>] [create_empty=<bool>] [override_if_empty=<bool>] [key_field=<field>]
+        [allow_updates=<bool>] [max=<n>] [output_format=splunk_sv_csv|splunk_mv_csv] <lookup>
     Example: index=web | stats count by user | outputlookup user_counts.csv
 
     The lookup is a definition, a collection, or a CSV file, which is made when it is not there. Without `append` its rows
     are replaced. With `key_field`, rows of a CSV file with the same value of that field are replaced and the others kept;
-    in a collection that field's value becomes the key. Rows of a collection with a `_key` replace the row of that key.
-    Fields that start with an underscore are not written, but for a collection's `_key`. Several values become lines of one
-    text; `output_format=splunk_mv_csv` keeps them apart as well, in a column `__mv_<field>` that `inputlookup` reads.
+    in a collection that field's value becomes the key. Rows of a collection with a `_key` replace the row of that key. With
+    `allow_updates=false` what is there under a key stays, and the new row is not written. Fields that start with an underscore
+    are not written, but for a collection's `_key`. Several values become lines of one text; `output_format=splunk_mv_csv` keeps
+    them apart as well, in a column `__mv_<field>` that `inputlookup` reads.
     """
 
     append: bool = option(False, help="add to the lookup's rows")
     create_empty: bool = option(True, help="make the lookup even when there are no rows")
     override_if_empty: bool = option(True, help="empty the lookup when there are no rows")
     key_field: str = option("", help="replace rows with the same value of this field")
+    allow_updates: bool = option(True, help="write rows in place of those with the same key; else those stay")
     max: int = option(0, minimum=0, help="at most so many rows; 0 is all")
     createinapp: bool = option(True, help="accepted for compatibility; lookups do not belong to apps")
     create_context: str = option("", help="accepted for compatibility; lookups do not belong to apps or people")
@@ -228,6 +230,8 @@ class OutputLookup(Command):
         file = target.file if target is not None else self.name
         existing = context.knowledge.lookup(file)
         if existing is not None and (self.append or self.key_field):
+            if not self.allow_updates and self.key_field:
+                table = _new_rows(existing, table, self.key_field)
             table = merge_rows(existing, table, self.key_field)
         context.knowledge.save_lookup(file, table)
         return held
@@ -252,7 +256,13 @@ class OutputLookup(Command):
             keys = table.column(self.key_field).cast(pa.string())
             table = pa.table({KEY: keys, **{n: table.column(n) for n in table.column_names if n != KEY}})
         keep = self.append or bool(self.key_field)
-        context.knowledge.update_collection(target.collection, lambda rows: joined(rows, table) if keep else table)
+
+        def change(rows: pa.Table) -> pa.Table:
+            if not keep:
+                return table
+            return joined(rows, table if self.allow_updates else _new_rows(rows, table, KEY))
+
+        context.knowledge.update_collection(target.collection, change)
 
 
 APART = "__mv_"
@@ -284,6 +294,14 @@ def _with_values_apart(rows: Relation) -> Relation:
         rows = rows.with_field(name, v.choose(v.is_present(written), values, v.as_multi(rows.field(name))))
         rows = rows.with_field(column, v.NULL)
     return rows
+
+
+def _new_rows(existing: pa.Table, table: pa.Table, key: str) -> pa.Table:
+    """The rows whose key the existing ones do not have."""
+    if key not in existing.column_names or key not in table.column_names:
+        return table
+    known = one_array(existing[key].cast(pa.string()))
+    return table.filter(pc.invert(pc.is_in(table[key].cast(pa.string()), value_set=known, skip_nulls=True)))
 
 
 def merge_rows(existing: pa.Table, table: pa.Table, key_field: str) -> pa.Table:
