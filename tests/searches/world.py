@@ -126,6 +126,9 @@ class MemoryKnowledge:
     def save_csv_file(self, name: str, table: pa.Table) -> None:
         self.files[name] = table
 
+    def remove_csv_file(self, name: str) -> None:
+        del self.files[name]
+
     def csv_files(self) -> list[str]:
         return sorted(self.files)
 

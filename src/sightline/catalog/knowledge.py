@@ -420,6 +420,10 @@ class CatalogKnowledge:
         """Writes a CSV file."""
         self._catalog.csv_files.write(name, table)
 
+    def remove_csv_file(self, name: str) -> None:
+        """Removes a CSV file that a search wrote. Raises NotFound."""
+        self._catalog.csv_files.delete(name if name.endswith(".csv") else f"{name}.csv")
+
     def csv_files(self) -> list[str]:
         """Names of CSV files that searches wrote."""
         return [one["name"] for one in self._catalog.csv_files.list()]

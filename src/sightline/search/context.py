@@ -69,6 +69,9 @@ class Knowledge(Protocol):
     def save_csv_file(self, name: str, table: pa.Table) -> None:
         """Write a CSV file, in place of one of the same name. Raises UserError for a name that is none."""
 
+    def remove_csv_file(self, name: str) -> None:
+        """Remove a CSV file. Raises NotFound."""
+
     def csv_files(self) -> list[str]:
         """Names of CSV files that searches wrote."""
 

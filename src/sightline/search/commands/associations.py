@@ -331,12 +331,14 @@ def _itemsets(
 class Correlate(Command):
     """Shows how often fields occur in the same rows.
 
-    Syntax: correlate
+    Syntax: correlate [type=cocur]
     Example: index=web | fields host status user | correlate
 
     There is a row and a column for each field that does not begin with an underscore. A cell is the number of rows that have
     both fields divided by the number that have either: 1 where they always occur together, 0 where they never do.
     """
+
+    type: str = option("cocur", choices=("cocur",), help="what is compared: in which rows fields occur")
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         names = sorted(chosen_fields(relation, []))

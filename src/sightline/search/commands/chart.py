@@ -28,7 +28,7 @@ from sightline.search.planner.aggregates import (
     searched_range,
 )
 from sightline.search.planner.binning import DEFAULT_BINS, Binning, read_binning, time_buckets, time_range
-from sightline.search.planner.buckets import NumberBuckets, TimeBuckets, nominal_s
+from sightline.search.planner.buckets import NumberBuckets, TimeBuckets, nominal_s, number_buckets
 from sightline.search.planner.cells import (
     COLUMN,
     COLUMN_LOW,
@@ -125,7 +125,11 @@ class _Charted(Command):
 
     @classmethod
     def _read_option(cls, arguments: Arguments, found: dict[str, Any]) -> None:
-        where = "column_binning" if found["column"] and cls.command_name == "chart" else "row_binning"
+        # Rows of times keep what has a unit of time, or no other meaning, wherever it stands.
+        key, given = arguments.peek(), arguments.peek(2)
+        timely = key.is_word("minspan", "aligntime") or key.is_word("span") and number_buckets(given.text) is None
+        timely = timely and "further_columns" in found
+        where = "column_binning" if found["column"] and not timely else "row_binning"
         binning = read_binning(arguments, found[where])
         if binning is not None:
             found[where] = binning
@@ -447,7 +451,7 @@ class TimeChart(_Charted):
 
     def print_arguments(self) -> list[str]:
         fields = ", ".join(print_name(name) for name in [self.column, *self.further_columns])
-        by = ["BY", fields] if self.column else []
+        by = ["BY", fields, *self.column_binning.print()] if self.column else []
         calls = [", ".join(print_call(call) for call in self.calls)]
         return [*print_options(self), *self.row_binning.print(), *calls, *by, *self.print_where()]
 

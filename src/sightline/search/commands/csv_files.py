@@ -71,9 +71,7 @@ class InputCsv(Command):
         return [*print_options(self), print_name(self.name), *where]
 
     def lower(self, relation: Relation, context: Context) -> Relation:
-        table = (
-            context.own_files.get(self.name.removesuffix(".csv")) if self.dispatch else context.knowledge.csv_file(self.name)
-        )
+        table = _read(self, context)
         if table is None and self.dispatch and context.dry:
             raise NotKnown(self.name)
         if table is None:
@@ -104,14 +102,14 @@ class OutputCsv(Command):
     Example: index=web | stats count BY host | outputcsv report.csv
 
     The file lies in the folder `csv` of the data directory. It replaces one of the same name, unless `append=true` adds to
-    it. Fields that begin with an underscore are written too, except those that only the engine knows. Several values of a
-    field are written on lines of one cell. Without a name, each row as CSV is put into its field `_xml`. With
+    it what its columns hold; without rows a file of that name is removed. Fields that begin with an underscore are written
+    too, except those that only the engine knows. Several values of a field are written on lines of one cell. Without a name, each row as CSV is put into its field `_xml`. With
     `dispatch=true` the file ends with the search, and only its own `inputcsv` reads it.
     """
 
     append: bool = option(False, help="add to the file's rows")
     create_empty: bool = option(False, help="make the file even when there are no rows")
-    override_if_empty: bool = option(True, help="empty the file when there are no rows")
+    override_if_empty: bool = option(True, help="remove the file when there are no rows")
     dispatch: bool = option(False, help="a file of this search alone")
     usexml: bool = option(False, help="accepted for compatibility; the file is always CSV")
     singlefile: bool = option(True, help="accepted for compatibility; there is one file")
@@ -140,19 +138,33 @@ class OutputCsv(Command):
         if not self.name:
             return context.relation_of(context.python_step(str(self), lambda: _with_text(table)), kind=held.kind)
         table = table.select([name for name in table.column_names if name and not name.endswith("{}")])
-        existing = (
-            context.own_files.get(self.name.removesuffix(".csv")) if self.dispatch else context.knowledge.csv_file(self.name)
-        )
-        if table.num_rows == 0 and ((existing is None and not self.create_empty) or not self.override_if_empty):
+        existing = _read(self, context)
+        if table.num_rows == 0 and not self.create_empty:
+            if existing is not None and self.override_if_empty and not self.append:
+                self._remove(context)
             return held
         if existing is not None and self.append:
-            table = merge_rows(existing, table, "")
+            # The file's header stays as it is.
+            table = merge_rows(existing, table, "").select(existing.column_names)
         if self.dispatch:
             context.own_files[self.name.removesuffix(".csv")] = table
         else:
             context.knowledge.save_csv_file(self.name, table)
         context.inform(f'{table.num_rows:,} rows are in "{self.name}"')
         return held
+
+    def _remove(self, context: Context) -> None:
+        if self.dispatch:
+            del context.own_files[self.name.removesuffix(".csv")]
+        else:
+            context.knowledge.remove_csv_file(self.name)
+
+
+def _read(named: InputCsv | OutputCsv, context: Context) -> pa.Table | None:
+    """The file's rows: of the search alone, or of everybody."""
+    return (
+        context.own_files.get(named.name.removesuffix(".csv")) if named.dispatch else context.knowledge.csv_file(named.name)
+    )
 
 
 def _with_text(table: pa.Table) -> pa.Table:

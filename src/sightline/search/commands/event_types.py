@@ -9,7 +9,7 @@ from sightline.search.context import Context
 from sightline.search.planner import values as v
 from sightline.search.planner.event_types import EVENT_TYPE, TAG, EventTypes, TaggedValue, chosen, in_order
 from sightline.search.planner.lower import lower_predicate
-from sightline.search.planner.relation import Relation
+from sightline.search.planner.relation import Relation, wildcard_regex
 from sightline.search.planner.values import Type, Value
 from sightline.search.registry import Command, command
 from sightline.search.syntax.arguments import Arguments, option, print_name, print_options
@@ -28,19 +28,19 @@ class Typer(Command):
     looked for in the first `maxlen` characters of `_raw`; 0 is all.
     """
 
-    eventtypes: str = option("", help="only these event types, separated by commas")
+    eventtypes: str = option("", help="only these event types, separated by commas; * stands for any characters")
     maxlen: int = option(0, minimum=0, help="characters of the raw text to look at; 0 is all")
 
     def lower(self, relation: Relation, context: Context) -> Relation:
         types = EventTypes(context)
         names = types.names
         if self.eventtypes:
-            asked = [name.strip() for name in self.eventtypes.split(",") if name.strip()]
-            for name in asked:
-                if name not in names:
-                    hint = nearest(name, names)
-                    context.warn(f'there is no event type "{name}"' + (f": {hint}" if hint else ""))
-            names = [name for name in names if name in asked]
+            asked = dict.fromkeys(name.strip() for name in self.eventtypes.split(",") if name.strip())
+            meant = {one: {name for name in names if wildcard_regex(one).fullmatch(name)} for one in asked}
+            for name in [name for name, found in meant.items() if not found]:
+                hint = nearest(name, names)
+                context.warn(f'there is no event type "{name}"' + (f": {hint}" if hint else ""))
+            names = [name for name in names if any(name in found for found in meant.values())]
         seen = relation
         raw = relation.field("_raw")
         if self.maxlen and raw.type is Type.TEXT:

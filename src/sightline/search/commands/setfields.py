@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from sightline.errors import SearchError
@@ -22,7 +23,7 @@ class SetFields(Command):
     Example: index=web | setfields team="search", tier="1"
 
     A field that a row has is overwritten, one that it has not is added. The value is a text, which counts as a number
-    where it looks like one.
+    where it looks like one. In the name of the field what is no letter, digit or _ becomes _, and none stays at its beginning.
     """
 
     pairs: list[tuple[str, str]] = field(default_factory=list)
@@ -32,7 +33,7 @@ class SetFields(Command):
         pairs: list[tuple[str, str]] = []
         arguments.skip_commas()
         while not arguments.done:
-            name = arguments.name()
+            name = re.sub(r"\W", "_", arguments.name()).lstrip("_")
             if not arguments.accept("="):
                 raise SearchError(f'wanted "=" after "{name}", got {shown(arguments.peek())}', arguments.peek().span)
             pairs.append((name, arguments.name(f'a value for "{name}"')))

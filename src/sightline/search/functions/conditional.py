@@ -216,23 +216,11 @@ def cidrmatch(arguments: list[Value], context: Context) -> Value:
         network = v.as_text(network)
         shape = v.text(r"^(\d+\.\d+\.\d+\.\d+/([12]?\d|3[0-2])|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*/(\d\d?|1[01]\d|12[0-8]))$")
         base = v.call("extract", network, v.text("^[^/]+"), type=Type.TEXT)
-        usable = v.both([v.call("match", network, shape, type=Type.BOOL), _is_address(base)])
+        usable = v.both([v.call("match", network, shape, type=Type.BOOL), v.is_address(base)])
         chosen = v.call("if", v.is_true(usable), network, v.text("0.0.0.0/32"), type=Type.TEXT)
         network = v.call("assumeNotNull", chosen, type=Type.TEXT)
 
-    def inside(item: Value) -> Value:
-        valid = _is_address(item)
-        # The engine stops at text that is no address.
-        sure = v.call("if", v.is_true(valid), item, v.text("0.0.0.0"), type=Type.TEXT)
-        found = v.call("isIPAddressInRange", sure, network, type=Type.BOOL)
-        return v.both([usable, valid, found])
-
-    return any_text(address, inside)
-
-
-def _is_address(text: Value) -> Value:
-    four = v.call("isIPv4String", text, type=Type.BOOL)
-    return v.either([four, v.call("isIPv6String", text, type=Type.BOOL)])
+    return any_text(address, lambda item: v.both([usable, v.is_in_network(item, network)]))
 
 
 @function("searchmatch", raw=True)

@@ -347,7 +347,7 @@ def lower_predicate(node: tree.Predicate, relation: Relation, context: Context) 
     if isinstance(node, tree.Membership):
         return _membership(node.name, node.values, relation)
     if isinstance(node, tree.Comparison):
-        return _comparison(node.name, node.operator, node.value, relation, node)
+        return _comparison(node, node.name, relation)
     assert isinstance(node, tree.SubsearchPredicate)
     raise SearchError("a subsearch must be expanded before it is lowered", node.span)
 
@@ -369,7 +369,7 @@ def gathered_memberships(operands: Sequence[tree.Predicate]) -> list[tree.Predic
 
 
 def _names_values(node: tree.Predicate) -> bool:
-    return isinstance(node, tree.Membership) or isinstance(node, tree.Comparison) and node.operator == "="
+    return isinstance(node, tree.Membership) or isinstance(node, tree.Comparison) and node.operator == "=" and not node.exact
 
 
 def _term(node: tree.Term, relation: Relation, context: Context) -> Value:
@@ -395,20 +395,29 @@ def join_multi(value: Value, delimiter: str) -> Value:
     return v.call("arrayStringConcat", v.as_multi(value), v.text(delimiter), type=Type.TEXT)
 
 
-def _comparison(name: str, operator: str, given: str, relation: Relation, node: tree.Predicate) -> Value:
+def _comparison(node: tree.Comparison, name: str, relation: Relation) -> Value:
     if "*" in name:
-        names = relation.matching(name)
-        return v.either([_comparison(n, operator, given, relation, node) for n in names])
+        return v.either([_comparison(node, one, relation) for one in relation.matching(name)])
     value = relation.field(name)
     if value.type is Type.NULL:
         return v.FALSE
+    compared = _exact_comparison if node.exact else scalar_comparison
     if value.type is Type.MULTI:
         item = v.Column(Type.TEXT, "item")
-        positive = "=" if operator == "!=" else operator
-        test = v.Lambda(Type.BOOL, ("item",), v.is_true(scalar_comparison(item, positive, given)))
+        positive = "=" if node.operator == "!=" else node.operator
+        test = v.Lambda(Type.BOOL, ("item",), v.is_true(compared(item, positive, node.value)))
         found = v.call("arrayExists", test, value, type=Type.BOOL)
-        return v.both([v.is_present(value), v.negation(found)]) if operator == "!=" else found
-    return v.is_true(scalar_comparison(value, operator, given))
+        return v.both([v.is_present(value), v.negation(found)]) if node.operator == "!=" else found
+    return v.is_true(compared(value, node.operator, node.value))
+
+
+def _exact_comparison(value: Value, operator: str, given: str) -> Value:
+    """`field=CASE(value)`: as `scalar_comparison`, but a large letter is no small one."""
+    if operator not in ("=", "!=") or value.type is not Type.TEXT or given == "*":
+        return scalar_comparison(value, operator, given)
+    function, wanted = ("like", _like_pattern(given)) if "*" in given else ("equals", given)
+    test = v.call(function, value, v.text(wanted), type=Type.BOOL)
+    return test if operator == "=" else v.negation(test)
 
 
 def _membership(name: str, given: Sequence[str], relation: Relation) -> Value:
@@ -433,7 +442,7 @@ def _equals_any(value: Value, given: Sequence[str]) -> Value:
         parsed = v.numeric_literal(one)
         if value.type.is_number and parsed is not None:
             numbers.append(parsed)
-        elif value.type is Type.TEXT and one.isascii() and "*" not in one and not _is_network(one):
+        elif value.type is Type.TEXT and one.isascii() and "*" not in one and not _network_of(one):
             texts.append(one.lower())
             numbers.extend([] if parsed is None else [parsed])
         else:
@@ -472,7 +481,7 @@ def _equality(value: Value, given: str, parsed: int | float | None) -> Value:
     if given == "*":
         return v.is_present(value)
     if "*" in given:
-        pattern = "".join("%" if c == "*" else "\\" + c if c in "\\%_" else c for c in given)
+        pattern = _like_pattern(given)
         if given.isascii():
             # Half the time of `ilike`.
             return v.call("like", v.call("lower", v.as_text(value), type=Type.TEXT), v.text(pattern.lower()), type=Type.BOOL)
@@ -481,11 +490,9 @@ def _equality(value: Value, given: str, parsed: int | float | None) -> Value:
         return v.Literal(Type.BOOL, False) if parsed is None else v.call("equals", value, v.number(parsed), type=Type.BOOL)
     if value.type is Type.BOOL:
         return v.compare("=", v.as_text(value), v.text(given.lower()))
-    if _is_network(given):
-        inside = v.call("isIPAddressInRange", v.as_text(value), v.text(given), type=Type.BOOL)
-        valid = v.call("isNotNull", v.call("toIPv4OrNull", v.as_text(value), type=Type.TEXT), type=Type.BOOL)
-        safe = v.call("if", v.is_true(valid), inside, v.FALSE, type=Type.BOOL)
-        return v.either([safe, v.call("equals", v.as_text(value), v.text(given), type=Type.BOOL)])
+    if network := _network_of(given):
+        inside = v.is_in_network(v.as_text(value), v.text(network))
+        return v.either([inside, v.call("equals", v.as_text(value), v.text(given), type=Type.BOOL)])
     if given.lower() == given.upper():
         by_text = v.call("equals", v.as_text(value), v.text(given), type=Type.BOOL)
     else:
@@ -496,11 +503,15 @@ def _equality(value: Value, given: str, parsed: int | float | None) -> Value:
     return v.either([by_text, v.is_true(v.call("equals", v.as_float(value), v.number(parsed), type=Type.BOOL))])
 
 
-def _is_network(text: str) -> bool:
+def _like_pattern(given: str) -> str:
+    return "".join("%" if c == "*" else "\\" + c if c in "\\%_" else c for c in given)
+
+
+def _network_of(text: str) -> str:
+    """The network that a text such as 10.0.0.0/8 names, as the engine wants it; empty for any other text."""
     if "/" not in text:
-        return False
+        return ""
     try:
-        ipaddress.IPv4Network(text, strict=False)
+        return str(ipaddress.ip_network(text, strict=False))
     except ValueError:
-        return False
-    return True
+        return ""

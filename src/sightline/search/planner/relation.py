@@ -298,7 +298,9 @@ class Relation:
         return [
             name
             for name in self.fields
-            if regex.fullmatch(name) and (internal or not name.startswith("_") or pattern.startswith("_"))
+            if regex.fullmatch(name)
+            and not name.startswith("\0")
+            and (internal or not name.startswith("_") or pattern.startswith("_"))
         ]
 
     def with_field(self, name: str, value: Value) -> Relation:

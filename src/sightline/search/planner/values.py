@@ -361,6 +361,19 @@ def as_integer(value: Value) -> Value:
     return whole(call("trunc", found, type=Type.FLOAT))
 
 
+def is_address(text: Value) -> Value:
+    """Whether a text is an IP address, of version 4 or 6."""
+    return either([call("isIPv4String", text, type=Type.BOOL), call("isIPv6String", text, type=Type.BOOL)])
+
+
+def is_in_network(address: Value, network: Value) -> Value:
+    """Whether a text is an IP address within a network, which must be one."""
+    valid = is_address(address)
+    # The engine stops at text that is no address, also where a dictionary holds it for no row.
+    sure = call("if", is_true(valid), address, text("0.0.0.0"), type=Type.TEXT)
+    return both([valid, call("isIPAddressInRange", sure, network, type=Type.BOOL)])
+
+
 def whole(value: Value) -> Value:
     """A float that is whole as an integer; NULL where it does not fit, as infinity never does.
 

@@ -6,6 +6,8 @@ terms.
 
 from __future__ import annotations
 
+import dataclasses
+
 from sightline.errors import LanguageError, SearchError, Span
 from sightline.search.syntax.expressions import quote_string, shown
 from sightline.search.syntax.tokens import Token, word_tokens
@@ -153,6 +155,7 @@ class PredicateReader:
         return inner
 
     def _comparison(self, name: Token) -> Predicate:
+        name = dataclasses.replace(name, text=_SYNONYMS.get(name.text.lower(), name.text))
         operator = self.next()
         text = "=" if operator.text == "==" else operator.text
         value = self.peek()
@@ -165,6 +168,11 @@ class PredicateReader:
         if value.kind not in ("word", "string", "quoted"):
             raise LanguageError(f'a value is expected after "{name.text}{text}", got {shown(value)}', value.span)
         self.next()
+        opens = self.peek().is_("(") and self.peek().glued and not self.peek(1).is_(")")
+        if value.kind == "word" and value.text in ("CASE", "TERM") and opens:
+            directive = self._directive(value)
+            place = Span(name.span.start, self.tokens[self.position - 1].span.end)
+            return Comparison(name.text, text, directive.value, place, True, value.text == "CASE")
         given, end = value.text, value.span.end
         if value.kind == "quoted":
             given = f"'{given}'"
@@ -196,7 +204,7 @@ class PredicateReader:
             raise SearchError(f'"{name.text} IN ()" lists no value', name.span)
         return Membership(name.text, tuple(values), Span(name.span.start, self.tokens[self.position - 1].span.end))
 
-    def _directive(self, name: Token) -> Predicate:
+    def _directive(self, name: Token) -> Term:
         self.next()
         chunks: list[str] = []
         while True:
@@ -231,6 +239,7 @@ def print_predicate(node: Predicate) -> str:
         return quote_string(node.value) if node.mode == "phrase" else node.value
     if isinstance(node, Comparison):
         value = quote_string(node.value) if node.quoted or not node.value.startswith("'") else node.value
+        value = f"CASE({value})" if node.exact else value
         return f"{_print_name(node.name)}{node.operator}{value}"
     if isinstance(node, Membership):
         return f"{_print_name(node.name)} IN ({', '.join(quote_string(v) for v in node.values)})"
@@ -246,6 +255,9 @@ def print_predicate(node: Predicate) -> str:
         head = f"{_print_name(node.name)}{node.operator}" if node.name else ""
         return f"{head}[{print_pipeline(node.pipeline)}]"
     return "*"
+
+
+_SYNONYMS = {"hosttag": "tag::host", "eventtypetag": "tag::eventtype", "savedsplunk": "savedsearch"}
 
 
 def _print_name(name: str) -> str:

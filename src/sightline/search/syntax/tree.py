@@ -111,13 +111,14 @@ class Term(Predicate):
 
 @dataclass(frozen=True, slots=True)
 class Comparison(Predicate):
-    """`field operator value`, the value with `*` wildcards unless it was escaped."""
+    """`field operator value`, the value with `*` wildcards unless it was escaped; `exact` is `field=CASE(value)`."""
 
     name: str
     operator: str
     value: str
     span: Span = field(compare=False)
     quoted: bool = field(default=False, compare=False)
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
