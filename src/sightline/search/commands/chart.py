@@ -117,7 +117,8 @@ class _Charted(Command):
         """An aggregate written as an option; after BY a bare name is what ranks the columns."""
         arguments.position += 2
         name = arguments.peek().text.lower()
-        if found["row"] and name in SCORES and not arguments.peek(1).is_("("):
+        split = found["column"] if "further_columns" in found else found["row"]
+        if split and name in SCORES and not arguments.peek(1).is_("("):
             arguments.position += 1
             found["ranking"] = name
         else:
@@ -178,8 +179,9 @@ class _Charted(Command):
             raise SearchError("a field name after BY is expected, got the end", arguments.peek().span)
 
     def print_where(self) -> list[str]:
-        """The WHERE clause as it is written."""
-        return [str(self.selection)] if self.where is not None or self.ranking != "sum" else []
+        """What ranks the columns, as it is written after BY."""
+        ranking = [f"agg={self.ranking}"] if self.ranking != "sum" else []
+        return [*ranking, *([str(self.where)] if self.where is not None else [])]
 
     # -- columns
 
