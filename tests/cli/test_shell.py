@@ -126,7 +126,11 @@ def test_in_a_real_terminal(tmp_path):
     sightline = [sys.executable, "-m", "sightline"]
     subprocess.run([*sightline, "load", str(source), "--index", "web"], check=True, env=environment, capture_output=True)
     master, slave = pty.openpty()
-    process = subprocess.Popen([*sightline, "search"], stdin=slave, stdout=slave, stderr=slave, env=environment)
+    process = subprocess.Popen(
+        [*sightline, "search"], stdin=slave, stdout=slave, stderr=slave, env=environment,
+        # A shell starts what it does not wait for with Ctrl-C ignored, and that is handed on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     os.close(slave)
     seen = ""
 
