@@ -298,7 +298,7 @@ class Offline:
             try:
                 while wait([running], timeout=LOOK_S).not_done:
                     progress = store.progress(sid)
-                    tell(progress.read_rows / progress.total_rows if progress and progress.total_rows else 0.0)
+                    tell(progress.part if progress else 0.0)
                 return running.result()
             except KeyboardInterrupt:
                 cancelled.set()

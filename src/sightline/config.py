@@ -233,7 +233,8 @@ class SearchSettings:
     """Bounds of one search and of all together."""
 
     max_memory_bytes: int = 4 * 1024 * 1024 * 1024
-    """Engine memory of one search; beyond it sorting and grouping spill, and then the search ends with a message."""
+    """Engine memory of one search. Sorting and grouping spill long before, grouping at a sixth of it, so that a cancel is heard
+    while they do; what needs more in spite of that ends with a message."""
     max_disk_bytes: int = 0
     """What one search may write to the disk: rows that its memory does not hold, and as much again of results. 0 is half of what is
     free when it begins, so that what comes in still has room."""

@@ -422,7 +422,7 @@ class CatalogKnowledge:
 
     def remove_csv_file(self, name: str) -> None:
         """Removes a CSV file that a search wrote. Raises NotFound."""
-        self._catalog.csv_files.delete(name if name.endswith(".csv") else f"{name}.csv")
+        self._catalog.csv_files.delete(name)
 
     def csv_files(self) -> list[str]:
         """Names of CSV files that searches wrote."""

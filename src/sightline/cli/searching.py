@@ -77,7 +77,7 @@ class OnDirectory:
     def run(self, text: str, earliest: str, latest: str) -> None:
         """Run a search and print its rows."""
         with told.status("searching") as status:
-            result = self._parts.search(text, earliest, latest, lambda done: status.update(f"searching, {min(done, 1):.0%}"))
+            result = self._parts.search(text, earliest, latest, lambda done: status.update(f"searching, {done:.0%}"))
         _tell_messages([message.describe() for message in result.messages])
         _print_rows(result.shown_table if self._form == "table" else result.table, self._form)
 

@@ -204,7 +204,7 @@ class JobManager:
             progress = self.engine.store.progress(job.sid)
             if progress is not None and progress.total_rows:
                 job.scanned_rows = max(job.scanned_rows, progress.read_rows)
-                job.progress = max(job.progress, min(0.99, progress.read_rows / progress.total_rows))
+                job.progress = max(job.progress, min(0.99, progress.part))
         return job
 
     def list(self, user: str | None = None) -> list[Job]:

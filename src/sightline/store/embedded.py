@@ -106,6 +106,11 @@ class Progress:
     memory_bytes: int
     elapsed_s: float
 
+    @property
+    def part(self) -> float:
+        """How much of it is done, between 0 and 1."""
+        return min(1.0, self.read_rows / self.total_rows) if self.total_rows else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class IndexStatus:

@@ -103,8 +103,9 @@ class OutputCsv(Command):
 
     The file lies in the folder `csv` of the data directory. It replaces one of the same name, unless `append=true` adds to
     it what its columns hold; without rows a file of that name is removed. Fields that begin with an underscore are written
-    too, except those that only the engine knows. Several values of a field are written on lines of one cell. Without a name, each row as CSV is put into its field `_xml`. With
-    `dispatch=true` the file ends with the search, and only its own `inputcsv` reads it.
+    too, except those that only the engine knows. Several values of a field are written on lines of one cell. Without a
+    name, each row as CSV is put into its field `_xml`. With `dispatch=true` the file ends with the search, and only its own
+    `inputcsv` reads it.
     """
 
     append: bool = option(False, help="add to the file's rows")
@@ -118,7 +119,6 @@ class OutputCsv(Command):
     @classmethod
     def read(cls, arguments: Arguments) -> OutputCsv:
         given = arguments.options(cls)
-        given.update(arguments.options(cls))
         error = arguments.unknown_option(cls)
         if error:
             raise error
@@ -139,32 +139,38 @@ class OutputCsv(Command):
             return context.relation_of(context.python_step(str(self), lambda: _with_text(table)), kind=held.kind)
         table = table.select([name for name in table.column_names if name and not name.endswith("{}")])
         existing = _read(self, context)
-        if table.num_rows == 0 and not self.create_empty:
-            if existing is not None and self.override_if_empty and not self.append:
-                self._remove(context)
-            return held
         if existing is not None and self.append:
             # The file's header stays as it is.
             table = merge_rows(existing, table, "").select(existing.column_names)
-        if self.dispatch:
-            context.own_files[self.name.removesuffix(".csv")] = table
-        else:
-            context.knowledge.save_csv_file(self.name, table)
+        elif existing is not None and not table.num_rows and not self.override_if_empty:
+            return held
+        elif not table.num_rows and not self.create_empty:
+            if existing is not None:
+                self._write(None, context)
+            return held
+        self._write(table, context)
         context.inform(f'{table.num_rows:,} rows are in "{self.name}"')
         return held
 
-    def _remove(self, context: Context) -> None:
-        if self.dispatch:
-            del context.own_files[self.name.removesuffix(".csv")]
+    def _write(self, table: pa.Table | None, context: Context) -> None:
+        """Put these rows into the file, or remove it."""
+        if self.dispatch and table is not None:
+            context.own_files[_own_name(self.name)] = table
+        elif self.dispatch:
+            del context.own_files[_own_name(self.name)]
+        elif table is not None:
+            context.knowledge.save_csv_file(self.name, table)
         else:
             context.knowledge.remove_csv_file(self.name)
 
 
 def _read(named: InputCsv | OutputCsv, context: Context) -> pa.Table | None:
     """The file's rows: of the search alone, or of everybody."""
-    return (
-        context.own_files.get(named.name.removesuffix(".csv")) if named.dispatch else context.knowledge.csv_file(named.name)
-    )
+    return context.own_files.get(_own_name(named.name)) if named.dispatch else context.knowledge.csv_file(named.name)
+
+
+def _own_name(name: str) -> str:
+    return name.removesuffix(".csv")
 
 
 def _with_text(table: pa.Table) -> pa.Table:

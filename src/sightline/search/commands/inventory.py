@@ -372,8 +372,7 @@ class WalkLex(Command):
         if not self.prefix and not self.pattern:
             return v.TRUE
         given = f"{self.prefix}*" if self.prefix else self.pattern
-        pattern = "".join("%" if c == "*" else "\\" + c if c in "\\%_" else c for c in given)
-        return v.call("ilike", term, v.text(pattern), type=Type.BOOL)
+        return v.call("ilike", term, v.text(v.like_pattern(given)), type=Type.BOOL)
 
     def _visible(self, rows: Relation) -> list[tuple[str, Value]]:
         return [

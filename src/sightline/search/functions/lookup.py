@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 from sightline.catalog.collections import KEY
@@ -104,7 +103,9 @@ def _first_match(given: list[Value], kinds: list[str], answers: dict[tuple[str, 
             tests.append(v.call("if", valid, inside, v.FALSE, type=Type.BOOL))
         else:
             tests.append(v.is_true(v.call("equals", value, cell, type=Type.BOOL)))
-    cells = [v.multi([_like(row[i]) if kinds[i] == "wildcard" else row[i] for row, _ in rows]) for i in range(len(given))]
+    cells = [
+        v.multi([v.like_pattern(row[i]) if kinds[i] == "wildcard" else row[i] for row, _ in rows]) for i in range(len(given))
+    ]
     place = v.call("arrayFirstIndex", v.Lambda(Type.BOOL, tuple(names), v.both(tests)), *cells, type=Type.INT)
     found = v.call("arrayElement", v.multi([a for _, a in rows]), place, type=Type.TEXT)
     return v.call("nullIf", found, v.text(""), type=Type.TEXT) if rows else Literal(Type.TEXT, None)
@@ -118,10 +119,6 @@ def _is_pattern(cell: str, kind: str) -> bool:
     except ValueError:
         return False
     return "/" in cell
-
-
-def _like(pattern: str) -> str:
-    return re.sub(r"([\\%_])", r"\\\1", pattern).replace("*", "%")
 
 
 def _is_call(node: tree.Expression, name: str) -> bool:

@@ -415,7 +415,7 @@ def _exact_comparison(value: Value, operator: str, given: str) -> Value:
     """`field=CASE(value)`: as `scalar_comparison`, but a large letter is no small one."""
     if operator not in ("=", "!=") or value.type is not Type.TEXT or given == "*":
         return scalar_comparison(value, operator, given)
-    function, wanted = ("like", _like_pattern(given)) if "*" in given else ("equals", given)
+    function, wanted = ("like", v.like_pattern(given)) if "*" in given else ("equals", given)
     test = v.call(function, value, v.text(wanted), type=Type.BOOL)
     return test if operator == "=" else v.negation(test)
 
@@ -481,7 +481,7 @@ def _equality(value: Value, given: str, parsed: int | float | None) -> Value:
     if given == "*":
         return v.is_present(value)
     if "*" in given:
-        pattern = _like_pattern(given)
+        pattern = v.like_pattern(given)
         if given.isascii():
             # Half the time of `ilike`.
             return v.call("like", v.call("lower", v.as_text(value), type=Type.TEXT), v.text(pattern.lower()), type=Type.BOOL)
@@ -501,10 +501,6 @@ def _equality(value: Value, given: str, parsed: int | float | None) -> Value:
     if parsed is None:
         return by_text
     return v.either([by_text, v.is_true(v.call("equals", v.as_float(value), v.number(parsed), type=Type.BOOL))])
-
-
-def _like_pattern(given: str) -> str:
-    return "".join("%" if c == "*" else "\\" + c if c in "\\%_" else c for c in given)
 
 
 def _network_of(text: str) -> str:

@@ -361,6 +361,11 @@ def as_integer(value: Value) -> Value:
     return whole(call("trunc", found, type=Type.FLOAT))
 
 
+def like_pattern(given: str) -> str:
+    """A text with `*` for any characters as the engine's LIKE has it."""
+    return "".join("%" if c == "*" else "\\" + c if c in "\\%_" else c for c in given)
+
+
 def is_address(text: Value) -> Value:
     """Whether a text is an IP address, of version 4 or 6."""
     return either([call("isIPv4String", text, type=Type.BOOL), call("isIPv6String", text, type=Type.BOOL)])

@@ -258,6 +258,7 @@ def print_predicate(node: Predicate) -> str:
 
 
 _SYNONYMS = {"hosttag": "tag::host", "eventtypetag": "tag::eventtype", "savedsplunk": "savedsearch"}
+"""Names that conditions have beside those that are in use."""
 
 
 def _print_name(name: str) -> str:
