@@ -98,9 +98,7 @@ def _first_match(given: list[Value], kinds: list[str], answers: dict[tuple[str, 
         if kind == "wildcard":
             tests.append(v.is_true(v.call("like", value, cell, type=Type.BOOL)))
         elif kind == "cidr":
-            valid = v.call("isNotNull", v.call("toIPv6OrNull", value, type=Type.TEXT), type=Type.BOOL)
-            inside = v.call("isIPAddressInRange", v.call("assumeNotNull", value, type=Type.TEXT), cell, type=Type.BOOL)
-            tests.append(v.call("if", valid, inside, v.FALSE, type=Type.BOOL))
+            tests.append(v.is_true(v.is_in_network(value, cell)))
         else:
             tests.append(v.is_true(v.call("equals", value, cell, type=Type.BOOL)))
     cells = [
