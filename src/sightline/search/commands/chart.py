@@ -430,7 +430,7 @@ class TimeChart(_Charted):
     """Aggregates over buckets of time, with a column for each value of a field.
 
     Syntax: timechart [span=<span>] [bins=<number>] [limit=<number>] [useother=<bool>] [usenull=<bool>] <aggregate>...
-        [BY <field>] [WHERE <score> (in|notin) (top|bottom)<count>]
+        [BY <field> [span=<number>|bins=<number>]] [WHERE <score> (in|notin) (top|bottom)<count>]
     Example: index=web | timechart span=5m p95(duration_ms) by host
 
     There is a row for each bucket of the searched range (of the events' range with `fixedrange=false`, or where the search
@@ -438,7 +438,8 @@ class TimeChart(_Charted):
     the start of the bucket. Without a span, the shortest of 1s, 5s, 10s, 30s, 1m, 5m, 10m, 30m, 1h, 1d and 1mon is taken
     that makes at most `bins` buckets. Days, weeks and months follow the calendar. `partial=false` leaves out the buckets
     that the range cuts. `per_second(f)` and its siblings divide a sum by the length of the bucket. Columns are chosen and
-    named as by chart. Of several fields after BY, which Splunk refuses, each combination `a:b` has a column.
+    named as by chart; a `span` without a unit of time, or `bins`, after BY makes ranges of its field. Of several fields
+    after BY, which Splunk refuses, each combination `a:b` has a column.
     """
 
     partial: bool = option(True, help="keep first and last buckets that the range cuts")

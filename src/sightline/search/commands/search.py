@@ -57,11 +57,11 @@ class Search(Command):
     Example: index=web status>=500 NOT host=test-* "time out"
 
     First in a pipeline it reads the store: `index=` names what to read (`*` allowed; without it the default indexes),
-    `earliest=` and `latest=` bound the time and override the job's range. Conditions stand side by side (AND), or with
-    OR (which binds tighter than AND), NOT and parentheses. Values ignore case and may hold `*`; `f!=v` needs f to exist,
-    `NOT f=v` does not. Words and phrases are looked for in the raw text. A subsearch in brackets becomes conditions.
-    Multivalues match when any value does. Numbers compare as numbers with every sign: `size=1.0` finds 1, for which Splunk
-    compares texts.
+    `earliest=` and `latest=` bound the time and override the job's range. Conditions stand side by side (AND), or with OR
+    (which binds tighter than AND), NOT and parentheses. Values may hold `*` and ignore case, but for `f=CASE(v)`; a network
+    such as 10.0.0.0/8 finds the addresses in it; `f!=v` needs f to exist, `NOT f=v` does not. Words and phrases are looked
+    for in the raw text. A subsearch in brackets becomes conditions. Multivalues match when any value does. Numbers compare
+    as numbers with every sign: `size=1.0` finds 1, for which Splunk compares texts.
     """
 
     predicate: Predicate = field(default_factory=Everything)
